@@ -1,0 +1,78 @@
+//! Pacing: calls of one operation in one Region are spread below its quota, so that AWS has nothing to throttle and
+//! production in the same account keeps a share.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use parking_lot::Mutex;
+use tokio::time::{Instant, sleep_until};
+
+/// The share of a quota that the harness takes.
+const SHARE: f64 = 0.8;
+
+/// AWS's default quotas of the operations that a fleet multiplies, calls per second.
+const QUOTAS_PER_S: [(&str, f64); 13] = [
+    ("CreateThing", 100.0),
+    ("CreateCertificateFromCsr", 15.0),
+    ("AttachPolicy", 15.0),
+    ("AttachThingPrincipal", 100.0),
+    ("DescribeThing", 350.0),
+    ("ListThingPrincipals", 20.0),
+    ("DescribeCertificate", 10.0),
+    ("ListAttachedPolicies", 15.0),
+    ("DetachThingPrincipal", 100.0),
+    ("DetachPolicy", 15.0),
+    ("UpdateCertificate", 10.0),
+    ("DeleteCertificate", 10.0),
+    ("DeleteThing", 100.0),
+];
+
+/// When each operation may be called next.
+#[derive(Debug, Clone)]
+pub(crate) struct Pace {
+    scale: f64,
+    next: Arc<Mutex<BTreeMap<(String, &'static str), Instant>>>,
+}
+
+impl Pace {
+    pub(crate) fn new(scale: f64) -> Self {
+        Self { scale, next: Arc::default() }
+    }
+
+    /// Calls per second that the harness makes of an operation at most; `None` is as many as it likes.
+    pub(crate) fn rate_per_s(&self, operation: &str) -> Option<f64> {
+        QUOTAS_PER_S.iter().find(|(name, _)| *name == operation).map(|(_, quota)| quota * self.scale * SHARE)
+    }
+
+    /// Waits for this call's turn.
+    pub(crate) async fn take(&self, region: &str, operation: &'static str) {
+        let Some(rate) = self.rate_per_s(operation) else {
+            return;
+        };
+        let turn = {
+            let mut next = self.next.lock();
+            let now = Instant::now();
+            let slot = next.entry((region.to_owned(), operation)).or_insert(now);
+            let turn = (*slot).max(now);
+            *slot = turn + Duration::from_secs_f64(1.0 / rate);
+            turn
+        };
+        sleep_until(turn).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn calls_are_spread_below_the_quota() {
+        let pace = Pace::new(1.0);
+        let began = Instant::now();
+        for _ in 0..81 {
+            pace.take("us-east-1", "CreateThing").await;
+        }
+        assert_eq!(began.elapsed().as_millis(), 1_000, "80 of 100 a second");
+        pace.take("us-west-2", "CreateThing").await;
+        assert_eq!(began.elapsed().as_millis(), 1_000, "the other Region has its own");
+    }
+}

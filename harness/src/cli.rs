@@ -1,0 +1,78 @@
+//! The command line: each command is a file, `main` maps what it returns to the exit code and prints errors once.
+
+mod function;
+mod report;
+mod run;
+mod twin;
+mod validate;
+
+use std::{fs::OpenOptions, path::Path, process::ExitCode, sync::Mutex};
+
+use clap::{Parser, Subcommand};
+use gameday_report::ExitCode as Exit;
+use tracing_subscriber::EnvFilter;
+
+use crate::{output::to_stderr, scenario::ScenarioError};
+
+/// Rehearses the loss of an AWS Region for an AWS IoT fleet.
+#[derive(Debug, Parser)]
+#[command(name = "gameday", version, about, after_help = after_help(), max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run a scenario and write its report.
+    Run(run::Run),
+    /// Check scenario files; say where and what is wrong.
+    Validate(validate::Validate),
+    /// Make summary, JUnit and HTML report again, from a run folder alone.
+    Report(report::Report),
+    /// Run the twin on its own, for the AWS CLI, SDKs and MQTT clients.
+    Twin(twin::TwinCommand),
+    /// Run a function of the replicator as AWS Lambda does (the twin starts this).
+    #[command(hide = true)]
+    Function(function::Function),
+}
+
+fn after_help() -> String {
+    let mut text = String::from("Exit codes:\n");
+    for exit in Exit::ALL {
+        text.push_str(&format!("  {:>2}  {}: {}\n", exit.code(), exit.name(), exit.meaning()));
+    }
+    text.push_str("\nExample:\n  gameday run scenarios/region-failover.toml\n");
+    text
+}
+
+/// Parses arguments, carries out the command, and gives the exit code of the design's table.
+pub fn main() -> ExitCode {
+    // Usage errors end here with 2, as in the table.
+    let cli = Cli::parse();
+    let outcome = match cli.command {
+        Command::Run(run) => run.run(),
+        Command::Validate(validate) => Ok(validate.run()),
+        Command::Report(report) => report.run(),
+        Command::Twin(twin) => twin.run(),
+        Command::Function(function) => function.run(),
+    };
+    let exit = outcome.unwrap_or_else(|error| {
+        to_stderr(&format!("error: {error:#}"));
+        if error.downcast_ref::<ScenarioError>().is_some() { Exit::Usage } else { Exit::Error }
+    });
+    ExitCode::from(exit.code())
+}
+
+/// Sends the program's log to a file. Level and parts by `GAMEDAY_LOG`, as in `GAMEDAY_LOG=gameday=debug`.
+pub(crate) fn log_to(path: &Path) -> anyhow::Result<()> {
+    let file = OpenOptions::new().create(true).append(true).open(path)?;
+    let log = tracing_subscriber::fmt().with_ansi(false).with_env_filter(filter()).with_writer(Mutex::new(file));
+    // In a test a log may be there already, which is as good.
+    let _ = log.try_init();
+    Ok(())
+}
+
+fn filter() -> EnvFilter {
+    EnvFilter::try_from_env("GAMEDAY_LOG").unwrap_or_else(|_| EnvFilter::new("info,aws=warn,hickory_server=warn,hickory_resolver=warn,hickory_net=warn,rumqttc=error"))
+}

@@ -1,0 +1,37 @@
+//! `gameday report`.
+
+use std::path::PathBuf;
+
+use anyhow::Context;
+use clap::Args;
+use gameday_report::{ExitCode, record::Folder};
+
+use crate::output::data;
+
+/// Arguments of `gameday report`.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:
+  gameday report runs/region-failover/latest
+
+Exits with the code of the run's verdict.")]
+pub(super) struct Report {
+    /// A run folder.
+    folder: PathBuf,
+    /// Print the summary as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Report {
+    pub(super) fn run(&self) -> anyhow::Result<ExitCode> {
+        let folder = Folder::open(&self.folder)?;
+        let summary = gameday_report::write_results(&folder)
+            .with_context(|| format!("{} could not be judged", self.folder.display()))?;
+        if self.json {
+            data(&serde_json::to_string(&summary)?);
+        } else {
+            data(&format!("{}: {}", folder.report().display(), summary.reason));
+        }
+        Ok(summary.exit)
+    }
+}

@@ -1,0 +1,72 @@
+//! `gameday run`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use gameday_report::ExitCode;
+
+use crate::{plan::Plan, run::RunOptions, scenario::{Scenario, ScenarioError}};
+
+/// Arguments of `gameday run`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  gameday run scenarios/region-failover.toml
+  gameday run scenarios/region-failover.toml --set fleet.devices=50 --set step.2.hold.for=10s
+  gameday run scenarios/region-failover.toml --target http://127.0.0.1:4566 --out /var/gameday --json
+
+Ctrl-C heals, cleans up and still writes the record. The report is report.html in the run folder.")]
+pub(super) struct Run {
+    /// The scenario file.
+    scenario: PathBuf,
+    /// `twin` for one in this process, or the address of one that `gameday twin` started.
+    #[arg(long, default_value = "twin")]
+    target: String,
+    /// Where run folders go: <out>/<scenario>/<time>-<id>.
+    #[arg(long, default_value = "runs")]
+    out: PathBuf,
+    /// Everything random in the load is drawn from this; without it one is drawn and printed.
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Change a value of the scenario, as path=value. May be given more than once.
+    #[arg(long, value_name = "PATH=VALUE")]
+    set: Vec<String>,
+    /// Print the summary as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Run {
+    pub(super) fn run(self) -> anyhow::Result<ExitCode> {
+        let scenario = Scenario::load(&self.scenario, &self.set)?;
+        // What cannot be planned is refused before anything is made.
+        Plan::of(&scenario, scenario.twin.quota_scale)
+            .map_err(|error| ScenarioError::Invalid(format!("{}: {error:#}", self.scenario.display())))?;
+        // Small enough to be read and typed.
+        let seed = self.seed.unwrap_or_else(|| u64::from(rand::random::<u32>()));
+        let options = RunOptions {
+            replay: self.replay(seed),
+            scenario_path: self.scenario,
+            scenario,
+            target: self.target,
+            out: self.out,
+            seed,
+            json: self.json,
+        };
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+        let exit = runtime.block_on(crate::run::run(options))?;
+        // Tasks that are still there have nothing left to do.
+        runtime.shutdown_background();
+        Ok(exit)
+    }
+
+    fn replay(&self, seed: u64) -> String {
+        let mut command = format!("gameday run {} --seed {seed}", self.scenario.display());
+        if self.target != "twin" {
+            command.push_str(&format!(" --target {}", self.target));
+        }
+        for set in &self.set {
+            command.push_str(&format!(" --set '{set}'"));
+        }
+        command
+    }
+}

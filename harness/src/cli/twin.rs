@@ -1,0 +1,95 @@
+//! `gameday twin`.
+
+use std::{path::PathBuf, time::Duration};
+
+use anyhow::Context;
+use clap::Args;
+use gameday_report::ExitCode;
+use gameday_twin::{Endpoints, Twin, TwinConfig};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::output::{data, to_stderr};
+
+/// Arguments of `gameday twin`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  gameday twin --port 4566 --env twin.env &
+  . ./twin.env
+  aws iot list-things
+  gameday run scenarios/region-failover.toml --target http://127.0.0.1:4566
+
+The variables point AWS clients at the twin; the Region that a client asks for is the Region that answers.")]
+pub(super) struct TwinCommand {
+    /// Port of the AWS API on 127.0.0.1; 0 picks a free one.
+    #[arg(long, default_value_t = 0)]
+    port: u16,
+    /// AWS's default quotas are multiplied by this.
+    #[arg(long, default_value_t = 1.0)]
+    quota_scale: f64,
+    /// How long a write to a global table takes to the other Region, in milliseconds.
+    #[arg(long, default_value_t = 200)]
+    replication_delay_ms: u64,
+    /// Also write the variables to this file, once everything listens.
+    #[arg(long, value_name = "FILE")]
+    env: Option<PathBuf>,
+}
+
+impl TwinCommand {
+    pub(super) fn run(self) -> anyhow::Result<ExitCode> {
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+        runtime.block_on(self.serve())
+    }
+
+    async fn serve(self) -> anyhow::Result<ExitCode> {
+        let _ = tracing_subscriber::fmt().with_env_filter(super::filter()).with_writer(std::io::stderr).try_init();
+        let config = TwinConfig {
+            quota_scale: self.quota_scale,
+            replication_delay: Duration::from_millis(self.replication_delay_ms),
+            api_port: self.port,
+            ..TwinConfig::default()
+        };
+        let twin = Twin::start(config).await.context("the twin did not start")?;
+        let endpoints = twin.endpoints();
+        let folder = tempfile::Builder::new().prefix("gameday-ca-").tempdir()?;
+        let ca = folder.path().join("ca.pem");
+        std::fs::write(&ca, &endpoints.ca_pem)?;
+        let variables = variables(&endpoints, &ca);
+        if let Some(path) = &self.env {
+            std::fs::write(path, &variables).with_context(|| format!("cannot write {}", path.display()))?;
+        }
+        data(variables.trim_end());
+        to_stderr("the twin runs; Ctrl-C stops it, and nothing is kept");
+        let (mut interrupt, mut terminate) =
+            (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        twin.stop().await;
+        Ok(ExitCode::Pass)
+    }
+}
+
+/// Shell lines that point AWS clients, and MQTT clients, at the twin.
+fn variables(endpoints: &Endpoints, ca: &std::path::Path) -> String {
+    let mut lines = vec![
+        format!("export AWS_ENDPOINT_URL={}", endpoints.api_url),
+        "export AWS_ACCESS_KEY_ID=gameday AWS_SECRET_ACCESS_KEY=gameday".to_owned(),
+    ];
+    if let Some(primary) = endpoints.regions.first() {
+        lines.push(format!("export AWS_REGION={0} AWS_DEFAULT_REGION={0}", primary.region));
+    }
+    lines.push(format!("export GAMEDAY_CA={}", ca.display()));
+    lines.push(format!("export GAMEDAY_DNS={}", endpoints.dns));
+    for (name, region) in ["PRIMARY", "SECONDARY"].iter().zip(&endpoints.regions) {
+        lines.push(format!(
+            "export GAMEDAY_{name}_REGION={} GAMEDAY_{name}_HOST={} GAMEDAY_{name}_ADDRESS={}",
+            region.region, region.host, region.address
+        ));
+        lines.push(format!(
+            "export GAMEDAY_{name}_MQTT_PORT={} GAMEDAY_{name}_HTTPS_PORT={}",
+            region.mqtt_port, region.https_port
+        ));
+    }
+    lines.join("\n") + "\n"
+}

@@ -1,0 +1,100 @@
+//! The fleet: devices with an identity each, made through the IoT API, connected over mutual TLS, moving as the fleet's
+//! name moves.
+
+mod connection;
+mod device;
+mod dialer;
+mod provision;
+mod resolver;
+mod schedule;
+
+use std::{sync::Arc, time::Duration};
+
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+pub(crate) use dialer::{Dialer, Tls};
+pub(crate) use provision::{Workshop, provision};
+pub(crate) use resolver::Resolver;
+
+use crate::{measure::Recorder, scenario::Scenario, target::Target};
+use device::Device;
+
+/// The thing attribute that carries the run's id.
+pub(crate) const RUN_ATTRIBUTE: &str = "gameday-run";
+
+/// The name of a device: `gd-<run>-00001`. Numbers count from 0 inside, from 1 in names.
+pub(crate) fn device_name(run: &str, number: u32) -> String {
+    format!("gd-{run}-{:05}", number + 1)
+}
+
+/// The number behind a device's name.
+pub(crate) fn device_number(name: &str) -> Option<u32> {
+    name.rsplit('-').next()?.parse::<u32>().ok()?.checked_sub(1)
+}
+
+/// A device that was made: its name, certificate and key.
+#[derive(Debug, Clone)]
+pub(crate) struct Made {
+    pub(crate) number: u32,
+    pub(crate) name: String,
+    pub(crate) certificate_arn: String,
+    pub(crate) identity: crate::deploy::Identity,
+    /// When the last call of its provisioning was acknowledged.
+    pub(crate) provisioned_us: u64,
+}
+
+/// What all devices share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) run: String,
+    pub(crate) scenario: Scenario,
+    pub(crate) target: Arc<Target>,
+    pub(crate) recorder: Recorder,
+    pub(crate) resolver: Arc<Resolver>,
+    pub(crate) tls: Tls,
+    /// The name that devices ask for.
+    pub(crate) fleet_name: String,
+    /// Ends the load: devices stay connected and send nothing new.
+    pub(crate) load_stop: CancellationToken,
+    /// Ends the devices.
+    pub(crate) stop: CancellationToken,
+    pub(crate) seed: u64,
+}
+
+/// Starts devices at `rate_per_s`. They run until `shared.stop`.
+pub(crate) async fn start(
+    shared: &Arc<Shared>,
+    devices: &[Made],
+    rate_per_s: u32,
+    tasks: &TaskTracker,
+) -> anyhow::Result<()> {
+    let pause = Duration::from_secs(1) / rate_per_s.max(1);
+    let mut ticks = tokio::time::interval(pause);
+    // A tick that was late does not move those after it.
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Burst);
+    for made in devices {
+        ticks.tick().await;
+        // One stream of random numbers a device, so that one more draw here shifts nothing there.
+        let mut rng = ChaCha8Rng::seed_from_u64(shared.seed);
+        rng.set_stream(u64::from(made.number) + 1);
+        let device = Device::new(shared, made, rng.random())?;
+        tasks.spawn(device.run());
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_numbers_go_together() {
+        for number in [0, 41, 99_999, 150_000] {
+            assert_eq!(device_number(&device_name("ab12cd34", number)), Some(number));
+        }
+        assert_eq!(device_number("gd-ab12cd34-observer"), None);
+        assert_eq!(device_number("gd-ab12cd34-00000"), None);
+    }
+}

@@ -1,0 +1,169 @@
+//! One device: follows the fleet's name, connects, and when a connection ends or the name moves, connects again.
+
+use std::{sync::Arc, sync::atomic::Ordering::Relaxed, time::Duration};
+
+use gameday_report::record::{Direction, Event};
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use tokio::time::{Instant, sleep, sleep_until};
+
+use super::{
+    Dialer, Made, Shared,
+    connection::{Connection, End},
+    schedule::Schedule,
+};
+use crate::scenario::Strategy;
+
+/// Back-off after a failed attempt: full jitter below a limit that doubles between these two.
+const BACKOFF_MS_MIN: u64 = 500;
+const BACKOFF_MS_MAX: u64 = 8_000;
+/// A resolver that fails is asked again after this long.
+const RESOLVER_PAUSE: Duration = Duration::from_millis(500);
+
+/// What a device follows: the endpoint that the fleet's name points to.
+#[derive(Debug, Clone)]
+pub(super) struct Follow {
+    pub(super) host: String,
+    pub(super) region: String,
+    /// When its resolver first gave this answer.
+    pub(super) resolved_us: u64,
+    /// It may be kept until then.
+    fresh_until: Instant,
+}
+
+/// A device and what it carries from connection to connection.
+pub(super) struct Device {
+    pub(super) shared: Arc<Shared>,
+    pub(super) number: u32,
+    pub(super) name: String,
+    pub(super) dialer: Dialer,
+    /// `None` until the first connection: load begins then.
+    pub(super) telemetry: Option<Schedule>,
+    pub(super) shadow: Option<Schedule>,
+    pub(super) rng: ChaCha8Rng,
+    /// The Region of the last connection that had a publish acknowledged.
+    pub(super) region: Option<String>,
+    pub(super) last_ack_us: Option<u64>,
+    pub(super) left_us: Option<u64>,
+    /// Attempts since the last connection that had a publish acknowledged.
+    pub(super) attempts: u32,
+}
+
+impl Device {
+    pub(super) fn new(shared: &Arc<Shared>, made: &Made, seed: u64) -> anyhow::Result<Self> {
+        let dialer = Dialer::new(
+            &shared.tls,
+            &made.identity,
+            shared.resolver.clone(),
+            &shared.target,
+            shared.recorder.clock(),
+        )?;
+        Ok(Self {
+            shared: shared.clone(),
+            number: made.number,
+            name: made.name.clone(),
+            dialer,
+            telemetry: None,
+            shadow: None,
+            rng: ChaCha8Rng::seed_from_u64(seed),
+            region: None,
+            last_ack_us: None,
+            left_us: None,
+            attempts: 0,
+        })
+    }
+
+    pub(super) async fn run(mut self) {
+        let stop = self.shared.stop.clone();
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = self.live() => {}
+        }
+    }
+
+    /// Connects for ever.
+    async fn live(&mut self) {
+        let mut follow = self.first_answer().await;
+        let mut failures: u32 = 0;
+        loop {
+            self.attempts += 1;
+            let connection = Connection::new(self, &follow);
+            let (end, acked) = connection.run(self, &mut follow).await;
+            failures = if acked { 0 } else { failures + 1 };
+            match end {
+                End::AnswerChanged => {}
+                End::Stopped => return,
+                End::Failed { .. } | End::Lost { .. } => {
+                    let pause = self.backoff(failures);
+                    // The name may move while the device waits: then there is nothing to wait for.
+                    tokio::select! {
+                        () = sleep(pause) => {}
+                        next = changed(&self.shared, follow.clone()) => follow = next,
+                    }
+                }
+            }
+        }
+    }
+
+    async fn first_answer(&self) -> Follow {
+        loop {
+            if let Some(follow) = ask(&self.shared).await {
+                return follow;
+            }
+            sleep(RESOLVER_PAUSE).await;
+        }
+    }
+
+    fn backoff(&mut self, failures: u32) -> Duration {
+        let limit_ms = (BACKOFF_MS_MIN << failures.min(10)).min(BACKOFF_MS_MAX);
+        Duration::from_millis(self.rng.random_range(BACKOFF_MS_MIN..=limit_ms))
+    }
+
+    /// Why a connection to `region` is made.
+    pub(super) fn direction(&self, region: &str) -> Direction {
+        match self.region.as_deref() {
+            None => Direction::First,
+            Some(before) if before == region => Direction::Reconnect,
+            Some(_) if region == self.shared.target.secondary() => Direction::Failover,
+            Some(_) => Direction::Failback,
+        }
+    }
+
+    pub(super) fn connect_failed(&self, region: &str, stage: &str, error: &str) {
+        self.shared.recorder.meter().connects_failed.fetch_add(1, Relaxed);
+        self.shared.recorder.event(Event::ConnectFailed {
+            device: self.name.clone(),
+            region: region.to_owned(),
+            stage: stage.to_owned(),
+            error: error.to_owned(),
+        });
+    }
+}
+
+/// Waits until the fleet's name points elsewhere: asks on the scenario's period, and never before the TTL has run out.
+/// A resolver that fails leaves the device where it is.
+pub(super) async fn changed(shared: &Shared, mut follow: Follow) -> Follow {
+    let Strategy::Cname(strategy) = &shared.scenario.fleet.strategy;
+    let mut next = Instant::now() + *strategy.every;
+    loop {
+        sleep_until(next.max(follow.fresh_until)).await;
+        next = Instant::now() + *strategy.every;
+        if let Some(answer) = ask(shared).await {
+            if answer.host != follow.host {
+                return answer;
+            }
+            follow.fresh_until = answer.fresh_until;
+        }
+    }
+}
+
+async fn ask(shared: &Shared) -> Option<Follow> {
+    let answer = shared.resolver.cname(&shared.fleet_name).await.ok()?;
+    let region = shared.target.region_of(&answer.host)?.to_owned();
+    Some(Follow {
+        host: answer.host,
+        region,
+        resolved_us: shared.recorder.now_us(),
+        fresh_until: Instant::now() + answer.ttl,
+    })
+}

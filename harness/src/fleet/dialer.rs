@@ -1,0 +1,134 @@
+//! Connecting: DNS, TCP and TLS done here and handed to the MQTT client as one stream, so that each can be timed apart.
+
+use std::{io, sync::Arc, time::Duration};
+
+use anyhow::Context;
+use parking_lot::Mutex;
+use rumqttc::{Broker, MqttOptions};
+use rustls::{
+    ClientConfig, RootCertStore,
+    client::{Resumption, WebPkiServerVerifier},
+    crypto::{CryptoProvider, aws_lc_rs},
+};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName, pem::PemObject};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+
+use super::Resolver;
+use crate::{clock::RunClock, deploy::Identity, target::Target};
+
+/// Messages of one device under way at once; AWS allows 100.
+const INFLIGHT_MAX: u16 = 20;
+/// Nothing that a device gets is larger: a shadow has 8 KB, its documents message three times that.
+const PACKET_BYTES_MAX: usize = 64 * 1024;
+
+/// What all TLS connections of the fleet share: trust and cryptography. Identities are each device's own.
+#[derive(Debug, Clone)]
+pub(crate) struct Tls {
+    verifier: Arc<WebPkiServerVerifier>,
+    provider: Arc<CryptoProvider>,
+}
+
+impl Tls {
+    pub(crate) fn new(ca_pem: &str) -> anyhow::Result<Self> {
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        let mut roots = RootCertStore::empty();
+        for certificate in CertificateDer::pem_slice_iter(ca_pem.as_bytes()) {
+            roots.add(certificate.context("the target's root certificate is not PEM")?)?;
+        }
+        let verifier =
+            WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider.clone()).build()?;
+        Ok(Self { verifier, provider })
+    }
+
+    /// The configuration of one identity. Resumption is off: every connection proves the certificate again.
+    pub(crate) fn config(&self, identity: &Identity) -> anyhow::Result<Arc<ClientConfig>> {
+        let chain = CertificateDer::pem_slice_iter(identity.certificate_pem.as_bytes())
+            .collect::<Result<Vec<_>, _>>()
+            .context("the certificate is not PEM")?;
+        let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(identity.key_der.clone()));
+        let mut config = ClientConfig::builder_with_provider(self.provider.clone())
+            .with_safe_default_protocol_versions()?
+            .with_webpki_verifier(self.verifier.clone())
+            .with_client_auth_cert(chain, key)?;
+        config.resumption = Resumption::disabled();
+        Ok(Arc::new(config))
+    }
+}
+
+/// When an attempt passed each stage, on the run's clock.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Timings {
+    pub(crate) dns_us: Option<u64>,
+    pub(crate) tcp_us: Option<u64>,
+    pub(crate) tls_us: Option<u64>,
+}
+
+impl Timings {
+    /// The stage that an attempt which failed did not pass.
+    pub(crate) fn stage(&self) -> &'static str {
+        match (self.dns_us, self.tcp_us, self.tls_us) {
+            (None, ..) => "dns",
+            (_, None, _) => "tcp",
+            (_, _, None) => "tls",
+            _ => "connack",
+        }
+    }
+}
+
+/// Dials with one identity.
+#[derive(Debug, Clone)]
+pub(crate) struct Dialer {
+    config: Arc<ClientConfig>,
+    resolver: Arc<Resolver>,
+    clock: RunClock,
+    port: u16,
+    /// The stages of the attempt under way.
+    pub(crate) timings: Arc<Mutex<Timings>>,
+}
+
+impl Dialer {
+    pub(crate) fn new(
+        tls: &Tls,
+        identity: &Identity,
+        resolver: Arc<Resolver>,
+        target: &Target,
+        clock: RunClock,
+    ) -> anyhow::Result<Self> {
+        Ok(Self {
+            config: tls.config(identity)?,
+            resolver,
+            clock,
+            port: target.mqtt_port(),
+            timings: Arc::default(),
+        })
+    }
+
+    /// Options for one connection to `host`, by its name, with the name as SNI.
+    pub(crate) fn options(&self, client_id: &str, host: &str, keep_alive: Duration) -> MqttOptions {
+        let mut options = MqttOptions::new(client_id, Broker::tcp(host, self.port));
+        options.set_keep_alive(u16::try_from(keep_alive.as_secs()).unwrap_or(u16::MAX));
+        options.set_clean_session(true);
+        options.set_inflight(INFLIGHT_MAX);
+        options.set_max_packet_size(PACKET_BYTES_MAX, PACKET_BYTES_MAX);
+        let (dialer, host) = (self.clone(), host.to_owned());
+        options.set_socket_connector(move |_, _| {
+            let (dialer, host) = (dialer.clone(), host.clone());
+            async move { dialer.dial(&host).await }
+        });
+        options
+    }
+
+    async fn dial(&self, host: &str) -> io::Result<tokio_rustls::client::TlsStream<TcpStream>> {
+        *self.timings.lock() = Timings::default();
+        let address = self.resolver.address(host).await.map_err(io::Error::other)?;
+        self.timings.lock().dns_us = Some(self.clock.now_us());
+        let stream = TcpStream::connect((address, self.port)).await?;
+        stream.set_nodelay(true)?;
+        self.timings.lock().tcp_us = Some(self.clock.now_us());
+        let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
+        let stream = TlsConnector::from(self.config.clone()).connect(name, stream).await?;
+        self.timings.lock().tls_us = Some(self.clock.now_us());
+        Ok(stream)
+    }
+}

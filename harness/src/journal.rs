@@ -1,0 +1,133 @@
+//! The undo journal: each change to the world is written down and synced *before* it is made, and undone from what is
+//! written, newest first. A change names what it makes before AWS gives it an id, so that undoing needs the journal only.
+
+mod change;
+mod fleet;
+mod undo;
+
+use gameday_report::record::{Folder, UndoEntry, UndoLog, UndoState};
+use jiff::Timestamp;
+use parking_lot::Mutex;
+
+pub(crate) use change::{Change, Cure};
+pub(crate) use fleet::things;
+
+use crate::{aws::Aws, output::Output};
+
+/// How often an undo is tried.
+const UNDO_ATTEMPTS_MAX: u32 = 4;
+
+/// The journal of a run.
+#[derive(Debug)]
+pub(crate) struct Journal {
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    log: UndoLog,
+    /// Changes that stand: id and what.
+    standing: Vec<(u64, Change)>,
+    last_id: u64,
+}
+
+impl Journal {
+    pub(crate) fn create(folder: &Folder) -> anyhow::Result<Self> {
+        let log = UndoLog::create(folder)?;
+        Ok(Self { state: Mutex::new(State { log, standing: Vec::new(), last_id: 0 }) })
+    }
+
+    /// Writes down what is about to be changed. Only when this returns may the change be made.
+    pub(crate) fn intend(&self, change: Change) -> anyhow::Result<()> {
+        let mut state = self.state.lock();
+        state.last_id += 1;
+        let id = state.last_id;
+        let entry = entry(id, UndoState::Intended, &change, None);
+        state.log.append(&entry)?;
+        state.standing.push((id, change));
+        Ok(())
+    }
+
+    /// What still stands, for people.
+    pub(crate) fn standing(&self) -> Vec<String> {
+        let line = |change: &Change| format!("{} {} in {}", change.kind(), change.name(), change.region());
+        self.state.lock().standing.iter().rev().map(|(_, change)| line(change)).collect()
+    }
+
+    /// Undoes every fault that stands. The answer is those that could not be cured, and why.
+    pub(crate) async fn cure(&self, aws: &Aws) -> Vec<(String, String)> {
+        let failed = self.undo_where(aws, None, |change| matches!(change, Change::Fault { .. })).await;
+        failed.into_iter().map(|(change, why)| (change.name(), why)).collect()
+    }
+
+    /// Undoes everything that stands, newest first. The answer is what could not be undone, each with its manual undo.
+    pub(crate) async fn undo_all(&self, aws: &Aws, output: &Output) -> Vec<String> {
+        let failed = self.undo_where(aws, Some(output), |_| true).await;
+        failed
+            .into_iter()
+            .map(|(change, why)| {
+                let (kind, name, region) = (change.kind(), change.name(), change.region());
+                format!("{kind} {name} in {region}: {why}\n      by hand: {}", change.manual())
+            })
+            .collect()
+    }
+
+    async fn undo_where(
+        &self,
+        aws: &Aws,
+        output: Option<&Output>,
+        which: impl Fn(&Change) -> bool,
+    ) -> Vec<(Change, String)> {
+        let standing: Vec<(u64, Change)> =
+            self.state.lock().standing.iter().rev().filter(|(_, c)| which(c)).cloned().collect();
+        let mut failed = Vec::new();
+        for (id, change) in standing {
+            if let Some(output) = output {
+                output.status(&format!("undo: {} {} in {}", change.kind(), change.name(), change.region()));
+            }
+            let undone = with_retries(aws, &change).await;
+            let (state, error) = match &undone {
+                Ok(()) => (UndoState::Undone, None),
+                Err(error) => (UndoState::Failed, Some(format!("{error:#}"))),
+            };
+            let mut inner = self.state.lock();
+            if let Err(error) = inner.log.append(&entry(id, state, &change, error)) {
+                tracing::error!(%error, "the undo journal cannot be written");
+            }
+            match undone {
+                Ok(()) => inner.standing.retain(|(standing, _)| *standing != id),
+                Err(error) => failed.push((change, format!("{error:#}"))),
+            }
+        }
+        failed
+    }
+}
+
+async fn with_retries(aws: &Aws, change: &Change) -> anyhow::Result<()> {
+    let mut attempt = 1;
+    loop {
+        match undo::undo(aws, change).await {
+            Ok(()) => return Ok(()),
+            Err(error) if attempt == UNDO_ATTEMPTS_MAX => return Err(error),
+            Err(error) => {
+                tracing::warn!(kind = change.kind(), name = change.name(), attempt, error = %format!("{error:#}"), "undo");
+                tokio::time::sleep(std::time::Duration::from_millis(300 * u64::from(attempt))).await;
+                attempt += 1;
+            }
+        }
+    }
+}
+
+fn entry(id: u64, state: UndoState, change: &Change, error: Option<String>) -> UndoEntry {
+    UndoEntry {
+        id,
+        wall: Timestamp::now(),
+        state,
+        region: change.region().to_owned(),
+        kind: change.kind().to_owned(),
+        name: change.name(),
+        manual: change.manual(),
+        before: serde_json::to_value(change).ok(),
+        error,
+    }
+}

@@ -1,0 +1,124 @@
+//! A change to the world that has to be undone, and how a person would undo it.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// A change. Names are derived from the run's id before anything is made.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "change", rename_all = "kebab-case", deny_unknown_fields)]
+pub(crate) enum Change {
+    /// A DynamoDB table in one Region (a replica, or a table of its own).
+    Table { region: String, name: String },
+    /// A topic rule.
+    TopicRule { region: String, name: String },
+    /// A function, its URL and its mappings.
+    Function { region: String, name: String },
+    /// A policy, and every certificate that it is attached to.
+    Policy { region: String, name: String },
+    /// The devices of the run in one Region: things by their attribute, with their certificates and shadows.
+    Fleet { region: String, run: String, policy: String },
+    /// Registry events; `before` is what was on.
+    RegistryEvents { region: String, before: BTreeMap<String, bool> },
+    /// A hosted zone with all its records.
+    HostedZone { name: String },
+    /// A health check, known by its caller reference.
+    HealthCheck { reference: String },
+    /// A fault of the catalogue, with what its cure needs.
+    Fault { fault: String, region: String, cure: Cure },
+}
+
+/// What cures a fault.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "cure", rename_all = "kebab-case", deny_unknown_fields)]
+pub(crate) enum Cure {
+    /// Give a health check its path back.
+    HealthCheckPath { health_check: String, path: String },
+    /// Switch a fault of the twin off.
+    Twin { api_url: String, fault: gameday_twin::Fault },
+}
+
+impl Change {
+    /// What is changed, in a word.
+    pub(crate) fn kind(&self) -> &'static str {
+        match self {
+            Self::Table { .. } => "table",
+            Self::TopicRule { .. } => "topic rule",
+            Self::Function { .. } => "function",
+            Self::Policy { .. } => "policy",
+            Self::Fleet { .. } => "devices",
+            Self::RegistryEvents { .. } => "registry events",
+            Self::HostedZone { .. } => "hosted zone",
+            Self::HealthCheck { .. } => "health check",
+            Self::Fault { .. } => "fault",
+        }
+    }
+
+    pub(crate) fn name(&self) -> String {
+        match self {
+            Self::Table { name, .. }
+            | Self::TopicRule { name, .. }
+            | Self::Function { name, .. }
+            | Self::Policy { name, .. }
+            | Self::HostedZone { name } => name.clone(),
+            Self::Fleet { run, .. } => format!("of run {run}"),
+            Self::RegistryEvents { .. } => "configuration".to_owned(),
+            Self::HealthCheck { reference } => reference.clone(),
+            Self::Fault { fault, .. } => fault.clone(),
+        }
+    }
+
+    pub(crate) fn region(&self) -> &str {
+        match self {
+            Self::Table { region, .. }
+            | Self::TopicRule { region, .. }
+            | Self::Function { region, .. }
+            | Self::Policy { region, .. }
+            | Self::Fleet { region, .. }
+            | Self::RegistryEvents { region, .. }
+            | Self::Fault { region, .. } => region,
+            Self::HostedZone { .. } | Self::HealthCheck { .. } => "global",
+        }
+    }
+
+    /// The undo as a command for a person.
+    pub(crate) fn manual(&self) -> String {
+        let region = self.region();
+        match self {
+            Self::Table { name, .. } => format!("aws dynamodb delete-table --region {region} --table-name {name}"),
+            Self::TopicRule { name, .. } => format!("aws iot delete-topic-rule --region {region} --rule-name {name}"),
+            Self::Function { name, .. } => {
+                format!("aws lambda delete-function --region {region} --function-name {name}")
+            }
+            Self::Policy { name, .. } => format!(
+                "aws iot list-targets-for-policy --region {region} --policy-name {name}; detach each; \
+                 aws iot delete-policy --region {region} --policy-name {name}"
+            ),
+            Self::Fleet { run, policy, .. } => format!(
+                "aws iot list-things --region {region} --attribute-name gameday-run --attribute-value {run}; \
+                 delete each with the certificates that policy {policy} is attached to"
+            ),
+            Self::RegistryEvents { before, .. } => {
+                let kinds: Vec<String> =
+                    before.iter().map(|(kind, on)| format!("{kind}={{Enabled={on}}}")).collect();
+                format!(
+                    "aws iot update-event-configurations --region {region} --event-configurations {}",
+                    kinds.join(",")
+                )
+            }
+            Self::HostedZone { name } => format!(
+                "aws route53 list-hosted-zones-by-name --dns-name {name}; delete its records and then the zone"
+            ),
+            Self::HealthCheck { reference } => format!(
+                "aws route53 list-health-checks (CallerReference {reference}); aws route53 delete-health-check"
+            ),
+            Self::Fault { cure: Cure::HealthCheckPath { health_check, path }, .. } => format!(
+                "aws route53 update-health-check --health-check-id {health_check} --resource-path '{path}'"
+            ),
+            Self::Fault { cure: Cure::Twin { api_url, fault }, .. } => format!(
+                "curl -X DELETE {api_url}/_twin/faults -H 'content-type: application/json' -d '{}'",
+                serde_json::to_string(fault).unwrap_or_default()
+            ),
+        }
+    }
+}

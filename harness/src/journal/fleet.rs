@@ -1,0 +1,89 @@
+//! Deleting the devices of a run from one Region: things with their shadows, certificates, and the policy.
+
+use anyhow::Context;
+use futures::{StreamExt, TryStreamExt, stream};
+
+use crate::aws::{Aws, Missing, RegionClients};
+
+/// Devices that are deleted at once.
+const PARALLEL: usize = 32;
+/// AWS's largest page.
+const PAGE: i32 = 250;
+
+/// Deletes every thing with the run's attribute, with its certificates and shadow, and the policy with what else it is
+/// attached to.
+pub(super) async fn delete(aws: &Aws, region: &str, run: &str, policy: &str) -> anyhow::Result<()> {
+    let clients = aws.region(region);
+    let things = things(clients, run).await?;
+    stream::iter(things)
+        .map(|thing| async move { delete_thing(aws, clients, &thing, policy).await })
+        .buffer_unordered(PARALLEL)
+        .try_collect::<()>()
+        .await?;
+    delete_policy(aws, region, policy).await
+}
+
+/// Names of the things that carry the run's attribute.
+pub(crate) async fn things(clients: &RegionClients, run: &str) -> anyhow::Result<Vec<String>> {
+    let pages = clients
+        .iot
+        .list_things()
+        .attribute_name(crate::fleet::RUN_ATTRIBUTE)
+        .attribute_value(run)
+        .max_results(PAGE)
+        .into_paginator()
+        .send()
+        .collect::<Result<Vec<_>, _>>()
+        .await
+        .context("things could not be listed")?;
+    Ok(pages.iter().flat_map(|p| p.things()).filter_map(|t| t.thing_name().map(str::to_owned)).collect())
+}
+
+async fn delete_thing(aws: &Aws, clients: &RegionClients, thing: &str, policy: &str) -> anyhow::Result<()> {
+    let region = &clients.region;
+    aws.pace.take(region, "ListThingPrincipals").await;
+    let principals = clients.iot.list_thing_principals().thing_name(thing).send().await.missing_ok()?;
+    for principal in principals.iter().flat_map(|p| p.principals()) {
+        aws.pace.take(region, "DetachThingPrincipal").await;
+        clients.iot.detach_thing_principal().thing_name(thing).principal(principal).send().await.missing_ok()?;
+        delete_certificate(aws, clients, principal, policy).await?;
+    }
+    clients.data.delete_thing_shadow().thing_name(thing).send().await.missing_ok()?;
+    aws.pace.take(region, "DeleteThing").await;
+    clients.iot.delete_thing().thing_name(thing).send().await.missing_ok()?;
+    Ok(())
+}
+
+/// Detaches the policy from a certificate, deactivates the certificate and deletes it.
+async fn delete_certificate(
+    aws: &Aws,
+    clients: &RegionClients,
+    arn: &str,
+    policy: &str,
+) -> anyhow::Result<()> {
+    let region = &clients.region;
+    let id = arn.rsplit('/').next().unwrap_or_default();
+    aws.pace.take(region, "DetachPolicy").await;
+    clients.iot.detach_policy().policy_name(policy).target(arn).send().await.missing_ok()?;
+    aws.pace.take(region, "UpdateCertificate").await;
+    let inactive = aws_sdk_iot::types::CertificateStatus::Inactive;
+    clients.iot.update_certificate().certificate_id(id).new_status(inactive).send().await.missing_ok()?;
+    aws.pace.take(region, "DeleteCertificate").await;
+    clients.iot.delete_certificate().certificate_id(id).force_delete(true).send().await.missing_ok()?;
+    Ok(())
+}
+
+/// Deletes a policy with every certificate that it is still attached to, whatever thing that is of.
+pub(super) async fn delete_policy(aws: &Aws, region: &str, policy: &str) -> anyhow::Result<()> {
+    let clients = aws.region(region);
+    let targets = clients.iot.list_targets_for_policy().policy_name(policy).send().await.missing_ok()?;
+    for target in targets.iter().flat_map(|t| t.targets()) {
+        let things = clients.iot.list_principal_things().principal(target).send().await.missing_ok()?;
+        for thing in things.iter().flat_map(|t| t.things()) {
+            clients.iot.detach_thing_principal().thing_name(thing).principal(target).send().await.missing_ok()?;
+        }
+        delete_certificate(aws, clients, target, policy).await?;
+    }
+    clients.iot.delete_policy().policy_name(policy).send().await.missing_ok()?;
+    Ok(())
+}

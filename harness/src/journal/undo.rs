@@ -1,0 +1,121 @@
+//! Undoing one change. Every undo may be repeated: what is not there counts as undone.
+
+use anyhow::{Context, anyhow};
+use aws_sdk_iot::types::Configuration;
+
+use super::{Change, Cure, fleet};
+use crate::{
+    aws::{Aws, Missing},
+    fault,
+};
+
+/// Lists of what to look through are paged; this many pages are the limit of sense.
+const PAGES_MAX: usize = 100;
+
+pub(super) async fn undo(aws: &Aws, change: &Change) -> anyhow::Result<()> {
+    match change {
+        Change::Table { region, name } => {
+            aws.region(region).dynamodb.delete_table().table_name(name).send().await.missing_ok()?;
+        }
+        Change::TopicRule { region, name } => {
+            aws.region(region).iot.delete_topic_rule().rule_name(name).send().await.missing_ok()?;
+        }
+        Change::Function { region, name } => function(aws, region, name).await?,
+        Change::Policy { region, name } => fleet::delete_policy(aws, region, name).await?,
+        Change::Fleet { region, run, policy } => fleet::delete(aws, region, run, policy).await?,
+        Change::RegistryEvents { region, before } => {
+            let mut call = aws.region(region).iot.update_event_configurations();
+            for (kind, enabled) in before {
+                call = call.event_configurations(
+                    kind.as_str().into(),
+                    Configuration::builder().enabled(*enabled).build(),
+                );
+            }
+            call.send().await.missing_ok()?;
+        }
+        Change::HostedZone { name } => hosted_zone(aws, name).await?,
+        Change::HealthCheck { reference } => health_check(aws, reference).await?,
+        Change::Fault { cure: Cure::HealthCheckPath { health_check, path }, .. } => {
+            fault::restore_path(aws, health_check, path).await?;
+        }
+        Change::Fault { cure: Cure::Twin { api_url, fault }, .. } => {
+            fault::switch_off(api_url, fault).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn function(aws: &Aws, region: &str, name: &str) -> anyhow::Result<()> {
+    let lambda = &aws.region(region).lambda;
+    let mappings = lambda.list_event_source_mappings().function_name(name).send().await.missing_ok()?;
+    for mapping in mappings.iter().flat_map(|m| m.event_source_mappings()) {
+        if let Some(uuid) = mapping.uuid() {
+            lambda.delete_event_source_mapping().uuid(uuid).send().await.missing_ok()?;
+        }
+    }
+    lambda.delete_function_url_config().function_name(name).send().await.missing_ok()?;
+    lambda.delete_function().function_name(name).send().await.missing_ok()?;
+    Ok(())
+}
+
+async fn hosted_zone(aws: &Aws, name: &str) -> anyhow::Result<()> {
+    use aws_sdk_route53::types::{Change as RecordChange, ChangeAction, ChangeBatch, RrType};
+    let found = aws
+        .route53
+        .list_hosted_zones_by_name()
+        .dns_name(name)
+        .max_items(1)
+        .send()
+        .await
+        .missing_ok()?
+        .and_then(|list| list.hosted_zones().first().cloned())
+        .filter(|zone| zone.name().trim_end_matches('.') == name.trim_end_matches('.'));
+    let Some(zone) = found else {
+        return Ok(());
+    };
+    let records = aws.route53.list_resource_record_sets().hosted_zone_id(zone.id()).send().await.missing_ok()?;
+    let mut batch = ChangeBatch::builder();
+    let mut any = false;
+    for record in records.iter().flat_map(|r| r.resource_record_sets()) {
+        if !matches!(record.r#type(), RrType::Ns | RrType::Soa) {
+            any = true;
+            batch = batch.changes(
+                RecordChange::builder()
+                    .action(ChangeAction::Delete)
+                    .resource_record_set(record.clone())
+                    .build()
+                    .context("a record without its fields")?,
+            );
+        }
+    }
+    if any {
+        let batch = batch.build().context("an empty change batch")?;
+        aws.route53
+            .change_resource_record_sets()
+            .hosted_zone_id(zone.id())
+            .change_batch(batch)
+            .send()
+            .await
+            .missing_ok()?;
+    }
+    aws.route53.delete_hosted_zone().id(zone.id()).send().await.missing_ok()?;
+    Ok(())
+}
+
+async fn health_check(aws: &Aws, reference: &str) -> anyhow::Result<()> {
+    let mut marker: Option<String> = None;
+    for _ in 0..PAGES_MAX {
+        let page = aws.route53.list_health_checks().set_marker(marker).send().await.missing_ok()?;
+        let Some(page) = page else {
+            return Ok(());
+        };
+        for check in page.health_checks().iter().filter(|c| c.caller_reference() == reference) {
+            aws.route53.delete_health_check().health_check_id(check.id()).send().await.missing_ok()?;
+        }
+        marker = page.next_marker().map(str::to_owned);
+        if marker.is_none() {
+            return Ok(());
+        }
+    }
+    Err(anyhow!("more than {PAGES_MAX} pages of health checks"))
+}

@@ -1,0 +1,55 @@
+//! The live state of the run: what steps wait for and what the screen shows.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use tokio::sync::watch;
+
+/// What is known now.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct State {
+    /// What Route 53 says of the primary's health check.
+    pub(crate) primary_healthy: Option<bool>,
+    /// The Region that the fleet's name points to.
+    pub(crate) answer_region: Option<String>,
+    /// Each device's Region since its last acknowledged first publish, by its number.
+    pub(crate) device_regions: BTreeMap<u32, String>,
+    /// Devices seen connectable in the secondary.
+    pub(crate) connectable: u32,
+}
+
+impl State {
+    /// Devices that have an acknowledged publish in this Region as their last.
+    pub(crate) fn devices_in(&self, region: &str) -> usize {
+        self.device_regions.values().filter(|r| *r == region).count()
+    }
+}
+
+/// The shared state.
+#[derive(Debug)]
+pub(crate) struct Board {
+    state: watch::Sender<State>,
+}
+
+impl Default for Board {
+    fn default() -> Self {
+        Self { state: watch::Sender::new(State::default()) }
+    }
+}
+
+impl Board {
+    pub(crate) fn change(&self, change: impl FnOnce(&mut State)) {
+        self.state.send_modify(change);
+    }
+
+    /// Looks at the state without copying it.
+    pub(crate) fn look<T>(&self, look: impl FnOnce(&State) -> T) -> T {
+        look(&self.state.borrow())
+    }
+
+    /// Waits until the condition holds; `false` when it did not within `at_most`.
+    pub(crate) async fn wait(&self, at_most: Duration, mut until: impl FnMut(&State) -> bool) -> bool {
+        let mut changes = self.state.subscribe();
+        let reached = tokio::time::timeout(at_most, changes.wait_for(|state| until(state))).await;
+        matches!(reached, Ok(Ok(_)))
+    }
+}

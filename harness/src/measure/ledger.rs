@@ -1,0 +1,139 @@
+//! The ledger of shadow writes, kept in memory while the run goes and written to the folder at its end.
+
+use gameday_report::record::{Folder, LedgerLog, Write};
+use parking_lot::Mutex;
+
+/// Every write of every device.
+#[derive(Debug)]
+pub(crate) struct Ledger {
+    devices: Vec<Device>,
+}
+
+#[derive(Debug)]
+struct Device {
+    name: String,
+    writes: Mutex<Vec<Write>>,
+}
+
+impl Ledger {
+    pub(crate) fn new(names: impl IntoIterator<Item = String>) -> Self {
+        let devices = names.into_iter().map(|name| Device { name, writes: Mutex::default() }).collect();
+        Self { devices }
+    }
+
+    /// Opens a line for a write that the schedule means now; the answer is its sequence number.
+    pub(crate) fn intend(&self, device: u32, intended_us: u64) -> u64 {
+        let Some(device) = self.devices.get(device as usize) else {
+            return 0;
+        };
+        let mut writes = device.writes.lock();
+        let seq = writes.len() as u64 + 1;
+        writes.push(Write {
+            device: device.name.clone(),
+            seq,
+            region: None,
+            intended_us,
+            sent_us: None,
+            acked_us: None,
+            visible_us: None,
+            rejected: None,
+        });
+        seq
+    }
+
+    pub(crate) fn sent(&self, device: u32, seq: u64, region: &str, at_us: u64) {
+        self.edit(device, seq, |write| {
+            write.region = Some(region.to_owned());
+            write.sent_us = Some(at_us);
+        });
+    }
+
+    /// Acknowledged. The answer is when it was intended, and the replication lag when it was visible before.
+    pub(crate) fn acked(&self, device: u32, seq: u64, at_us: u64) -> Option<(u64, Option<u64>)> {
+        self.edit(device, seq, |write| {
+            if write.acked_us.is_some() {
+                return None;
+            }
+            write.acked_us = Some(at_us);
+            Some((write.intended_us, write.visible_us.map(|visible| visible.saturating_sub(at_us))))
+        })
+        .flatten()
+    }
+
+    pub(crate) fn rejected(&self, device: u32, seq: u64, code: u16) {
+        self.edit(device, seq, |write| write.rejected = Some(code));
+    }
+
+    /// Seen in the secondary. The answer is the Region it was written in, and the lag when it was acknowledged before;
+    /// `None` when it was seen already.
+    pub(crate) fn visible(&self, device: u32, seq: u64, at_us: u64) -> Option<(String, Option<u64>)> {
+        self.edit(device, seq, |write| {
+            if write.visible_us.is_some() {
+                return None;
+            }
+            write.visible_us = Some(at_us);
+            let region = write.region.clone()?;
+            Some((region, write.acked_us.map(|acked| at_us.saturating_sub(acked))))
+        })
+        .flatten()
+    }
+
+    fn edit<T>(&self, device: u32, seq: u64, edit: impl FnOnce(&mut Write) -> T) -> Option<T> {
+        let mut writes = self.devices.get(device as usize)?.writes.lock();
+        let place = usize::try_from(seq).ok()?.checked_sub(1)?;
+        writes.get_mut(place).map(edit)
+    }
+
+    /// Writes of which the last acknowledged one of their device is not visible yet: what convergence waits for.
+    pub(crate) fn behind(&self) -> usize {
+        self.devices
+            .iter()
+            .filter(|device| {
+                let writes = device.writes.lock();
+                writes.iter().rev().find(|w| w.acked_us.is_some()).is_some_and(|last| {
+                    !writes.iter().any(|w| w.seq >= last.seq && w.visible_us.is_some())
+                })
+            })
+            .count()
+    }
+
+    /// Writes the whole ledger to the folder.
+    pub(crate) fn save(&self, folder: &Folder) -> anyhow::Result<()> {
+        let mut log = LedgerLog::create(folder)?;
+        for device in &self.devices {
+            for write in device.writes.lock().iter() {
+                log.append(write)?;
+            }
+        }
+        log.finish()?;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_write_goes_its_way_once() {
+        let ledger = Ledger::new(["d".to_owned()]);
+        let seq = ledger.intend(0, 5);
+        ledger.sent(0, seq, "us-east-1", 6);
+        assert_eq!(ledger.acked(0, seq, 10), Some((5, None)));
+        assert_eq!(ledger.behind(), 1);
+        assert_eq!(ledger.visible(0, seq, 25), Some(("us-east-1".to_owned(), Some(15))));
+        assert_eq!(ledger.visible(0, seq, 30), None, "seen twice counts once");
+        assert_eq!(ledger.behind(), 0);
+        assert_eq!(ledger.visible(0, 9, 30), None, "a write that nobody made");
+    }
+
+    #[test]
+    fn a_later_write_that_is_visible_covers_an_earlier_one() {
+        let ledger = Ledger::new(["d".to_owned()]);
+        let (first, second) = (ledger.intend(0, 1), ledger.intend(0, 2));
+        ledger.acked(0, first, 3);
+        ledger.sent(0, second, "us-east-1", 4);
+        ledger.visible(0, second, 5);
+        assert_eq!(ledger.behind(), 0);
+    }
+}

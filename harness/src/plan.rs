@@ -1,0 +1,167 @@
+//! The plan: what a scenario will create, call, break and undo, computed from the scenario alone. The run does what the
+//! plan says; the plan is in the run folder.
+
+use serde::Serialize;
+
+use crate::{
+    aws::Pace,
+    scenario::{Scenario, Step, Strategy},
+};
+
+/// AWS delivers at most this many messages a second on one connection; the observer has one.
+const OBSERVER_MESSAGES_PER_S_MAX: f64 = 100.0;
+
+/// A plan.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(crate) struct Plan {
+    /// Things, certificates: one each a device, in both Regions.
+    pub(crate) devices: u32,
+    /// Other things that are made, by kind and Region.
+    pub(crate) creates: Vec<Made>,
+    /// Calls of the harness that grow with the fleet, and the rate that they are paced to.
+    pub(crate) calls: Vec<Calls>,
+    /// What each step does.
+    pub(crate) steps: Vec<String>,
+    /// Faults, in the order applied; each is cured by the heal step and at the end of the run whatever happens.
+    pub(crate) faults: Vec<&'static str>,
+    /// Messages a second, steady state.
+    pub(crate) telemetry_per_s: f64,
+    /// Shadow updates a second, steady state.
+    pub(crate) shadow_updates_per_s: f64,
+    /// At the longest: every step at its limit. Typical runs end their steps early.
+    pub(crate) duration_s_max: u64,
+}
+
+/// A kind of resource and how many of it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(crate) struct Made {
+    pub(crate) kind: &'static str,
+    pub(crate) region: &'static str,
+    pub(crate) count: u32,
+}
+
+/// An operation, how often it is called, and how fast.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(crate) struct Calls {
+    pub(crate) operation: &'static str,
+    pub(crate) region: &'static str,
+    pub(crate) count: u32,
+    pub(crate) rate_per_s_max: f64,
+}
+
+impl Plan {
+    /// The plan of a scenario against a target whose quotas are AWS's defaults times `quota_scale`.
+    ///
+    /// # Errors
+    /// When the load is more than the run could measure.
+    pub(crate) fn of(scenario: &Scenario, quota_scale: f64) -> anyhow::Result<Self> {
+        let devices = scenario.fleet.devices;
+        let per_s = |every: Option<std::time::Duration>| {
+            every.map_or(0.0, |every| f64::from(devices) / every.as_secs_f64())
+        };
+        let shadow_updates_per_s = per_s(scenario.load.shadow.as_ref().map(|s| *s.every));
+        if shadow_updates_per_s > OBSERVER_MESSAGES_PER_S_MAX {
+            anyhow::bail!(
+                "{devices} devices make {shadow_updates_per_s:.0} shadow updates a second, and one connection gets at \
+                 most {OBSERVER_MESSAGES_PER_S_MAX:.0} messages a second of AWS: what is beyond could not be seen. \
+                 Raise load.shadow.every or lower fleet.devices"
+            );
+        }
+        let pace = Pace::new(quota_scale);
+        let calls = |operation, region| Calls {
+            operation,
+            region,
+            count: devices,
+            rate_per_s_max: pace.rate_per_s(operation).unwrap_or(f64::MAX),
+        };
+        Ok(Self {
+            devices,
+            creates: creates(),
+            calls: vec![
+                calls("CreateCertificateFromCsr", "primary"),
+                calls("AttachPolicy", "primary"),
+                calls("CreateThing", "primary"),
+                calls("AttachThingPrincipal", "primary"),
+                calls("DescribeThing", "secondary"),
+                calls("ListThingPrincipals", "secondary"),
+                calls("DescribeCertificate", "secondary"),
+                calls("ListAttachedPolicies", "secondary"),
+                calls("UpdateCertificate", "both"),
+                calls("DeleteCertificate", "both"),
+                calls("DeleteThing", "both"),
+            ],
+            steps: scenario.step.iter().map(|step| label(step, scenario)).collect(),
+            faults: scenario.step.iter().flat_map(faults).collect(),
+            telemetry_per_s: per_s(scenario.load.telemetry.as_ref().map(|t| *t.every)),
+            shadow_updates_per_s,
+            duration_s_max: scenario.step.iter().map(seconds_max).sum::<u64>()
+                + scenario.converge_at_most.as_secs(),
+        })
+    }
+}
+
+fn creates() -> Vec<Made> {
+    let made = |kind, region, count| Made { kind, region, count };
+    vec![
+        made("table", "primary", 1),
+        made("table", "secondary", 3),
+        made("topic rule", "primary", 3),
+        made("function", "primary", 1),
+        made("function", "secondary", 2),
+        made("policy", "primary", 2),
+        made("policy", "secondary", 3),
+        made("health check", "global", 2),
+        made("hosted zone", "global", 1),
+    ]
+}
+
+fn faults(step: &Step) -> Vec<&'static str> {
+    match step {
+        Step::Break(step) => step.faults.iter().map(|fault| fault.entry().name).collect(),
+        _ => Vec::new(),
+    }
+}
+
+fn seconds_max(step: &Step) -> u64 {
+    match step {
+        Step::Provision(step) => step.at_most.as_secs(),
+        Step::Connect(step) => step.at_most.as_secs(),
+        Step::Hold(step) => step.time.as_secs(),
+        Step::Break(step) => step.at_most.as_secs(),
+        Step::Heal(step) => step.at_most.as_secs(),
+    }
+}
+
+/// A step as a reader would say it.
+pub(crate) fn label(step: &Step, scenario: &Scenario) -> String {
+    let devices = scenario.fleet.devices;
+    match step {
+        Step::Provision(_) => {
+            format!("Provision {devices} devices, until each is connectable in the secondary")
+        }
+        Step::Connect(step) => format!("Connect {devices} devices, {} a second", step.rate_per_s),
+        Step::Hold(step) => format!("Hold for {}", step.time),
+        Step::Break(step) => {
+            let faults: Vec<&str> = step.faults.iter().map(|fault| fault.entry().label).collect();
+            format!("Break: {}", faults.join(", "))
+        }
+        Step::Heal(_) => "Heal every fault".to_owned(),
+    }
+}
+
+/// A step's name in the record.
+pub(crate) fn name(step: &Step) -> &'static str {
+    match step {
+        Step::Provision(_) => "provision",
+        Step::Connect(_) => "connect",
+        Step::Hold(_) => "hold",
+        Step::Break(_) => "break",
+        Step::Heal(_) => "heal",
+    }
+}
+
+/// The strategy as a reader would say it.
+pub(crate) fn strategy(scenario: &Scenario) -> String {
+    let Strategy::Cname(cname) = &scenario.fleet.strategy;
+    format!("cname, asked every {}", cname.every)
+}

@@ -1,0 +1,214 @@
+//! One run from its first line to its report: prepare, play the steps, and whatever happened, heal, undo, prove that
+//! nothing is left, and write the record.
+
+mod finish;
+mod interrupt;
+mod shout;
+mod status;
+mod steps;
+mod sweep;
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use anyhow::Context;
+use gameday_report::{
+    ExitCode,
+    record::{EndReason, Event, Folder, RunInfo},
+};
+use rand::{Rng, distr::Alphanumeric};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    aws::Aws,
+    clock::RunClock,
+    deploy::Deployment,
+    fault::FaultName,
+    fleet::{Made, Resolver, Shared, device_name},
+    journal::Journal,
+    measure::{Recorder, sample},
+    output::Output,
+    plan::{self, Plan},
+    scenario::Scenario,
+    target::Target,
+};
+
+/// Characters of a run's id.
+const RUN_ID_CHARS: usize = 8;
+
+/// What a run is told on the command line.
+#[derive(Debug, Clone)]
+pub(crate) struct RunOptions {
+    pub(crate) scenario_path: PathBuf,
+    pub(crate) scenario: Scenario,
+    pub(crate) target: String,
+    pub(crate) out: PathBuf,
+    pub(crate) seed: u64,
+    /// The command line that runs the same again.
+    pub(crate) replay: String,
+    /// Print the summary as JSON.
+    pub(crate) json: bool,
+}
+
+/// A run under way.
+pub(crate) struct Game {
+    id: String,
+    scenario: Scenario,
+    folder: Folder,
+    output: Arc<Output>,
+    target: Arc<Target>,
+    aws: Aws,
+    recorder: Recorder,
+    journal: Arc<Journal>,
+    resolver: Arc<Resolver>,
+    deployment: Option<Deployment>,
+    devices: Vec<Made>,
+    fleet: Option<Arc<Shared>>,
+    /// Faults that are applied now.
+    broken: Vec<FaultName>,
+    /// The devices' tasks.
+    device_tasks: TaskTracker,
+    /// Ends observers and watchers.
+    watch_stop: CancellationToken,
+    seed: u64,
+}
+
+/// How the steps ended.
+#[derive(Debug)]
+pub(crate) enum Played {
+    Completed,
+    Interrupted,
+    Refused(String),
+    Failed(anyhow::Error),
+}
+
+/// Runs a scenario.
+///
+/// # Errors
+/// Only when there is no record to write into; everything later is in the record.
+pub(crate) async fn run(options: RunOptions) -> anyhow::Result<ExitCode> {
+    let name = scenario_name(&options.scenario_path);
+    let id = run_id();
+    let clock = RunClock::start();
+    let path = folder_path(&options.out, &name, clock, &id);
+    let folder = Folder::create(&path).context("the run folder could not be made")?;
+    crate::cli::log_to(&folder.log())?;
+    point_latest(&path);
+    let plan = Plan::of(&options.scenario, options.scenario.twin.quota_scale)?;
+    std::fs::write(folder.plan(), serde_json::to_string_pretty(&plan)?)?;
+    std::fs::write(folder.scenario(), toml::to_string(&options.scenario)?)?;
+
+    let output = Arc::new(Output::new());
+    output.line(&format!("gameday {} | {}", env!("CARGO_PKG_VERSION"), options.scenario.title));
+    output.line(&format!("      run {id}, seed {}, {}", options.seed, path.display()));
+    let target = Target::open(&options.target, &options.scenario.twin).await?;
+    let mut game = Game::new(&options, id, folder.clone(), clock, output.clone(), target).await?;
+    game.recorder.event(Event::RunBegan(info(&options, &game, &name)));
+    let sampling = CancellationToken::new();
+    let sampler = tokio::spawn(sample(game.recorder.clone(), folder.clone(), sampling.clone()));
+    let interrupt = interrupt::watch(game.journal.clone(), output.clone());
+
+    let played = tokio::select! {
+        played = game.play() => played,
+        () = interrupt.cancelled() => Played::Interrupted,
+    };
+    let (reason, detail) = game.finish(played).await;
+    sampling.cancel();
+    // Its last sample is part of the record.
+    let _ = sampler.await;
+    game.recorder.event(Event::RunEnded { reason, detail });
+    output.finish();
+    let summary = gameday_report::write_results(&folder).context("the record could not be judged")?;
+    shout::shout(&summary, &folder, options.json, reason == EndReason::Error);
+    game.close().await;
+    Ok(summary.exit)
+}
+
+impl Game {
+    async fn new(
+        options: &RunOptions,
+        id: String,
+        folder: Folder,
+        clock: RunClock,
+        output: Arc<Output>,
+        target: Target,
+    ) -> anyhow::Result<Self> {
+        let scenario = options.scenario.clone();
+        let names = (0..scenario.fleet.devices).map(|n| device_name(&id, n));
+        let recorder =
+            Recorder::create(&folder, clock, &[target.primary(), target.secondary()], names)?;
+        Ok(Self {
+            aws: Aws::connect(&target.endpoints, scenario.twin.quota_scale).await,
+            resolver: Arc::new(Resolver::new(&target.endpoints)?),
+            journal: Arc::new(Journal::create(&folder)?),
+            target: Arc::new(target),
+            id,
+            scenario,
+            folder,
+            output,
+            recorder,
+            deployment: None,
+            devices: Vec::new(),
+            fleet: None,
+            broken: Vec::new(),
+            device_tasks: TaskTracker::new(),
+            watch_stop: CancellationToken::new(),
+            seed: options.seed,
+        })
+    }
+
+    async fn close(self) {
+        let Self { target, fleet, .. } = self;
+        drop(fleet);
+        if let Some(target) = Arc::into_inner(target) {
+            target.close().await;
+        }
+    }
+}
+
+fn info(options: &RunOptions, game: &Game, name: &str) -> RunInfo {
+    RunInfo {
+        run: game.id.clone(),
+        scenario: name.to_owned(),
+        title: options.scenario.title.clone(),
+        proves: options.scenario.proves.clone(),
+        seed: options.seed,
+        target: game.target.name.clone(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        primary: game.target.primary().to_owned(),
+        secondary: game.target.secondary().to_owned(),
+        devices: options.scenario.fleet.devices,
+        strategy: plan::strategy(&options.scenario),
+        replay: options.replay.clone(),
+        objectives: options.scenario.objectives.clone(),
+    }
+}
+
+fn run_id() -> String {
+    let mut rng = rand::rng();
+    (0..RUN_ID_CHARS).map(|_| char::from(rng.sample(Alphanumeric)).to_ascii_lowercase()).collect()
+}
+
+fn scenario_name(path: &Path) -> String {
+    path.file_stem().map_or_else(|| "scenario".to_owned(), |stem| stem.to_string_lossy().into_owned())
+}
+
+fn folder_path(out: &Path, scenario: &str, clock: RunClock, id: &str) -> PathBuf {
+    let time = clock.began_wall.strftime("%Y%m%dT%H%M%SZ").to_string();
+    out.join(scenario).join(format!("{time}-{id}"))
+}
+
+/// Points `latest` beside the run folders at this one. A file system without links goes without.
+fn point_latest(path: &Path) {
+    let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
+        return;
+    };
+    let latest = parent.join("latest");
+    if latest.is_symlink() || !latest.exists() {
+        let _ = std::fs::remove_file(&latest);
+        #[cfg(unix)]
+        let _ = std::os::unix::fs::symlink(name, &latest);
+    }
+}

@@ -1,0 +1,92 @@
+//! The end of every run, however the steps ended: heal, converge, stop the fleet, undo, and list what is left.
+
+use std::time::Duration;
+
+use gameday_report::record::{EndReason, Event, StepState};
+use tokio::time::{Instant, timeout};
+
+use super::{Game, Played};
+
+/// Devices get this long to say goodbye.
+const FLEET_STOP: Duration = Duration::from_secs(5);
+const POLL: Duration = Duration::from_millis(100);
+
+impl Game {
+    /// Ends the run; the answer is its last line.
+    pub(super) async fn finish(&mut self, played: Played) -> (EndReason, Option<String>) {
+        if !self.broken.is_empty() {
+            self.output.line("      healing what is still broken");
+            self.cure().await;
+        }
+        if matches!(played, Played::Completed) {
+            self.converge().await;
+        }
+        self.stop_fleet().await;
+        if let Err(error) = self.recorder.ledger().save(&self.folder) {
+            tracing::error!(error = %format!("{error:#}"), "the ledger cannot be written");
+        }
+        if !matches!(played, Played::Refused(_)) {
+            self.clean_up().await;
+        }
+        self.watch_stop.cancel();
+        for calls in self.aws.calls.list() {
+            self.recorder.event(Event::Api(calls));
+        }
+        match played {
+            Played::Completed => (EndReason::Completed, None),
+            Played::Interrupted => (EndReason::Operator, Some("stopped by a signal".to_owned())),
+            Played::Refused(why) => (EndReason::Refused, Some(why)),
+            Played::Failed(error) => (EndReason::Error, Some(format!("{error:#}"))),
+        }
+    }
+
+    /// Ends the load and gives the secondary its time to catch up.
+    async fn converge(&mut self) {
+        let Some(fleet) = &self.fleet else { return };
+        fleet.load_stop.cancel();
+        let index = u32::try_from(self.scenario.step.len() + 1).unwrap_or(u32::MAX);
+        let label = "Let the secondary catch up";
+        self.output.status("converge");
+        self.step(index, "converge", label, StepState::Began, None);
+        let limit = Instant::now() + *self.scenario.converge_at_most;
+        while self.recorder.ledger().behind() > 0 && Instant::now() < limit {
+            tokio::time::sleep(POLL).await;
+        }
+        let behind = self.recorder.ledger().behind();
+        let (state, detail) = if behind == 0 {
+            (StepState::Completed, None)
+        } else {
+            (StepState::TimedOut, Some(format!("{behind} devices have writes that the secondary lacks")))
+        };
+        self.step(index, "converge", label, state, detail);
+    }
+
+    async fn stop_fleet(&mut self) {
+        if let Some(fleet) = &self.fleet {
+            fleet.stop.cancel();
+        }
+        self.device_tasks.close();
+        if timeout(FLEET_STOP, self.device_tasks.wait()).await.is_err() {
+            tracing::warn!(devices = self.device_tasks.len(), "devices did not stop in time");
+        }
+    }
+
+    /// Undoes everything and proves it.
+    async fn clean_up(&mut self) {
+        let index = u32::try_from(self.scenario.step.len() + 2).unwrap_or(u32::MAX);
+        let label = "Clean up in both Regions";
+        self.output.line(&format!("      {label}"));
+        self.step(index, "clean-up", label, StepState::Began, None);
+        let failed = self.journal.undo_all(&self.aws, &self.output).await;
+        for failure in &failed {
+            self.output.line(&format!("NOT UNDONE: {failure}"));
+        }
+        let left = self.sweep().await;
+        let (state, detail) = match (failed.len(), left) {
+            (0, Ok(0)) => (StepState::Completed, None),
+            (failed, Ok(left)) => (StepState::Failed, Some(format!("{failed} undos failed, {left} things are left"))),
+            (_, Err(error)) => (StepState::Failed, Some(format!("what is left could not be listed: {error:#}"))),
+        };
+        self.step(index, "clean-up", label, state, detail);
+    }
+}

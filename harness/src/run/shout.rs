@@ -1,0 +1,55 @@
+//! The short summary at the end of a run: the verdict, each objective, and where the report is.
+
+use gameday_report::{Summary, Verdict, record::Folder, units};
+
+use crate::output::{data, to_stderr};
+
+/// Prints the summary; as JSON when asked to.
+pub(super) fn shout(summary: &Summary, folder: &Folder, json: bool, failed: bool) {
+    if json {
+        data(&serde_json::to_string(summary).unwrap_or_default());
+        return;
+    }
+    to_stderr("");
+    data(&format!("{}  {}", word(summary.verdict), summary.reason));
+    for row in &summary.objectives {
+        data(&format!(
+            "  {} {:<28} {:<10} measured {}",
+            mark(row.verdict),
+            row.metric,
+            row.condition,
+            if row.measured.is_empty() { &row.why } else { &row.measured }
+        ));
+    }
+    for row in summary.checks.iter().filter(|row| row.verdict != Verdict::Pass) {
+        data(&format!("  {} {}: {}", mark(row.verdict), row.label, row.why));
+    }
+    let devices = &summary.devices;
+    data(&format!(
+        "  {} of {} devices failed over, {} failed back; {} writes lost, {} unknown",
+        devices.failed_over, devices.fleet, devices.failed_back, summary.ledger.lost, summary.ledger.unknown
+    ));
+    data(&format!(
+        "  took {}, exit {}{}",
+        units::duration_ms(summary.duration_ms),
+        summary.exit_code,
+        if failed { ", see log.txt" } else { "" }
+    ));
+    data(&format!("  report: {}", folder.report().display()));
+}
+
+fn word(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Pass => "PASS",
+        Verdict::Fail => "FAIL",
+        Verdict::Unknown => "UNKNOWN",
+    }
+}
+
+fn mark(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Pass => "ok  ",
+        Verdict::Fail => "FAIL",
+        Verdict::Unknown => "??  ",
+    }
+}

@@ -1,0 +1,284 @@
+//! Playing the steps of a scenario.
+
+use std::{sync::Arc, time::Duration};
+
+use anyhow::{Context, bail};
+use futures::future::join_all;
+use gameday_report::record::{Event, FaultState, StepState};
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+use super::{Game, Played, status};
+use crate::{
+    deploy::Site,
+    fault::Ground,
+    fleet::{self, Dialer, Shared, Tls, Workshop},
+    journal::Change,
+    measure::{HealthWatch, Observer, observe, watch_answer, watch_health},
+    plan,
+    scenario::{Break, Connect, Heal, Provision, Step, Until},
+    target,
+};
+
+impl Game {
+    /// Pre-flight, deployment, and every step in order.
+    pub(super) async fn play(&mut self) -> Played {
+        if let Err(error) = self.preflight().await {
+            return Played::Refused(format!("{error:#}"));
+        }
+        match self.play_steps().await {
+            Ok(()) => Played::Completed,
+            Err(error) => Played::Failed(error),
+        }
+    }
+
+    /// Both Regions answer as the ones that they should be, and nothing is broken before we break it.
+    async fn preflight(&self) -> anyhow::Result<()> {
+        self.output.status("pre-flight");
+        for clients in [&self.aws.primary, &self.aws.secondary] {
+            let endpoint = clients.iot.describe_endpoint().endpoint_type("iot:Data-ATS").send().await;
+            let endpoint = endpoint
+                .map_err(|e| anyhow::anyhow!(crate::aws::describe(&e)))
+                .with_context(|| format!("{} is not reachable", clients.region))?;
+            if endpoint.endpoint_address() != Some(self.target.host(&clients.region)) {
+                bail!("{} has another data endpoint than the target says", clients.region);
+            }
+        }
+        let faults = target::active_faults(&self.target.endpoints.api_url).await?;
+        if !faults.is_empty() {
+            bail!("something is broken already: {faults:?}");
+        }
+        Ok(())
+    }
+
+    async fn play_steps(&mut self) -> anyhow::Result<()> {
+        self.step(0, "deploy", "Deploy the replicator and the health checks", StepState::Began, None);
+        match self.deploy().await {
+            Ok(()) => self.step(0, "deploy", "Deploy the replicator and the health checks", StepState::Completed, None),
+            Err(error) => {
+                let detail = Some(format!("{error:#}"));
+                self.step(0, "deploy", "Deploy the replicator and the health checks", StepState::Failed, detail);
+                return Err(error);
+            }
+        }
+        for (n, step) in self.scenario.step.clone().iter().enumerate() {
+            let index = u32::try_from(n + 1)?;
+            let (name, label) = (plan::name(step), plan::label(step, &self.scenario));
+            self.output.line(&format!("{:>5} {label}", format!("{}/{}", n + 1, self.scenario.step.len())));
+            self.step(index, name, &label, StepState::Began, None);
+            let live = CancellationToken::new();
+            let _live = live.clone().drop_guard();
+            tokio::spawn(status::show(self.recorder.clone(), self.target.clone(), self.output.clone(), live));
+            match self.play_step(step).await {
+                Ok(None) => self.step(index, name, &label, StepState::Completed, None),
+                Ok(Some(why)) => {
+                    self.output.line(&format!("      timed out: {why}"));
+                    self.step(index, name, &label, StepState::TimedOut, Some(why));
+                }
+                Err(error) => {
+                    self.step(index, name, &label, StepState::Failed, Some(format!("{error:#}")));
+                    return Err(error);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Plays a step. `Some` is why it ran into its limit; the run goes on.
+    async fn play_step(&mut self, step: &Step) -> anyhow::Result<Option<String>> {
+        match step {
+            Step::Provision(step) => self.provision(step).await,
+            Step::Connect(step) => self.connect(step).await,
+            Step::Hold(step) => {
+                tokio::time::sleep(*step.time).await;
+                Ok(None)
+            }
+            Step::Break(step) => self.break_(step).await,
+            Step::Heal(step) => self.heal(step).await,
+        }
+    }
+
+    pub(super) fn step(&self, index: u32, name: &str, label: &str, state: StepState, detail: Option<String>) {
+        self.recorder.event(Event::Step { index, name: name.to_owned(), label: label.to_owned(), state, detail });
+    }
+
+    async fn deploy(&mut self) -> anyhow::Result<()> {
+        let site = Site {
+            run: &self.id,
+            aws: &self.aws,
+            target: &self.target,
+            journal: &self.journal,
+            scenario: &self.scenario,
+        };
+        let deployment = site.deploy(&self.output).await?;
+        let watch = |check: &str, region: &str, is_primary| {
+            let watch = HealthWatch {
+                check: check.to_owned(),
+                region: region.to_owned(),
+                is_primary,
+                threshold: self.scenario.dns.health_check.failures,
+            };
+            self.watch(watch_health(self.recorder.clone(), self.aws.clone(), watch));
+        };
+        watch(&deployment.primary_check, self.target.primary(), true);
+        watch(&deployment.secondary_check, self.target.secondary(), false);
+        self.watch(watch_answer(
+            self.recorder.clone(),
+            self.resolver.clone(),
+            self.target.clone(),
+            deployment.fleet_name.clone(),
+        ));
+        let tls = Tls::new(&self.target.endpoints.ca_pem)?;
+        let dialer = Dialer::new(
+            &tls,
+            &deployment.observer,
+            self.resolver.clone(),
+            &self.target,
+            self.recorder.clock(),
+        )?;
+        self.watch(observe(Observer {
+            recorder: self.recorder.clone(),
+            dialer: Arc::new(dialer),
+            client_id: site.name("observer"),
+            host: self.target.host(self.target.secondary()).to_owned(),
+            run: self.id.clone(),
+            primary: self.target.primary().to_owned(),
+        }));
+        self.deployment = Some(deployment);
+        Ok(())
+    }
+
+    /// Runs something beside the steps until the run ends.
+    fn watch(&self, watching: impl Future<Output = ()> + Send + 'static) {
+        let stop = self.watch_stop.clone();
+        tokio::spawn(async move {
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = watching => {}
+            }
+        });
+    }
+
+    async fn provision(&mut self, step: &Provision) -> anyhow::Result<Option<String>> {
+        let deployment = self.deployment.as_ref().context("nothing is deployed")?;
+        let policy = deployment.device_policy.clone();
+        for clients in [&self.aws.primary, &self.aws.secondary] {
+            self.journal.intend(Change::Fleet {
+                region: clients.region.clone(),
+                run: self.id.clone(),
+                policy: policy.clone(),
+            })?;
+        }
+        let workshop = Arc::new(Workshop {
+            run: self.id.clone(),
+            aws: self.aws.clone(),
+            recorder: self.recorder.clone(),
+            policy,
+        });
+        let count = self.scenario.fleet.devices;
+        let making = fleet::provision(&workshop, count);
+        let Ok(made) = timeout(*step.at_most, making).await else {
+            bail!("{count} devices could not be made within {}", step.at_most);
+        };
+        let (devices, connectable) = made?;
+        self.devices = devices;
+        let waited = timeout(*step.at_most, connectable).await;
+        let seen = self.recorder.board().look(|board| board.connectable);
+        match waited {
+            Ok(()) if seen == count => Ok(None),
+            _ => Ok(Some(format!("{seen} of {count} devices were connectable in the secondary by then"))),
+        }
+    }
+
+    async fn connect(&mut self, step: &Connect) -> anyhow::Result<Option<String>> {
+        let deployment = self.deployment.as_ref().context("nothing is deployed")?;
+        let shared = Arc::new(Shared {
+            run: self.id.clone(),
+            scenario: self.scenario.clone(),
+            target: self.target.clone(),
+            recorder: self.recorder.clone(),
+            resolver: self.resolver.clone(),
+            tls: Tls::new(&self.target.endpoints.ca_pem)?,
+            fleet_name: deployment.fleet_name.clone(),
+            load_stop: CancellationToken::new(),
+            stop: CancellationToken::new(),
+            seed: self.seed,
+        });
+        self.fleet = Some(shared.clone());
+        fleet::start(&shared, &self.devices, step.rate_per_s, &self.device_tasks).await?;
+        let primary = self.target.primary().to_owned();
+        self.all_in(&primary, *step.at_most).await
+    }
+
+    async fn break_(&mut self, step: &Break) -> anyhow::Result<Option<String>> {
+        for fault in &step.faults {
+            self.broken.push(*fault);
+            let ground = self.ground()?;
+            ground.apply(*fault).await.with_context(|| format!("{} could not be applied", fault.entry().name))?;
+            self.output.line(&format!("      broken: {}", fault.entry().label));
+        }
+        let ground = self.ground()?;
+        let proving = join_all(step.faults.iter().map(|fault| ground.prove(*fault)));
+        let (proved, reached) = tokio::join!(proving, self.until(step.until, *step.at_most));
+        for (fault, proved) in step.faults.iter().zip(proved) {
+            if !proved {
+                self.output.line(&format!("      NOT SEEN TO ACT: {}", fault.entry().label));
+            }
+        }
+        reached
+    }
+
+    async fn heal(&mut self, step: &Heal) -> anyhow::Result<Option<String>> {
+        self.cure().await;
+        self.until(step.until, *step.at_most).await
+    }
+
+    /// Cures every fault that is applied, and says so in the record.
+    pub(super) async fn cure(&mut self) {
+        let failed = self.journal.cure(&self.aws).await;
+        for fault in std::mem::take(&mut self.broken) {
+            let Ok(ground) = self.ground() else { continue };
+            let entry = fault.entry();
+            match failed.iter().find(|(name, _)| name == entry.name) {
+                None => {
+                    ground.record(fault, FaultState::Cured, format!("{} was undone", entry.label));
+                    ground.record(fault, FaultState::CureProved, "the value before was read back".to_owned());
+                    self.output.line(&format!("      healed: {}", entry.label));
+                }
+                Some((_, why)) => {
+                    ground.record(fault, FaultState::CureFailed, why.clone());
+                    self.output.line(&format!("      NOT HEALED: {}: {why}", entry.label));
+                }
+            }
+        }
+    }
+
+    fn ground(&self) -> anyhow::Result<Ground<'_>> {
+        Ok(Ground {
+            aws: &self.aws,
+            target: &self.target,
+            deployment: self.deployment.as_ref().context("nothing is deployed")?,
+            journal: &self.journal,
+            recorder: &self.recorder,
+        })
+    }
+
+    async fn until(&self, until: Option<Until>, at_most: Duration) -> anyhow::Result<Option<String>> {
+        match until {
+            None => Ok(None),
+            Some(Until::FailedOver) => self.all_in(self.target.secondary(), at_most).await,
+            Some(Until::FailedBack) => self.all_in(self.target.primary(), at_most).await,
+        }
+    }
+
+    /// Waits until every device has an acknowledged publish in `region`.
+    async fn all_in(&self, region: &str, at_most: Duration) -> anyhow::Result<Option<String>> {
+        let count = self.devices.len();
+        let reached = self.recorder.board().wait(at_most, |board| board.devices_in(region) >= count).await;
+        if reached {
+            return Ok(None);
+        }
+        let there = self.recorder.board().look(|board| board.devices_in(region));
+        Ok(Some(format!("{there} of {count} devices were in {region} by then")))
+    }
+}

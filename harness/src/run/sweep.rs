@@ -1,0 +1,117 @@
+//! The proof that nothing is left: everything of this run's name is listed again, in both Regions and globally.
+
+use std::collections::BTreeSet;
+
+use anyhow::Context;
+use gameday_report::record::{Event, Leftover};
+
+use super::Game;
+use crate::{aws::RegionClients, journal::things};
+
+/// Certificates have no names: this many pages of them are looked through for those of the run.
+const CERTIFICATE_PAGES_MAX: usize = 40;
+/// AWS's largest page.
+const PAGE: i32 = 250;
+
+impl Game {
+    /// Lists what is left; the answer is how much.
+    pub(super) async fn sweep(&self) -> anyhow::Result<usize> {
+        self.output.status("looking for what is left");
+        let mut left = 0;
+        for clients in [&self.aws.primary, &self.aws.secondary] {
+            let leftovers = self.sweep_region(clients).await?;
+            left += leftovers.len();
+            let kinds = ["things", "certificates", "policies", "topic rules", "tables", "functions"];
+            self.swept(&clients.region, &kinds, leftovers);
+        }
+        let leftovers = self.sweep_global().await?;
+        left += leftovers.len();
+        self.swept("global", &["hosted zones", "health checks"], leftovers);
+        Ok(left)
+    }
+
+    fn swept(&self, region: &str, kinds: &[&str], leftovers: Vec<Leftover>) {
+        for leftover in &leftovers {
+            self.output.line(&format!("LEFT in {region}: {} {}", leftover.kind, leftover.name));
+        }
+        let kinds = kinds.iter().map(|kind| (*kind).to_owned()).collect();
+        self.recorder.event(Event::Swept { region: region.to_owned(), kinds, leftovers });
+    }
+
+    async fn sweep_region(&self, clients: &RegionClients) -> anyhow::Result<Vec<Leftover>> {
+        let mut left = Vec::new();
+        let mut add = |kind: &str, names: Vec<String>| {
+            left.extend(names.into_iter().map(|name| Leftover { kind: kind.to_owned(), name }));
+        };
+        let (prefix, rule_prefix) = (format!("gd-{}-", self.id), format!("gd_{}_", self.id));
+        let of_run = |name: &&str| name.starts_with(&prefix);
+        add("thing", things(clients, &self.id).await?);
+        add("certificate", self.certificates(clients).await?);
+        let pages: Vec<_> = clients
+            .iot
+            .list_policies()
+            .page_size(PAGE)
+            .into_paginator()
+            .send()
+            .collect::<Result<_, _>>()
+            .await
+            .context("policies could not be listed")?;
+        let policies = pages.iter().flat_map(|p| p.policies()).filter_map(|p| p.policy_name());
+        add("policy", policies.filter(of_run).map(str::to_owned).collect());
+        let rules = clients.iot.list_topic_rules().send().await.context("rules could not be listed")?;
+        let rules = rules.rules().iter().filter_map(|r| r.rule_name());
+        add("topic rule", rules.filter(|r| r.starts_with(&rule_prefix)).map(str::to_owned).collect());
+        let tables: Vec<String> = clients
+            .dynamodb
+            .list_tables()
+            .into_paginator()
+            .items()
+            .send()
+            .collect::<Result<_, _>>()
+            .await
+            .context("tables could not be listed")?;
+        add("table", tables.into_iter().filter(|t| of_run(&t.as_str())).collect());
+        let pages: Vec<_> = clients
+            .lambda
+            .list_functions()
+            .into_paginator()
+            .send()
+            .collect::<Result<_, _>>()
+            .await
+            .context("functions could not be listed")?;
+        let functions = pages.iter().flat_map(|p| p.functions()).filter_map(|f| f.function_name());
+        add("function", functions.filter(of_run).map(str::to_owned).collect());
+        Ok(left)
+    }
+
+    async fn certificates(&self, clients: &RegionClients) -> anyhow::Result<Vec<String>> {
+        let id = |arn: &str| arn.rsplit('/').next().unwrap_or_default().to_owned();
+        let ours: BTreeSet<String> = self.devices.iter().map(|d| id(&d.certificate_arn)).collect();
+        let mut pages = clients.iot.list_certificates().page_size(PAGE).into_paginator().send();
+        let mut found = Vec::new();
+        for _ in 0..CERTIFICATE_PAGES_MAX {
+            let Some(page) = pages.next().await else {
+                return Ok(found);
+            };
+            let page = page.context("certificates could not be listed")?;
+            let ids = page.certificates().iter().filter_map(|c| c.certificate_id());
+            found.extend(ids.filter(|id| ours.contains(*id)).map(str::to_owned));
+        }
+        tracing::warn!(region = clients.region, "more certificates than were looked through");
+        Ok(found)
+    }
+
+    async fn sweep_global(&self) -> anyhow::Result<Vec<Leftover>> {
+        let zones = self.aws.route53.list_hosted_zones().send().await.context("zones could not be listed")?;
+        let mark = format!("gd-{}", self.id);
+        let zones = zones.hosted_zones().iter().filter(|z| z.name().starts_with(&mark)).map(|z| ("hosted zone", z.name()));
+        let checks = self.aws.route53.list_health_checks().send().await;
+        let checks = checks.context("health checks could not be listed")?;
+        let checks = checks.health_checks().iter().filter(|c| c.caller_reference().starts_with(&mark));
+        let checks = checks.map(|c| ("health check", c.id()));
+        Ok(zones
+            .chain(checks)
+            .map(|(kind, name)| Leftover { kind: kind.to_owned(), name: name.to_owned() })
+            .collect())
+    }
+}

@@ -1,0 +1,371 @@
+//! A scenario: what an operator would write on a whiteboard before a game day, as TOML. Unknown keys are errors, every
+//! value is checked here, and every error says where it stands and what to do.
+
+mod locate;
+mod set;
+mod span;
+mod step;
+
+use std::path::{Path, PathBuf};
+
+use gameday_report::Objective;
+use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
+
+pub use span::Span;
+pub use step::{Break, Connect, Heal, Hold, Provision, ProvisionVia, Step, Until};
+
+/// A whole scenario.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Scenario {
+    /// What it is called in reports.
+    pub title: String,
+    /// What a pass proves.
+    pub proves: String,
+    /// The devices.
+    pub fleet: Fleet,
+    /// What the devices do.
+    #[serde(default)]
+    pub load: Load,
+    /// The fleet's name and its health check.
+    #[serde(default)]
+    pub dns: Dns,
+    /// The twin, when it is the target. Ignored on AWS.
+    #[serde(default)]
+    pub twin: TwinSettings,
+    /// What happens, in order.
+    pub step: Vec<Step>,
+    /// How long, after the last step, the secondary may take to catch up before its state is judged.
+    #[serde(default = "Scenario::converge_default")]
+    pub converge_at_most: Span,
+    /// Metric to condition.
+    #[serde(default)]
+    pub objectives: IndexMap<String, String>,
+}
+
+/// The devices of a run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Fleet {
+    /// How many.
+    pub devices: u32,
+    /// How they find their Region.
+    pub strategy: Strategy,
+    /// Keep-alive that they ask the broker for.
+    #[serde(default = "Fleet::keep_alive_default")]
+    pub keep_alive: Span,
+    /// A connection attempt is given up after this.
+    #[serde(default = "Fleet::connect_timeout_default")]
+    pub connect_timeout: Span,
+}
+
+/// How a device finds its Region.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Strategy {
+    /// It connects to what the fleet's CNAME resolves to, asks again on a period, and follows a change.
+    Cname(Cname),
+}
+
+/// Settings of the strategy `cname`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Cname {
+    /// It asks its resolver this often. The answer's TTL is respected between.
+    pub every: Span,
+}
+
+/// What the devices do.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Load {
+    /// Messages.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub telemetry: Option<Telemetry>,
+    /// Shadow updates.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shadow: Option<ShadowLoad>,
+}
+
+/// Messages that each device publishes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Telemetry {
+    /// One message a device in this time, on an open-loop schedule.
+    pub every: Span,
+    /// 1; with 0 nothing is acknowledged and nothing could be measured.
+    #[serde(default = "Telemetry::qos_default")]
+    pub qos: u8,
+    /// Size of a message.
+    #[serde(default = "Telemetry::bytes_default")]
+    pub bytes: u32,
+}
+
+/// Shadow updates that each device makes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ShadowLoad {
+    /// One update a device in this time, on an open-loop schedule.
+    pub every: Span,
+    /// Reported keys that each update changes.
+    #[serde(default = "ShadowLoad::keys_default")]
+    pub keys: u32,
+}
+
+/// The fleet's name and its health check.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Dns {
+    /// TTL of the CNAME.
+    pub ttl: Span,
+    /// The check behind it.
+    pub health_check: HealthCheck,
+}
+
+/// A Route 53 health check.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct HealthCheck {
+    /// 10s or 30s: Route 53 has no other.
+    pub interval: Span,
+    /// Failures in a row that turn a checker.
+    pub failures: u32,
+}
+
+/// The twin, when it is the target.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TwinSettings {
+    /// AWS's default quotas are multiplied by this.
+    pub quota_scale: f64,
+    /// How long a write to the global table takes to the other Region.
+    pub replication_delay: Span,
+}
+
+impl Scenario {
+    fn converge_default() -> Span {
+        Span::seconds(30)
+    }
+}
+
+impl Fleet {
+    fn keep_alive_default() -> Span {
+        Span::seconds(30)
+    }
+
+    fn connect_timeout_default() -> Span {
+        Span::seconds(5)
+    }
+}
+
+impl Telemetry {
+    fn qos_default() -> u8 {
+        1
+    }
+
+    fn bytes_default() -> u32 {
+        128
+    }
+}
+
+impl ShadowLoad {
+    fn keys_default() -> u32 {
+        4
+    }
+}
+
+impl Default for Dns {
+    fn default() -> Self {
+        Self { ttl: Span::seconds(10), health_check: HealthCheck::default() }
+    }
+}
+
+impl Default for HealthCheck {
+    fn default() -> Self {
+        Self { interval: Span::seconds(10), failures: 3 }
+    }
+}
+
+impl Default for TwinSettings {
+    fn default() -> Self {
+        Self { quota_scale: 1.0, replication_delay: Span::milliseconds(200) }
+    }
+}
+
+/// Why a scenario is not valid. The text says file, line, column and key, shows the line, and says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum ScenarioError {
+    /// The file cannot be read.
+    #[error("cannot read {path}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A place in the file, or a `--set`, is wrong.
+    #[error("{0}")]
+    Invalid(String),
+}
+
+impl Scenario {
+    /// Reads a file, applies `--set path=value`, and checks everything.
+    ///
+    /// # Errors
+    /// When the file cannot be read or is not a valid scenario.
+    pub fn load(path: &Path, sets: &[String]) -> Result<Self, ScenarioError> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| ScenarioError::Read { path: path.to_owned(), source })?;
+        Self::parse(&text, &path.display().to_string(), sets)
+    }
+
+    /// The same from a text; `file` is its name in errors.
+    ///
+    /// # Errors
+    /// When the text is not a valid scenario.
+    pub fn parse(text: &str, file: &str, sets: &[String]) -> Result<Self, ScenarioError> {
+        let scenario: Self = toml::from_str(text).map_err(|error| locate::parse_error(text, file, &error))?;
+        scenario.check().map_err(|(path, message)| locate::check_error(text, file, &path, &message))?;
+        if sets.is_empty() {
+            return Ok(scenario);
+        }
+        let scenario = set::apply(text, file, sets)?;
+        scenario
+            .check()
+            .map_err(|(path, message)| ScenarioError::Invalid(format!("{file} with --set: {path}: {message}")))?;
+        Ok(scenario)
+    }
+
+    /// The objectives, parsed. They were checked when the scenario was read.
+    pub fn objectives(&self) -> Vec<Objective> {
+        self.objectives.iter().filter_map(|(metric, text)| Objective::parse(metric, text).ok()).collect()
+    }
+
+    /// The first thing that is wrong: key path and what to do.
+    fn check(&self) -> Result<(), (String, String)> {
+        let wrong = |path: &str, message: &str| Err((path.to_owned(), message.to_owned()));
+        if self.fleet.devices == 0 || self.fleet.devices > DEVICES_MAX {
+            return wrong("fleet.devices", &format!("must be 1 to {DEVICES_MAX}"));
+        }
+        let Strategy::Cname(cname) = &self.fleet.strategy;
+        if cname.every.is_zero() {
+            return wrong("fleet.strategy.cname.every", "must be longer than 0s");
+        }
+        if let Some(telemetry) = &self.load.telemetry {
+            if telemetry.qos != 1 {
+                return wrong(
+                    "load.telemetry.qos",
+                    "must be 1: QoS 0 is never acknowledged, and AWS IoT has no 2",
+                );
+            }
+            if telemetry.every.is_zero() {
+                return wrong("load.telemetry.every", "must be longer than 0s");
+            }
+            if !(16..=131_072).contains(&telemetry.bytes) {
+                return wrong("load.telemetry.bytes", "must be 16 to 131072 (AWS IoT's limit)");
+            }
+        }
+        if let Some(shadow) = &self.load.shadow {
+            if shadow.every.is_zero() {
+                return wrong("load.shadow.every", "must be longer than 0s");
+            }
+            if !(1..=100).contains(&shadow.keys) {
+                return wrong("load.shadow.keys", "must be 1 to 100: a shadow has 8 KB");
+            }
+        }
+        if ![10, 30].contains(&self.dns.health_check.interval.as_secs()) {
+            return wrong("dns.health_check.interval", "must be 10s or 30s: Route 53 has no other");
+        }
+        if !(1..=10).contains(&self.dns.health_check.failures) {
+            return wrong("dns.health_check.failures", "must be 1 to 10");
+        }
+        if !(self.twin.quota_scale > 0.0 && self.twin.quota_scale <= 1e6) {
+            return wrong("twin.quota_scale", "must be greater than 0");
+        }
+        step::check(&self.step)?;
+        for (metric, text) in &self.objectives {
+            if let Err(error) = Objective::parse(metric, text) {
+                return Err((format!("objectives.{metric:?}"), error.to_string()));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Devices of one process: a device takes two descriptors with the embedded twin, of which a process here has 20,000.
+const DEVICES_MAX: u32 = 9_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const VALID: &str = r#"
+title = "t"
+proves = "p"
+[fleet]
+devices = 5
+strategy = { cname = { every = "5s" } }
+[[step]]
+provision = { via = "api" }
+[[step]]
+connect = { rate_per_s = 200 }
+[[step]]
+hold = { for = "3s" }
+[objectives]
+"replication.shadow.p99" = "<= 2s"
+"#;
+
+    fn error(text: &str) -> String {
+        Scenario::parse(text, "f.toml", &[]).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_valid_scenario_has_its_defaults() {
+        let scenario = Scenario::parse(VALID, "f.toml", &[]).unwrap();
+        assert_eq!(scenario.fleet.keep_alive, Span::seconds(30));
+        assert_eq!(scenario.step.len(), 3);
+    }
+
+    #[test]
+    fn what_is_resolved_reads_back_the_same() {
+        let scenario = Scenario::parse(VALID, "f.toml", &[]).unwrap();
+        let text = toml::to_string(&scenario).unwrap();
+        assert_eq!(Scenario::parse(&text, "f.toml", &[]).unwrap(), scenario);
+    }
+
+    #[test]
+    fn a_typo_is_pointed_at() {
+        let text = VALID.replace("devices = 5", "devcies = 5");
+        let message = error(&text);
+        assert!(message.contains("f.toml:5:1"), "{message}");
+        assert!(message.contains("fleet.devcies"), "{message}");
+        assert!(message.contains("devices"), "says what is allowed: {message}");
+    }
+
+    #[test]
+    fn a_wrong_value_is_pointed_at() {
+        let message = error(&VALID.replace("devices = 5", "devices = 0"));
+        assert!(message.contains("f.toml:5:11") && message.contains("fleet.devices"), "{message}");
+        let message = error(&VALID.replace("\"3s\"", "\"3 parsecs\""));
+        assert!(message.contains("f.toml:12:16") && message.contains("step.2.hold.for"), "{message}");
+    }
+
+    #[test]
+    fn a_wrong_objective_is_pointed_at() {
+        let message = error(&VALID.replace("replication.shadow.p99", "replication.shadw.p99"));
+        assert!(message.contains("f.toml:14"), "{message}");
+        assert!(message.contains("replication.shadow"), "suggests the right one: {message}");
+    }
+
+    #[test]
+    fn sets_change_values_and_are_checked() {
+        let sets = ["fleet.devices=7".to_owned(), "step.2.hold.for=9s".to_owned()];
+        let scenario = Scenario::parse(VALID, "f.toml", &sets).unwrap();
+        assert_eq!(scenario.fleet.devices, 7);
+        assert!(matches!(&scenario.step[2], Step::Hold(h) if h.time == Span::seconds(9)));
+        for bad in ["fleet.devices=0", "fleet.nothing=1", "fleet.devices", "step.9.hold.for=1s"] {
+            assert!(Scenario::parse(VALID, "f.toml", &[bad.to_owned()]).is_err(), "{bad}");
+        }
+    }
+}

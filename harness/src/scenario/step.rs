@@ -1,0 +1,143 @@
+//! The steps of a scenario.
+
+use serde::{Deserialize, Serialize};
+
+use super::Span;
+use crate::fault::FaultName;
+
+/// One step. Each `[[step]]` holds exactly one of these keys.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Step {
+    /// Make the devices in the primary; done when each is connectable in the secondary.
+    Provision(Provision),
+    /// Connect the devices and start their load.
+    Connect(Connect),
+    /// Let it run.
+    Hold(Hold),
+    /// Apply faults.
+    Break(Break),
+    /// Cure every fault.
+    Heal(Heal),
+}
+
+/// Make the devices.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Provision {
+    /// How.
+    pub via: ProvisionVia,
+    /// The step fails when devices are not connectable in the secondary by then.
+    #[serde(default = "Provision::at_most_default")]
+    pub at_most: Span,
+}
+
+/// How devices are made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ProvisionVia {
+    /// Call by call through the IoT API.
+    Api,
+}
+
+/// Connect the devices.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Connect {
+    /// Devices that start to connect in a second.
+    pub rate_per_s: u32,
+    /// The step fails when devices are not connected by then.
+    #[serde(default = "Connect::at_most_default")]
+    pub at_most: Span,
+}
+
+/// Let it run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Hold {
+    /// How long.
+    #[serde(rename = "for")]
+    pub time: Span,
+}
+
+/// Apply faults.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Break {
+    /// Which, in this order.
+    pub faults: Vec<FaultName>,
+    /// What ends the step. Without it the step ends once the faults are seen to act.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Until>,
+    /// The step times out then; the run goes on.
+    #[serde(default = "Break::at_most_default")]
+    pub at_most: Span,
+}
+
+/// Cure every fault.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Heal {
+    /// What ends the step. Without it the step ends once the cures are read back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Until>,
+    /// The step times out then; the run goes on.
+    #[serde(default = "Break::at_most_default")]
+    pub at_most: Span,
+}
+
+/// A state of the fleet to wait for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Until {
+    /// Every device has an acknowledged publish in the secondary.
+    FailedOver,
+    /// Every device has an acknowledged publish in the primary again.
+    FailedBack,
+}
+
+impl Provision {
+    fn at_most_default() -> Span {
+        Span::seconds(300)
+    }
+}
+
+impl Connect {
+    fn at_most_default() -> Span {
+        Span::seconds(120)
+    }
+}
+
+impl Break {
+    fn at_most_default() -> Span {
+        Span::seconds(300)
+    }
+}
+
+/// The order of steps that makes sense: provision, then connect, then the rest; what is broken may be broken once.
+pub(super) fn check(steps: &[Step]) -> Result<(), (String, String)> {
+    let wrong = |n: usize, message: &str| Err((format!("step.{n}"), message.to_owned()));
+    let (mut provisioned, mut connected, mut broken) = (false, false, false);
+    for (n, step) in steps.iter().enumerate() {
+        match step {
+            Step::Provision(_) if provisioned => return wrong(n, "devices are provisioned already"),
+            Step::Provision(_) => provisioned = true,
+            Step::Connect(_) if !provisioned => return wrong(n, "needs a `provision` step before it"),
+            Step::Connect(_) if connected => return wrong(n, "devices are connected already"),
+            Step::Connect(connect) if connect.rate_per_s == 0 => {
+                return wrong(n, "connect.rate_per_s must be at least 1");
+            }
+            Step::Connect(_) => connected = true,
+            Step::Break(_) if broken => return wrong(n, "something is broken already: `heal` first"),
+            Step::Break(step) if step.faults.is_empty() => return wrong(n, "break.faults names no fault"),
+            Step::Break(step) if step.until.is_some() && !connected => {
+                return wrong(n, "break.until waits for devices: needs a `connect` step before it");
+            }
+            Step::Break(_) => broken = true,
+            Step::Heal(_) if !broken => return wrong(n, "nothing is broken here"),
+            Step::Heal(_) => broken = false,
+            Step::Hold(_) => {}
+        }
+    }
+    Ok(())
+}

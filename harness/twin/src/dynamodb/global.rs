@@ -1,0 +1,57 @@
+//! Global tables at run time: one task a direction, which lets a Region's writes arrive in another after the delay.
+//!
+//! It pauses while the source does not replicate or either Region is dark, and goes on without loss.
+
+use std::{sync::Arc, time::Duration};
+
+use crate::{fault::Switch, world::World};
+
+/// Writes that arrive in one go, so that the tables are not locked for long after a pause.
+const WRITES_AT_ONCE_MAX: usize = 256;
+
+/// Replicates from one Region to another until the world ends.
+pub(crate) async fn replicate(world: Arc<World>, from: String, to: String) {
+    tokio::select! {
+        () = world.shutdown.cancelled() => {}
+        () = replicate_forever(&world, &from, &to) => {}
+    }
+}
+
+async fn replicate_forever(world: &World, from: &str, to: &str) {
+    let (Some(source), Some(destination)) = (world.region(from), world.region(to)) else { return };
+    let gates: [&Switch; 3] = [&source.replication_paused, &source.dark, &destination.dark];
+    let mut changed = world.dynamodb.changed.subscribe();
+    loop {
+        // Seen before looking, so that a write in between wakes again.
+        changed.mark_unchanged();
+        let delay = world.dynamodb.replication_delay();
+        let due = world.dynamodb.tables.lock().next_due(from, to, delay, world.clock.now());
+        match due {
+            None => {
+                if changed.changed().await.is_err() {
+                    return;
+                }
+            }
+            Some(Duration::ZERO) => {
+                if let Some(gate) = gates.iter().find(|g| g.is_on()) {
+                    gate.wait(false).await;
+                    continue;
+                }
+                let now = world.clock.now();
+                world.dynamodb.tables.lock().deliver((from, to), delay, now, WRITES_AT_ONCE_MAX);
+                tokio::task::yield_now().await;
+            }
+            Some(wait) => wait_or_new_delay(world, wait, delay).await,
+        }
+    }
+}
+
+/// Waits until the first write is due, or until the delay has changed.
+async fn wait_or_new_delay(world: &World, wait: Duration, delay: Duration) {
+    let mut changed = world.dynamodb.changed.subscribe();
+    let new_delay = changed.wait_for(|_| world.dynamodb.replication_delay() != delay);
+    tokio::select! {
+        () = tokio::time::sleep(wait) => {}
+        _ = new_delay => {}
+    }
+}

@@ -1,0 +1,120 @@
+//! HTTPS of one Region: the IoT data endpoint (client certificates) and function URLs, told apart by the host name.
+
+use std::{convert::Infallible, net::IpAddr, sync::Arc, time::Duration};
+
+use axum::body::Body;
+use http_body_util::{BodyExt, Limited};
+use hyper::{Request, Response, body::Incoming, service::service_fn};
+use hyper_util::rt::TokioIo;
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
+
+use crate::{
+    api::{self, device_call},
+    call::{Call, Reply},
+    lambda,
+    mqtt::black_hole,
+    region::Region,
+    registry::certificate_id,
+    world::World,
+};
+
+/// A handshake may take this long.
+const HANDSHAKE_S_MAX: u64 = 10;
+/// Lambda's limit of a request.
+const BODY_BYTES_MAX: usize = 6 * 1024 * 1024;
+
+/// Accepts connections of one Region until the twin stops.
+pub(crate) async fn serve(world: Arc<World>, region: Arc<Region>, listener: TcpListener, tls: TlsAcceptor) {
+    loop {
+        let accepted = tokio::select! {
+            () = world.shutdown.cancelled() => return,
+            accepted = listener.accept() => accepted,
+        };
+        let Ok((socket, peer)) = accepted else {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            continue;
+        };
+        let (world_, region, tls) = (world.clone(), region.clone(), tls.clone());
+        world.tasks.spawn(async move {
+            tokio::select! {
+                () = world_.shutdown.cancelled() => {}
+                () = handle(&world_, &region, socket, peer.ip(), tls) => {}
+            }
+        });
+    }
+}
+
+async fn handle(
+    world: &Arc<World>,
+    region: &Arc<Region>,
+    mut socket: TcpStream,
+    peer: IpAddr,
+    tls: TlsAcceptor,
+) {
+    if region.dark.is_on() {
+        return black_hole(region, &mut socket).await;
+    }
+    let _ = socket.set_nodelay(true);
+    let handshake = tokio::time::timeout(Duration::from_secs(HANDSHAKE_S_MAX), tls.accept(socket));
+    let Ok(Ok(stream)) = handshake.await else {
+        return;
+    };
+    let certificate =
+        stream.get_ref().1.peer_certificates().and_then(|c| c.first()).map(|c| certificate_id(c));
+    let service = service_fn(|request: Request<Incoming>| {
+        let certificate = certificate.clone();
+        async move { Ok::<_, Infallible>(answer(world, region, certificate.as_deref(), peer, request).await) }
+    });
+    let connection = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+    tokio::select! {
+        // What was under way when the Region went dark is never answered; the peer's own time-out ends it.
+        () = region.dark.wait(true) => region.dark.wait(false).await,
+        _ = connection => {}
+    }
+}
+
+async fn answer(
+    world: &Arc<World>,
+    region: &Arc<Region>,
+    certificate: Option<&str>,
+    peer: IpAddr,
+    request: Request<Incoming>,
+) -> Response<Body> {
+    let (parts, body) = request.into_parts();
+    let host = parts
+        .headers
+        .get("host")
+        .and_then(|h| h.to_str().ok())
+        .and_then(|h| h.split(':').next())
+        .unwrap_or_default()
+        .to_owned();
+    let Ok(body) = Limited::new(body, BODY_BYTES_MAX).collect().await else {
+        return api::response(Reply::json(413, &serde_json::json!({"message": "request too large"})));
+    };
+    let body = body.to_bytes();
+    let raw_query = parts.uri.query().unwrap_or_default();
+    let function = lambda::serve_url(
+        world,
+        &host,
+        &parts.method,
+        parts.uri.path(),
+        raw_query,
+        &parts.headers,
+        body.clone(),
+        peer,
+    );
+    if let Some(reply) = function.await {
+        return api::response(reply);
+    }
+    let call = Call {
+        method: parts.method,
+        raw_path: parts.uri.path().to_owned(),
+        query: api::query(raw_query),
+        headers: parts.headers,
+        body,
+        region: region.name.clone(),
+        service: "iotdata".to_owned(),
+    };
+    api::response(device_call(world, region, certificate, &call))
+}

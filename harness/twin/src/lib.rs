@@ -1,0 +1,42 @@
+//! The twin: two AWS Regions in one process, for rehearsing the loss of one of them without an AWS account.
+//!
+//! Official clients (AWS SDKs, AWS CLI, mosquitto) use it unchanged: one AWS API endpoint that routes by the Region and
+//! service in the SigV4 credential scope, and in each Region, on its own loopback address, MQTT over mutual TLS and
+//! HTTPS. DNS failover is real: an authoritative server answers from Route 53 records, and health checkers really call.
+//!
+//! The layers, each with one job:
+//! - state, pure and synchronous: [`registry`], [`shadow`], [`authorize`], [`sql`], [`dynamodb`] tables, [`route53`] zones;
+//! - protocol: [`api`] (JSON, REST and XML codecs of the services), [`mqtt`], [`https`], [`dns`];
+//! - machinery: [`lambda`] (functions as child processes), [`rules`] (topic rules), [`quota`], [`fault`];
+//! - [`world`] holds it together; nothing below it knows the others' protocols.
+//!
+//! It listens on loopback only, needs no other process and leaves nothing behind: functions' files live in a temporary
+//! folder and child processes end with it.
+
+mod api;
+mod authorize;
+mod call;
+mod clock;
+mod control;
+mod dns;
+mod dynamodb;
+mod error;
+mod fault;
+mod https;
+mod lambda;
+mod mqtt;
+mod names;
+mod pki;
+mod quota;
+mod region;
+mod registry;
+mod route53;
+mod rules;
+mod shadow;
+mod sql;
+mod twin;
+mod world;
+
+pub use fault::Fault;
+pub use pki::PkiError;
+pub use twin::{Endpoints, RegionEndpoint, Twin, TwinConfig, TwinError};

@@ -1,0 +1,137 @@
+//! What stands behind the broker: publishing into a Region, and the shadow service, for MQTT and HTTPS alike.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use rmqtt_codec::types::QoS;
+use serde_json::{Value, json};
+
+use crate::{region::Region, shadow::ShadowError, world::World};
+
+/// What can be asked of a shadow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ShadowOperation {
+    Update,
+    Get,
+    Delete,
+}
+
+impl ShadowOperation {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Update => "update",
+            Self::Get => "get",
+            Self::Delete => "delete",
+        }
+    }
+}
+
+/// A shadow request's topic, taken apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct ShadowTopic<'a> {
+    pub(super) thing: &'a str,
+    /// "" is the classic shadow.
+    pub(super) shadow: &'a str,
+    pub(super) operation: ShadowOperation,
+}
+
+impl<'a> ShadowTopic<'a> {
+    pub(super) fn parse(topic: &'a str) -> Option<Self> {
+        let rest = topic.strip_prefix("$aws/things/")?;
+        let (thing, rest) = rest.split_once("/shadow/")?;
+        let (shadow, operation) = match rest.strip_prefix("name/") {
+            Some(named) => named.split_once('/')?,
+            None => ("", rest),
+        };
+        let operation = match operation {
+            "update" => ShadowOperation::Update,
+            "get" => ShadowOperation::Get,
+            "delete" => ShadowOperation::Delete,
+            _ => return None,
+        };
+        (!thing.is_empty() && !thing.contains('/')).then_some(Self { thing, shadow, operation })
+    }
+}
+
+/// Publishes a message in a Region: to subscribers, then through the topic rules.
+pub(crate) fn publish(world: &Arc<World>, region: &Region, topic: &str, payload: &Bytes, qos: QoS) {
+    region.broker.route(topic, payload, qos);
+    region.rules.run(world, &region.name, topic, payload);
+}
+
+/// Carries out a shadow request and publishes what AWS publishes about it. The answer is `accepted`'s payload.
+pub(crate) fn shadow(
+    world: &Arc<World>,
+    region: &Region,
+    thing: &str,
+    shadow: &str,
+    operation: ShadowOperation,
+    payload: &[u8],
+) -> Result<Value, ShadowError> {
+    let now_s = world.clock.now_s();
+    let prefix = prefix(thing, shadow);
+    let send = |suffix: &str, message: &Value| {
+        publish(world, region, &format!("{prefix}/{suffix}"), &Bytes::from(message.to_string()), QoS::AtLeastOnce);
+    };
+    match operation {
+        ShadowOperation::Update => {
+            let updated = region.shadows.lock().update(thing, shadow, payload, now_s)?;
+            send("update/accepted", &updated.accepted);
+            if let Some(delta) = &updated.delta {
+                send("update/delta", delta);
+            }
+            send("update/documents", &updated.documents);
+            Ok(updated.accepted)
+        }
+        ShadowOperation::Get => {
+            let document = region.shadows.lock().get(thing, shadow, now_s)?;
+            send("get/accepted", &document);
+            Ok(document)
+        }
+        ShadowOperation::Delete => {
+            let deleted = region.shadows.lock().delete(thing, shadow, now_s)?;
+            send("delete/accepted", &deleted);
+            Ok(deleted)
+        }
+    }
+}
+
+/// A shadow request that came over MQTT: a refusal is published, too.
+pub(super) fn shadow_request(world: &Arc<World>, region: &Region, topic: ShadowTopic<'_>, payload: &[u8]) {
+    let Err(refusal) = shadow(world, region, topic.thing, topic.shadow, topic.operation, payload) else {
+        return;
+    };
+    let mut message =
+        json!({"code": refusal.code, "message": refusal.message, "timestamp": world.clock.now_s()});
+    if let Ok(request) = serde_json::from_slice::<Value>(payload)
+        && let Some(token) = request.get("clientToken")
+    {
+        message["clientToken"] = token.clone();
+    }
+    let to = format!("{}/{}/rejected", prefix(topic.thing, topic.shadow), topic.operation.as_str());
+    publish(world, region, &to, &Bytes::from(message.to_string()), QoS::AtLeastOnce);
+}
+
+fn prefix(thing: &str, shadow: &str) -> String {
+    if shadow.is_empty() {
+        format!("$aws/things/{thing}/shadow")
+    } else {
+        format!("$aws/things/{thing}/shadow/name/{shadow}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shadow_topics_are_taken_apart() {
+        let parsed = ShadowTopic::parse("$aws/things/a:b/shadow/update").unwrap();
+        assert_eq!((parsed.thing, parsed.shadow), ("a:b", ""));
+        let parsed = ShadowTopic::parse("$aws/things/t/shadow/name/n/get").unwrap();
+        assert_eq!((parsed.thing, parsed.shadow, parsed.operation), ("t", "n", ShadowOperation::Get));
+        for other in ["$aws/things/t/shadow/update/accepted", "$aws/things//shadow/update", "a/b"] {
+            assert_eq!(ShadowTopic::parse(other), None, "{other}");
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! Route 53: hosted zones with failover records, and health checks that really call.
+//!
+//! Global, as on AWS: it belongs to no Region and goes on when one is dark. What it guarantees:
+//! - an answer is a function of the zones and of the health of the checks, never of the time of asking;
+//! - a change batch is applied whole or not at all, and is in force when the call returns;
+//! - a health check changes its state only by what its checkers saw, or by a change of its settings.
+//!
+//! State ([`zone`], [`change`], [`health_check`]) is pure; [`api`] is the codec, [`checker`] the tasks.
+
+mod api;
+mod change;
+mod check_api;
+mod checker;
+mod config;
+mod failover;
+mod health_check;
+mod name;
+mod probe;
+mod record;
+mod xml;
+mod zone;
+mod zone_api;
+mod zone_xml;
+
+use jiff::Timestamp;
+use parking_lot::Mutex;
+
+pub(crate) use api::{error_reply, handle};
+pub(crate) use name::absolute;
+pub(crate) use record::{RecordSet, RecordType, texts};
+pub(crate) use zone::Answer;
+
+use crate::route53::{
+    config::Config,
+    health_check::{Flip, Health, HealthChecks},
+    probe::Outcome,
+    zone::Zones,
+};
+
+/// The account's hosted zones and health checks.
+#[derive(Debug)]
+pub(crate) struct Route53 {
+    // Whoever holds both locks took `zones` first.
+    zones: Mutex<Zones>,
+    checks: Mutex<HealthChecks>,
+}
+
+impl Route53 {
+    pub(crate) fn new() -> Self {
+        Self { zones: Mutex::new(Zones::default()), checks: Mutex::new(HealthChecks::default()) }
+    }
+
+    /// The authoritative answer for a name now. `None` asks for a type that no zone here can hold.
+    pub(crate) fn answer(&self, name: &str, kind: Option<RecordType>) -> Answer {
+        // A deleted check cannot say anything against its records.
+        let healthy = |id: &str| self.health(id).is_none_or(|h| h.healthy);
+        self.zones.lock().answer(&absolute(name), kind, &healthy)
+    }
+
+    /// Whether a health check is healthy, and since when.
+    pub(crate) fn health(&self, health_check_id: &str) -> Option<Health> {
+        self.checks.lock().get(health_check_id).ok().map(|c| c.health)
+    }
+
+    /// The settings that the next probe of a check works with; `None` once it is deleted.
+    fn config(&self, health_check_id: &str) -> Option<Config> {
+        self.checks.lock().get(health_check_id).ok().map(|c| c.config.clone())
+    }
+
+    /// Takes one checker's result. Nothing happens when the check was deleted meanwhile.
+    fn observe(
+        &self,
+        health_check_id: &str,
+        checker: usize,
+        outcome: &Outcome,
+        now: Timestamp,
+    ) -> Option<Flip> {
+        let mut checks = self.checks.lock();
+        checks.get_mut(health_check_id).ok()?.observe(checker, outcome, now)
+    }
+}

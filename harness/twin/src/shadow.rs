@@ -1,0 +1,264 @@
+//! Device shadows of one Region, classic and named. Pure state: an update comes in, the messages that AWS publishes
+//! about it come out.
+
+mod document;
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
+
+use document::Document;
+
+/// AWS's limit of a shadow's state, in bytes of JSON.
+const DOCUMENT_BYTES_MAX: usize = 8 * 1024;
+/// Nesting that AWS allows, counted from `state`.
+const DEPTH_MAX: usize = 6;
+
+/// A refusal: the code and message of `rejected`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ShadowError {
+    pub(crate) code: u16,
+    pub(crate) message: String,
+}
+
+impl ShadowError {
+    fn new(code: u16, message: impl Into<String>) -> Self {
+        Self { code, message: message.into() }
+    }
+}
+
+/// What an accepted update gives rise to.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Updated {
+    pub(crate) accepted: Value,
+    pub(crate) documents: Value,
+    /// Only when desired and reported differ.
+    pub(crate) delta: Option<Value>,
+}
+
+/// All shadows of a Region, by thing and shadow name ("" is the classic one).
+#[derive(Debug, Default)]
+pub(crate) struct Shadows {
+    documents: BTreeMap<(String, String), Document>,
+    /// Last version of deleted shadows: a re-created one goes on from there.
+    deleted: BTreeMap<(String, String), u64>,
+}
+
+impl Shadows {
+    /// Applies an update request. On refusal nothing changes.
+    pub(crate) fn update(
+        &mut self,
+        thing: &str,
+        shadow: &str,
+        payload: &[u8],
+        now_s: i64,
+    ) -> Result<Updated, ShadowError> {
+        let request = Request::parse(payload)?;
+        let key = (thing.to_owned(), shadow.to_owned());
+        let before = self.documents.get(&key);
+        let current = before.map_or(0, |d| d.version);
+        if request.version.is_some_and(|v| v != current) {
+            return Err(ShadowError::new(409, "Version conflict"));
+        }
+        let mut after = before.cloned().unwrap_or_else(|| Document::new(self.deleted.get(&key).copied()));
+        let metadata = after.merge(&request.state, now_s);
+        if after.state_bytes() > DOCUMENT_BYTES_MAX {
+            return Err(ShadowError::new(413, "The payload exceeds the maximum size allowed"));
+        }
+        after.version += 1;
+        let token = request.token.as_ref();
+        let accepted = with_token(
+            json!({"state": request.state, "metadata": metadata, "version": after.version, "timestamp": now_s}),
+            token,
+        );
+        let previous = before.map_or(Value::Null, Document::whole);
+        let documents = with_token(
+            json!({"previous": previous, "current": after.whole(), "timestamp": now_s}),
+            token,
+        );
+        let delta = after.delta().map(|(state, metadata)| {
+            with_token(
+                json!({"version": after.version, "timestamp": now_s, "state": state, "metadata": metadata}),
+                token,
+            )
+        });
+        self.deleted.remove(&key);
+        self.documents.insert(key, after);
+        Ok(Updated { accepted, documents, delta })
+    }
+
+    /// The document as `get/accepted` carries it.
+    pub(crate) fn get(&self, thing: &str, shadow: &str, now_s: i64) -> Result<Value, ShadowError> {
+        let document = self
+            .documents
+            .get(&(thing.to_owned(), shadow.to_owned()))
+            .ok_or_else(|| missing(thing, shadow))?;
+        let mut whole = document.whole();
+        if let Some((state, metadata)) = document.delta() {
+            whole["state"]["delta"] = state;
+            whole["metadata"]["delta"] = metadata;
+        }
+        whole["timestamp"] = json!(now_s);
+        Ok(whole)
+    }
+
+    /// Deletes a shadow; the answer is `delete/accepted`.
+    pub(crate) fn delete(&mut self, thing: &str, shadow: &str, now_s: i64) -> Result<Value, ShadowError> {
+        let key = (thing.to_owned(), shadow.to_owned());
+        let document = self.documents.remove(&key).ok_or_else(|| missing(thing, shadow))?;
+        let version = document.version;
+        self.deleted.insert(key, version);
+        Ok(json!({"version": version, "timestamp": now_s}))
+    }
+
+    /// Names of a thing's named shadows.
+    pub(crate) fn named(&self, thing: &str) -> Vec<String> {
+        self.documents
+            .range((thing.to_owned(), String::new())..)
+            .take_while(|((t, _), _)| t == thing)
+            .map(|((_, name), _)| name.clone())
+            .filter(|name| !name.is_empty())
+            .collect()
+    }
+}
+
+fn missing(thing: &str, shadow: &str) -> ShadowError {
+    let name = if shadow.is_empty() { thing.to_owned() } else { format!("{thing}~{shadow}") };
+    ShadowError::new(404, format!("No shadow exists with name: '{name}'"))
+}
+
+fn with_token(mut message: Value, token: Option<&String>) -> Value {
+    if let Some(token) = token {
+        message["clientToken"] = json!(token);
+    }
+    message
+}
+
+/// A checked update request.
+struct Request {
+    state: Map<String, Value>,
+    version: Option<u64>,
+    token: Option<String>,
+}
+
+impl Request {
+    fn parse(payload: &[u8]) -> Result<Self, ShadowError> {
+        let bad = |message: &str| ShadowError::new(400, message);
+        let Ok(Value::Object(mut body)) = serde_json::from_slice(payload) else {
+            return Err(bad("Payload contains invalid json"));
+        };
+        let state = match body.remove("state") {
+            Some(Value::Object(state)) => state,
+            Some(_) => return Err(bad("State node must be an object")),
+            None => return Err(bad("Missing required node: state")),
+        };
+        for (section, value) in &state {
+            match (section.as_str(), value) {
+                ("desired" | "reported", Value::Object(_) | Value::Null) => {}
+                ("desired", _) => return Err(bad("Desired node must be an object")),
+                ("reported", _) => return Err(bad("Reported node must be an object")),
+                _ => return Err(bad("State contains an invalid node")),
+            }
+            if depth(value) >= DEPTH_MAX {
+                return Err(bad("JSON contains too many levels of nesting; maximum is 6"));
+            }
+        }
+        let version = match body.remove("version") {
+            None | Some(Value::Null) => None,
+            Some(v) => Some(v.as_u64().ok_or_else(|| bad("Invalid version"))?),
+        };
+        let token = match body.remove("clientToken") {
+            None => None,
+            Some(Value::String(token)) if token.len() <= 64 => Some(token),
+            Some(_) => return Err(bad("Invalid clientToken")),
+        };
+        Ok(Self { state, version, token })
+    }
+}
+
+fn depth(value: &Value) -> usize {
+    match value {
+        Value::Object(map) => 1 + map.values().map(depth).max().unwrap_or(0),
+        Value::Array(list) => 1 + list.iter().map(depth).max().unwrap_or(0),
+        _ => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn update(shadows: &mut Shadows, body: &Value, now_s: i64) -> Result<Updated, ShadowError> {
+        shadows.update("t", "", body.to_string().as_bytes(), now_s)
+    }
+
+    #[test]
+    fn updates_merge_and_null_removes() {
+        let mut s = Shadows::default();
+        update(&mut s, &json!({"state": {"reported": {"a": {"x": 1, "y": 2}, "b": [1, 2]}}}), 10).unwrap();
+        let second =
+            update(&mut s, &json!({"state": {"reported": {"a": {"x": null, "z": 3}}}, "clientToken": "c"}), 20)
+                .unwrap();
+        assert_eq!(second.accepted["state"], json!({"reported": {"a": {"x": null, "z": 3}}}));
+        assert_eq!((&second.accepted["version"], &second.accepted["clientToken"]), (&json!(2), &json!("c")));
+        let got = s.get("t", "", 30).unwrap();
+        assert_eq!(got["state"], json!({"reported": {"a": {"y": 2, "z": 3}, "b": [1, 2]}}));
+        assert_eq!(got["metadata"]["reported"]["a"]["y"], json!({"timestamp": 10}));
+        assert_eq!(got["metadata"]["reported"]["a"]["z"], json!({"timestamp": 20}));
+        assert_eq!(second.documents["previous"]["version"], 1);
+        assert_eq!(second.documents["current"]["state"], got["state"]);
+    }
+
+    #[test]
+    fn a_wrong_version_changes_nothing() {
+        let mut s = Shadows::default();
+        update(&mut s, &json!({"state": {"reported": {"a": 1}}}), 1).unwrap();
+        let refused = update(&mut s, &json!({"state": {"reported": {"a": 2}}, "version": 7}), 2).unwrap_err();
+        assert_eq!(refused.code, 409);
+        assert_eq!(s.get("t", "", 3).unwrap()["state"]["reported"]["a"], 1);
+    }
+
+    #[test]
+    fn delta_is_what_desired_has_and_reported_has_not() {
+        let mut s = Shadows::default();
+        let out = update(
+            &mut s,
+            &json!({"state": {"desired": {"on": true, "n": {"a": 1, "b": 2}}, "reported": {"on": true, "n": {"a": 1}}}}),
+            1,
+        )
+        .unwrap();
+        assert_eq!(out.delta.unwrap()["state"], json!({"n": {"b": 2}}));
+        let out = update(&mut s, &json!({"state": {"reported": {"n": {"b": 2}}}}), 2).unwrap();
+        assert_eq!(out.delta, None);
+    }
+
+    #[test]
+    fn a_shadow_created_again_goes_on_counting() {
+        let mut s = Shadows::default();
+        update(&mut s, &json!({"state": {"reported": {"a": 1}}}), 1).unwrap();
+        s.delete("t", "", 2).unwrap();
+        assert_eq!(s.get("t", "", 2).unwrap_err().code, 404);
+        let again = update(&mut s, &json!({"state": {"reported": {"a": 1}}}), 3).unwrap();
+        assert_eq!(again.accepted["version"], 2);
+    }
+
+    #[test]
+    fn bad_requests_say_what_is_wrong() {
+        let mut s = Shadows::default();
+        for (body, message) in [
+            ("{", "Payload contains invalid json"),
+            ("{}", "Missing required node: state"),
+            (r#"{"state":1}"#, "State node must be an object"),
+            (r#"{"state":{"reported":3}}"#, "Reported node must be an object"),
+            (r#"{"state":{"other":{}}}"#, "State contains an invalid node"),
+            (
+                r#"{"state":{"desired":{"a":{"b":{"c":{"d":{"e":{}}}}}}}}"#,
+                "JSON contains too many levels of nesting; maximum is 6",
+            ),
+        ] {
+            assert_eq!(s.update("t", "", body.as_bytes(), 0).unwrap_err().message, message);
+        }
+        let large = json!({"state": {"reported": {"a": "x".repeat(9_000)}}});
+        assert_eq!(update(&mut s, &large, 0).unwrap_err().code, 413);
+    }
+}

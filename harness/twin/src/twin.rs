@@ -1,0 +1,283 @@
+//! Starting and stopping the twin, and where everything is once it runs.
+
+use std::{
+    io,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
+
+use parking_lot::Mutex;
+use serde::{Deserialize, Serialize};
+use tokio::net::{TcpListener, UdpSocket};
+use tokio_rustls::TlsAcceptor;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    api,
+    clock::Clock,
+    dns,
+    dynamodb::{self, DynamoDb},
+    fault::Switch,
+    https,
+    lambda::Lambda,
+    mqtt::{self, Broker},
+    names::Names,
+    pki::{Pki, PkiError},
+    quota::Quotas,
+    region::Region,
+    registry::Registry,
+    route53::Route53,
+    rules::TopicRules,
+    shadow::Shadows,
+    world::World,
+};
+
+/// The Regions' loopback addresses. Every process may bind them on Linux; ports differ from twin to twin.
+const ADDRESSES: [Ipv4Addr; 2] = [Ipv4Addr::new(127, 10, 0, 1), Ipv4Addr::new(127, 20, 0, 1)];
+/// Attempts to find a port that is free on both addresses.
+const PORT_ATTEMPTS_MAX: u32 = 50;
+/// Tasks get this long to end.
+const STOP_S_MAX: u64 = 5;
+
+/// What may be set before the twin starts.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TwinConfig {
+    /// Primary and secondary Region.
+    pub regions: [String; 2],
+    /// AWS's default quotas are multiplied by this.
+    pub quota_scale: f64,
+    /// How long a write to a global table takes to the other Region.
+    pub replication_delay: Duration,
+    /// Route 53 checkers of each health check.
+    pub health_checkers: u32,
+    /// Port of the AWS API; 0 picks a free one.
+    pub api_port: u16,
+}
+
+impl Default for TwinConfig {
+    fn default() -> Self {
+        Self {
+            regions: ["us-east-1".to_owned(), "us-west-2".to_owned()],
+            quota_scale: 1.0,
+            replication_delay: Duration::from_millis(200),
+            health_checkers: 16,
+            api_port: 0,
+        }
+    }
+}
+
+/// Why the twin did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum TwinError {
+    /// A socket could not be bound.
+    #[error("could not listen on {address}")]
+    Listen {
+        /// Where.
+        address: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// No port was free in both Regions.
+    #[error("found no port that is free on both {0} and {1}; end other programs or try again")]
+    NoPort(Ipv4Addr, Ipv4Addr),
+    /// The temporary folder for functions could not be made.
+    #[error("could not make a temporary folder")]
+    Folder(#[source] io::Error),
+    /// Certificates or TLS.
+    #[error("could not set up TLS")]
+    Pki(#[from] PkiError),
+}
+
+/// Where everything is. Also what `GET /_twin/endpoints` answers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Endpoints {
+    /// The AWS API, for `AWS_ENDPOINT_URL`.
+    pub api_url: String,
+    /// The authoritative DNS server, UDP and TCP.
+    pub dns: SocketAddr,
+    /// The root certificate that clients need, PEM.
+    pub ca_pem: String,
+    /// The account.
+    pub account: String,
+    /// The Regions, the primary first.
+    pub regions: Vec<RegionEndpoint>,
+}
+
+/// Where one Region is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RegionEndpoint {
+    /// For example `us-east-1`.
+    pub region: String,
+    /// The IoT data endpoint's name, which the twin's DNS server resolves to `address`.
+    pub host: String,
+    /// Its loopback address.
+    pub address: Ipv4Addr,
+    /// Port of MQTT over TLS.
+    pub mqtt_port: u16,
+    /// Port of HTTPS.
+    pub https_port: u16,
+}
+
+impl Endpoints {
+    pub(crate) fn of(world: &World) -> Self {
+        Self {
+            api_url: world.api_url.clone(),
+            dns: world.dns,
+            ca_pem: world.pki.ca_pem.clone(),
+            account: world.account.clone(),
+            regions: world
+                .regions
+                .iter()
+                .map(|r| RegionEndpoint {
+                    region: r.name.clone(),
+                    host: r.endpoint.clone(),
+                    address: r.address,
+                    mqtt_port: world.mqtt_port,
+                    https_port: world.https_port,
+                })
+                .collect(),
+        }
+    }
+}
+
+/// A running twin. Dropping it stops it without waiting; [`Twin::stop`] waits.
+#[derive(Debug)]
+pub struct Twin {
+    world: Arc<World>,
+    // Removed when the twin is dropped.
+    _folder: tempfile::TempDir,
+}
+
+impl Twin {
+    /// Starts two Regions. Nothing is kept from twins before.
+    ///
+    /// # Errors
+    /// When a socket cannot be bound or TLS cannot be set up.
+    pub async fn start(config: TwinConfig) -> Result<Self, TwinError> {
+        let folder = tempfile::Builder::new().prefix("gameday-twin-").tempdir().map_err(TwinError::Folder)?;
+        let api = listen(SocketAddr::from((Ipv4Addr::LOCALHOST, config.api_port))).await?;
+        let (udp, dns_tcp, dns) = listen_dns().await?;
+        let mqtt = listen_pair().await?;
+        let https = listen_pair().await?;
+        let api_address = api.local_addr().map_err(|source| listening("the API port", source))?;
+        let port = |pair: &[TcpListener; 2]| pair[0].local_addr().map(|a| a.port());
+        let account = "123456789012".to_owned();
+        let world = Arc::new(World {
+            account: account.clone(),
+            clock: Clock,
+            pki: Pki::new().map_err(PkiError::from)?,
+            names: Names::default(),
+            quotas: Quotas::new(config.quota_scale),
+            regions: config
+                .regions
+                .iter()
+                .zip(ADDRESSES)
+                .map(|(name, address)| Arc::new(region(name, address, &account)))
+                .collect(),
+            route53: Route53::new(),
+            dynamodb: DynamoDb::new(config.replication_delay),
+            lambda: Lambda::new(),
+            api_url: format!("http://{api_address}"),
+            dns,
+            https_port: port(&https).map_err(|source| listening("HTTPS", source))?,
+            mqtt_port: port(&mqtt).map_err(|source| listening("MQTT", source))?,
+            health_checkers: config.health_checkers,
+            folder: folder.path().to_owned(),
+            shutdown: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+        });
+        for ((region, mqtt), https) in world.regions.iter().zip(mqtt).zip(https) {
+            world.names.set(&region.endpoint, region.address);
+            serve_region(&world, region, mqtt, https)?;
+        }
+        dynamodb::start(&world);
+        world.tasks.spawn(dns::serve(world.clone(), udp, dns_tcp));
+        world.tasks.spawn(api::serve(world.clone(), api));
+        Ok(Self { world, _folder: folder })
+    }
+
+    /// Where everything is.
+    pub fn endpoints(&self) -> Endpoints {
+        Endpoints::of(&self.world)
+    }
+
+    /// Stops the twin and waits, within a bound, until its tasks and child processes have ended.
+    pub async fn stop(self) {
+        self.world.shutdown.cancel();
+        self.world.tasks.close();
+        if tokio::time::timeout(Duration::from_secs(STOP_S_MAX), self.world.tasks.wait()).await.is_err() {
+            tracing::warn!(tasks = self.world.tasks.len(), "tasks of the twin did not end in time");
+        }
+    }
+}
+
+impl Drop for Twin {
+    fn drop(&mut self) {
+        self.world.shutdown.cancel();
+    }
+}
+
+fn region(name: &str, address: Ipv4Addr, account: &str) -> Region {
+    Region {
+        name: name.to_owned(),
+        address,
+        endpoint: format!("a2gamedaytwin0-ats.iot.{name}.amazonaws.com"),
+        registry: Mutex::new(Registry::new(name, account)),
+        shadows: Mutex::new(Shadows::default()),
+        rules: TopicRules::default(),
+        broker: Broker::default(),
+        dark: Switch::default(),
+        replication_paused: Switch::default(),
+    }
+}
+
+fn serve_region(
+    world: &Arc<World>,
+    region: &Arc<Region>,
+    mqtt: TcpListener,
+    https: TcpListener,
+) -> Result<(), TwinError> {
+    let names =
+        [region.endpoint.clone(), format!("*.lambda-url.{}.on.aws", region.name), "localhost".to_owned()];
+    let address = IpAddr::V4(region.address);
+    let tls = |required| -> Result<TlsAcceptor, PkiError> {
+        Ok(TlsAcceptor::from(Arc::new(world.pki.server(&names, address, required)?)))
+    };
+    let (device_tls, https_tls) = (tls(true)?, tls(false)?);
+    world.tasks.spawn(mqtt::serve(world.clone(), region.clone(), mqtt, device_tls));
+    world.tasks.spawn(https::serve(world.clone(), region.clone(), https, https_tls));
+    Ok(())
+}
+
+fn listening(address: impl Into<String>, source: io::Error) -> TwinError {
+    TwinError::Listen { address: address.into(), source }
+}
+
+async fn listen(address: SocketAddr) -> Result<TcpListener, TwinError> {
+    TcpListener::bind(address).await.map_err(|source| listening(address.to_string(), source))
+}
+
+/// UDP and TCP on one port.
+async fn listen_dns() -> Result<(UdpSocket, TcpListener, SocketAddr), TwinError> {
+    for _ in 0..PORT_ATTEMPTS_MAX {
+        let tcp = listen(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?;
+        let address = tcp.local_addr().map_err(|source| listening("DNS", source))?;
+        if let Ok(udp) = UdpSocket::bind(address).await {
+            return Ok((udp, tcp, address));
+        }
+    }
+    Err(TwinError::NoPort(Ipv4Addr::LOCALHOST, Ipv4Addr::LOCALHOST))
+}
+
+/// One port on both Regions' addresses, so that a name may move from one to the other and the port stay.
+async fn listen_pair() -> Result<[TcpListener; 2], TwinError> {
+    for _ in 0..PORT_ATTEMPTS_MAX {
+        let first = listen(SocketAddr::from((ADDRESSES[0], 0))).await?;
+        let port = first.local_addr().map_err(|source| listening("a Region", source))?.port();
+        if let Ok(second) = TcpListener::bind((ADDRESSES[1], port)).await {
+            return Ok([first, second]);
+        }
+    }
+    Err(TwinError::NoPort(ADDRESSES[0], ADDRESSES[1]))
+}

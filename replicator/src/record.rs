@@ -1,0 +1,113 @@
+//! Records of the event table's stream, as AWS Lambda delivers them.
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use crate::attribute;
+
+/// The event that a stream's mapping hands to the function. Records stay untyped here: one that
+/// cannot be read must not take the others with it.
+#[derive(Debug, Deserialize)]
+pub struct StreamEvent {
+    /// The records, in the order of their shard.
+    #[serde(rename = "Records", default)]
+    pub records: Vec<Value>,
+}
+
+/// A record that has something to say.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Record {
+    /// Names the record in the answer.
+    pub sequence: String,
+    /// The partition key: order matters within it.
+    pub device: String,
+    /// The sort key: the event's identity.
+    pub event: String,
+    /// When the stream's table got the row.
+    pub created_ms: u64,
+    /// The row in plain JSON, or why it could not be decoded.
+    pub row: Result<Map<String, Value>, String>,
+}
+
+/// What a record asks for.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Reading {
+    /// Nothing: a row that went, did not change, or was written in this Region.
+    Skip,
+    /// An event to apply.
+    Event(Record),
+    /// A record without keys or sequence number, which no stream delivers.
+    Nameless,
+}
+
+/// Reads one record. `own_region` is the Region in which this runs: rows that began there are not
+/// for it.
+pub fn read(record: &Value, own_region: &str) -> Reading {
+    let change = &record["dynamodb"];
+    let (Some(sequence), Some(keys)) = (change["SequenceNumber"].as_str(), change["Keys"].as_object()) else {
+        return Reading::Nameless;
+    };
+    let key = |name: &str| keys.get(name).and_then(|typed| typed["S"].as_str()).map(str::to_owned);
+    let (Some(device), Some(event)) = (key("device"), key("event")) else { return Reading::Nameless };
+    let operation = record["eventName"].as_str().unwrap_or_default();
+    // A row that goes has lived its time; deletions of things are rows of their own.
+    if operation == "REMOVE" || (operation == "MODIFY" && change["OldImage"] == change["NewImage"]) {
+        return Reading::Skip;
+    }
+    let row = match change["NewImage"].as_object() {
+        Some(image) => attribute::item(image).map_err(|malformed| malformed.to_string()),
+        None => Err("the record has no new image".to_owned()),
+    };
+    if row.as_ref().is_ok_and(|row| row.get("origin").and_then(Value::as_str) == Some(own_region)) {
+        return Reading::Skip;
+    }
+    let created_ms = milliseconds(&change["ApproximateCreationDateTime"]);
+    Reading::Event(Record { sequence: sequence.to_owned(), device, event, created_ms, row })
+}
+
+/// Seconds, whole or with a fraction, in milliseconds. Without a time the record counts as old.
+fn milliseconds(seconds: &Value) -> u64 {
+    let seconds = seconds.as_f64().unwrap_or_default().max(0.0);
+    std::time::Duration::try_from_secs_f64(seconds)
+        .ok()
+        .and_then(|duration| u64::try_from(duration.as_millis()).ok())
+        .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn record(name: &str, image: &Value) -> Value {
+        json!({"eventName": name, "dynamodb": {"SequenceNumber": "7", "ApproximateCreationDateTime": 1.5,
+            "Keys": {"device": {"S": "d"}, "event": {"S": "thing#1"}}, "NewImage": image}})
+    }
+
+    #[test]
+    fn a_row_of_the_own_region_is_skipped_and_one_of_another_is_not() {
+        let own = record("INSERT", &json!({"origin": {"S": "us-west-2"}}));
+        assert_eq!(read(&own, "us-west-2"), Reading::Skip);
+        assert!(matches!(read(&own, "eu-west-1"), Reading::Event(record) if record.created_ms == 1_500));
+    }
+
+    #[test]
+    fn removals_and_changes_that_change_nothing_are_skipped() {
+        assert_eq!(read(&record("REMOVE", &Value::Null), "r"), Reading::Skip);
+        let mut same = record("MODIFY", &json!({"a": {"S": "x"}}));
+        same["dynamodb"]["OldImage"] = same["dynamodb"]["NewImage"].clone();
+        assert_eq!(read(&same, "r"), Reading::Skip);
+        same["dynamodb"]["OldImage"]["a"]["S"] = json!("y");
+        assert!(matches!(read(&same, "r"), Reading::Event(_)));
+    }
+
+    #[test]
+    fn what_cannot_be_decoded_is_an_event_with_a_reason() {
+        let Reading::Event(broken) = read(&record("INSERT", &json!({"a": 1})), "r") else {
+            panic!("an event")
+        };
+        assert_eq!(broken.row, Err("not a typed value".into()));
+        assert_eq!(read(&json!({}), "r"), Reading::Nameless);
+    }
+}

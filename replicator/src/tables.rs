@@ -1,0 +1,49 @@
+//! The three tables and their keys, for whoever creates, fills or reads them.
+
+/// A table: what it is called by default and how it is keyed. All key attributes are strings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Table {
+    /// The name without a deployment's prefix or suffix.
+    pub name: &'static str,
+    /// The partition key.
+    pub partition_key: &'static str,
+    /// The sort key, if there is one.
+    pub sort_key: Option<&'static str>,
+    /// The attribute with the time, in seconds, at which a row may go.
+    pub ttl: Option<&'static str>,
+    /// Whether it is a global table (version 2019.11.21) with a replica in both Regions, and so has
+    /// a stream of new and old images.
+    pub global: bool,
+}
+
+/// What happened in the primary, one row an event; filled by [`crate::rules`].
+pub const EVENTS: Table = Table {
+    name: "gameday-events",
+    partition_key: "device",
+    sort_key: Some("event"),
+    ttl: Some("expires"),
+    global: true,
+};
+
+/// What the replicator has applied, one row a thing or shadow; only in the secondary.
+pub const STATE: Table =
+    Table { name: "gameday-state", partition_key: "key", sort_key: None, ttl: None, global: false };
+
+/// What could not be applied, one row an event; only in the secondary. Empty is healthy.
+pub const ERRORS: Table = Table {
+    name: "gameday-errors",
+    partition_key: "device",
+    sort_key: Some("event"),
+    ttl: None,
+    global: false,
+};
+
+/// The key of a thing's row in [`STATE`].
+pub fn thing_key(thing: &str) -> String {
+    format!("thing#{thing}")
+}
+
+/// The key of a shadow's row in [`STATE`]; the classic shadow has no name. `#` occurs in neither name.
+pub fn shadow_key(thing: &str, shadow: &str) -> String {
+    format!("shadow#{thing}#{shadow}")
+}

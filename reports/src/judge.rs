@@ -1,0 +1,237 @@
+//! What a record means. [`judge`] is a pure function of the record: no clock, no files, and no way to fail, so that the
+//! same run folder has the same verdict for ever, and a broken one is `Unknown` and never a panic.
+
+mod checks;
+mod fleet;
+mod journeys;
+mod latency;
+mod measure;
+mod spread;
+mod timeline;
+mod undo;
+mod writes;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+pub use checks::{LATE_SENDS_MAX_PERCENT, TIMER_DELAY_P99_MAX_MS};
+
+use crate::record::{Direction, EndReason, Event, Record};
+use crate::summary::{
+    ApiRow, Devices, FaultRow, HarnessHealth, Ledger, ObjectiveRow, Rpo, SUMMARY_FORMAT, Summary, Undo,
+};
+use crate::units;
+use crate::verdict::{ExitCode, Verdict};
+use journeys::{FAILBACK_STAGES, FAILOVER_STAGES, Journeys, Trace};
+use latency::Measured;
+use spread::ms;
+use timeline::Timeline;
+
+const NAMES_LISTED: usize = 20;
+
+/// What the record comes to, before it is held against the objectives.
+struct Evidence<'a> {
+    timeline: Timeline,
+    failovers: Journeys<'a>,
+    failbacks: Journeys<'a>,
+    /// Sorted.
+    failback_outage_us: Vec<u64>,
+    latencies: BTreeMap<String, Measured>,
+    ledger: Ledger,
+    rpo: Option<Rpo>,
+    devices: Devices,
+    api: Option<Vec<ApiRow>>,
+    harness: HarnessHealth,
+    /// Every step was gone through.
+    completed: bool,
+    health_watched: bool,
+    answer_watched: bool,
+}
+
+impl<'a> Evidence<'a> {
+    fn of(record: &'a Record) -> Self {
+        let timeline = Timeline::of(record);
+        let traces = journeys::traces(record);
+        let any = |wanted: fn(&Event) -> bool| record.events.iter().any(|entry| wanted(&entry.event));
+        Self {
+            failovers: journeys::failovers(&traces, &timeline),
+            failbacks: journeys::failbacks(&traces, &timeline),
+            failback_outage_us: failback_outage(&traces),
+            latencies: latency::latencies(record),
+            ledger: writes::ledger(&record.info, &record.ledger),
+            rpo: writes::rpo(&record.info, &record.ledger, &timeline),
+            devices: devices(record, &traces, &timeline),
+            api: fleet::api(record),
+            harness: fleet::harness(record),
+            completed: matches!(timeline.end, Some((EndReason::Completed, _))),
+            health_watched: any(|event| matches!(event, Event::Health { .. })),
+            answer_watched: any(|event| matches!(event, Event::Answer { .. })),
+            timeline,
+        }
+    }
+}
+
+/// The verdict of a record, and the numbers that it rests on.
+pub fn judge(record: &Record) -> Summary {
+    let evidence = Evidence::of(record);
+    let undo = undo::undo(record, &evidence.timeline);
+    let objectives: Vec<ObjectiveRow> = record
+        .info
+        .objectives
+        .iter()
+        .map(|(key, condition)| measure::row(&evidence, key, condition))
+        .collect();
+    let checks = checks::checks(&evidence.timeline, objectives.len(), &evidence.harness, &undo);
+    let verdicts = objectives.iter().map(|row| row.verdict).chain(checks.iter().map(|row| row.verdict));
+    let verdict = Verdict::combine(verdicts);
+    let ended = evidence.timeline.end.as_ref().map(|(reason, _)| *reason);
+    let exit = exit(ended, verdict, &undo);
+    let mut summary = Summary {
+        format: SUMMARY_FORMAT,
+        run: record.info.clone(),
+        began: record.events.first().map(|entry| entry.wall),
+        duration_ms: ms(evidence.timeline.end_us),
+        ended,
+        verdict,
+        exit_code: exit.code(),
+        exit,
+        reason: String::new(),
+        objectives,
+        checks,
+        faults: faults(&evidence.timeline),
+        steps: evidence.timeline.steps.clone(),
+        devices: evidence.devices.clone(),
+        failover: evidence.failovers.waterfall(
+            &FAILOVER_STAGES,
+            first(&evidence.timeline, |each| Some(each.unhealthy_us?.saturating_sub(each.began_us))),
+            first(&evidence.timeline, |each| Some(each.answer_us?.saturating_sub(each.began_us))),
+        ),
+        failback: evidence.failbacks.waterfall(
+            &FAILBACK_STAGES,
+            first(&evidence.timeline, |each| Some(each.healthy_us?.saturating_sub(each.cured_us?))),
+            first(&evidence.timeline, |each| Some(each.answer_back_us?.saturating_sub(each.cured_us?))),
+        ),
+        failback_outage: spread::distribution(&evidence.failback_outage_us),
+        latencies: evidence.latencies.into_iter().map(|(name, measured)| (name, measured.latency)).collect(),
+        ledger: evidence.ledger,
+        rpo: evidence.rpo,
+        fleet: fleet::fleet(record),
+        api_throttled: evidence.api.iter().flatten().map(|row| row.throttled).sum(),
+        api: evidence.api.unwrap_or_default(),
+        undo,
+        harness: evidence.harness,
+        notes: notes(record),
+    };
+    summary.reason = reason(&summary);
+    summary
+}
+
+/// What the process ends with. An incomplete undo outranks everything; how the run ended outranks what it measured.
+fn exit(ended: Option<EndReason>, verdict: Verdict, undo: &Undo) -> ExitCode {
+    if !undo.complete {
+        return ExitCode::UndoIncomplete;
+    }
+    match (ended, verdict) {
+        (Some(EndReason::Refused), _) => ExitCode::Refused,
+        (Some(EndReason::Operator), _) => ExitCode::Operator,
+        (Some(EndReason::StopCondition), _) => ExitCode::StopCondition,
+        (Some(EndReason::Error), _) => ExitCode::Error,
+        (_, Verdict::Fail) => ExitCode::Missed,
+        (_, Verdict::Unknown) => ExitCode::Inconclusive,
+        (_, Verdict::Pass) => ExitCode::Pass,
+    }
+}
+
+fn reason(summary: &Summary) -> String {
+    let rows = &summary.objectives;
+    let failed: Vec<&str> =
+        rows.iter().filter(|row| row.verdict == Verdict::Fail).map(|row| row.metric.as_str()).collect();
+    let total = units::plural(rows.len() as u64, "objective");
+    let mut said = Vec::new();
+    if summary.exit == ExitCode::UndoIncomplete {
+        let undo = summary.checks.iter().find(|row| row.name == "undo").map_or("", |row| row.why.as_str());
+        said.push(format!("Not everything was undone: {undo}"));
+    }
+    if !failed.is_empty() {
+        said.push(format!("{} of {total} missed: {}.", failed.len(), failed.join(", ")));
+    }
+    let checks =
+        summary.checks.iter().filter(|row| row.verdict == Verdict::Unknown).map(|row| row.why.clone());
+    let unknown = rows.iter().filter(|row| row.verdict == Verdict::Unknown);
+    let unknown = unknown.map(|row| format!("{}: {}", row.metric, row.why));
+    match (said.is_empty(), checks.chain(unknown).next()) {
+        (false, _) => {}
+        (true, Some(why)) => said.push(format!("It cannot be said whether the objectives were met. {why}")),
+        (true, None) => said.push(format!("{total} met.")),
+    }
+    said.join(" ")
+}
+
+fn first(timeline: &Timeline, moment: impl Fn(&timeline::Break) -> Option<u64>) -> Option<u64> {
+    timeline.breaks.iter().find_map(moment)
+}
+
+fn faults(timeline: &Timeline) -> Vec<FaultRow> {
+    let row = |window: &timeline::Window| FaultRow {
+        fault: window.fault.clone(),
+        label: window.label.clone(),
+        applied_ms: ms(window.applied_us),
+        proved_ms: window.proved_us.map(ms),
+        cured_ms: window.cured_us.map(ms),
+        cure_proved_ms: window.cure_proved_us.map(ms),
+        evidence: window.evidence.clone(),
+    };
+    timeline.windows.iter().map(row).collect()
+}
+
+fn failback_outage(traces: &BTreeMap<&str, Trace<'_>>) -> Vec<u64> {
+    let moves = traces.values().flat_map(|trace| &trace.moves);
+    let outage =
+        |way: &&&crate::record::Move| Some(way.first_ack_us.saturating_sub(way.last_ack_us.or(way.left_us)?));
+    let mut outages: Vec<u64> =
+        moves.filter(|way| way.direction == Direction::Failback).filter_map(|way| outage(&way)).collect();
+    outages.sort_unstable();
+    outages
+}
+
+fn devices(record: &Record, traces: &BTreeMap<&str, Trace<'_>>, timeline: &Timeline) -> Devices {
+    let connectable: BTreeSet<&str> = record
+        .events
+        .iter()
+        .filter_map(|entry| match &entry.event {
+            Event::Connectable { device, .. } => Some(device.as_str()),
+            _ => None,
+        })
+        .collect();
+    let went = |direction| {
+        traces.values().filter(|trace| trace.moves.iter().any(|way| way.direction == direction)).count()
+            as u64
+    };
+    let mut devices = Devices {
+        fleet: u64::from(record.info.devices),
+        connected: traces.values().filter(|trace| !trace.moves.is_empty()).count() as u64,
+        connectable: (!connectable.is_empty()).then_some(connectable.len() as u64),
+        failed_over: went(Direction::Failover),
+        failed_back: went(Direction::Failback),
+        ..Devices::default()
+    };
+    if let Some(each) = timeline.breaks.first() {
+        devices.connected_before_fault =
+            traces.values().filter(|trace| trace.connected_before(each.began_us)).count() as u64;
+        let stranded: Vec<&str> =
+            traces.iter().filter(|(_, trace)| trace.stranded(each.began_us)).map(|(name, _)| *name).collect();
+        devices.stranded = stranded.len() as u64;
+        devices.stranded_names = stranded.into_iter().take(NAMES_LISTED).map(str::to_owned).collect();
+    }
+    devices
+}
+
+fn notes(record: &Record) -> Vec<String> {
+    let said = record.events.iter().filter_map(|entry| match &entry.event {
+        Event::Note { text } => Some(text.clone()),
+        _ => None,
+    });
+    record.notes.iter().cloned().chain(said).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,134 @@
+//! The checks of the run itself: can its numbers be trusted, and is the world as it was before?
+
+use crate::record::{EndReason, StepState};
+use crate::summary::{CheckRow, HarnessHealth, StepRow, Undo};
+use crate::units;
+use crate::verdict::Verdict;
+
+use super::spread::ms;
+use super::timeline::{Timeline, Window};
+
+/// A timer of the harness that is later than this, in one second of a hundred, makes the run inconclusive: what it
+/// measures as the fleet's time may be its own.
+pub const TIMER_DELAY_P99_MAX_MS: f64 = 250.0;
+
+/// More late sends than this share of the intended ones make the run inconclusive: the load was not the scenario's.
+pub const LATE_SENDS_MAX_PERCENT: u64 = 1;
+
+fn row(name: &str, label: &str, verdict: Verdict, why: String) -> CheckRow {
+    CheckRow { name: name.to_owned(), label: label.to_owned(), verdict, why }
+}
+
+/// Every check of a run.
+pub(crate) fn checks(
+    timeline: &Timeline,
+    objectives: usize,
+    harness: &HarnessHealth,
+    undo: &Undo,
+) -> Vec<CheckRow> {
+    let mut rows = vec![run(timeline)];
+    if objectives == 0 {
+        rows.push(row(
+            "objectives",
+            "Something is judged",
+            Verdict::Unknown,
+            "The scenario sets no objective.".into(),
+        ));
+    }
+    rows.extend(timeline.steps.iter().enumerate().filter_map(|(index, each)| step(index, each)));
+    rows.extend(timeline.windows.iter().map(fault));
+    rows.push(self::harness(harness));
+    rows.push(self::undo(undo));
+    rows
+}
+
+fn run(timeline: &Timeline) -> CheckRow {
+    let (verdict, why) = match &timeline.end {
+        Some((EndReason::Completed, _)) => (Verdict::Pass, "Every step was gone through.".to_owned()),
+        Some((reason, detail)) => {
+            let what = match reason {
+                EndReason::Completed => "It was completed",
+                EndReason::Operator => "An operator stopped the run",
+                EndReason::StopCondition => "A stop condition ended the run",
+                EndReason::Refused => "Pre-flight refused the run; nothing was changed",
+                EndReason::Error => "An error ended the run",
+            };
+            let detail = detail.as_ref().map(|detail| format!(": {detail}")).unwrap_or_default();
+            (Verdict::Unknown, format!("{what}{detail}."))
+        }
+        None => {
+            (Verdict::Unknown, "The record breaks off: the run was killed, or is still going.".to_owned())
+        }
+    };
+    row("run", "The run was completed", verdict, why)
+}
+
+/// A step that did not do what it set out to do.
+fn step(index: usize, step: &StepRow) -> Option<CheckRow> {
+    let what = match step.state {
+        StepState::Completed => return None,
+        StepState::Began => "did not end",
+        StepState::TimedOut => "reached its limit first",
+        StepState::Failed => "failed",
+        StepState::Stopped => "was stopped",
+    };
+    let detail = step.detail.as_ref().map(|detail| format!(": {detail}")).unwrap_or_default();
+    let why = format!("The step {what}{detail}.");
+    Some(row(&format!("step:{index}"), &step.label, Verdict::Unknown, why))
+}
+
+fn fault(window: &Window) -> CheckRow {
+    let name = format!("fault:{}", window.fault);
+    let (verdict, why) = match window.proved_us {
+        Some(at_us) => {
+            let after = units::duration_ms(ms(at_us.saturating_sub(window.applied_us)));
+            let evidence = window.evidence.as_deref().unwrap_or_default();
+            (Verdict::Pass, format!("Seen to act {after} after it was applied: {evidence}"))
+        }
+        None => (Verdict::Unknown, format!("The fault {:?} was not seen to act.", window.fault)),
+    };
+    row(&name, &format!("{} took effect", window.label), verdict, why)
+}
+
+/// Whether the harness kept up. If it did not, the numbers may be its own and not the fleet's.
+fn harness(health: &HarnessHealth) -> CheckRow {
+    let label = "The harness kept up";
+    if health.samples == 0 {
+        return row("harness", label, Verdict::Unknown, "The harness was not watched.".into());
+    }
+    let delay = units::duration_ms(health.timer_delay_p99_ms);
+    let late = health.late_sends * 100 > health.intended_sends * LATE_SENDS_MAX_PERCENT;
+    let numbers = format!(
+        "timers were at most {delay} late in 99 of 100 seconds, and {} of {} were late",
+        units::count(health.late_sends),
+        units::plural(health.intended_sends, "send"),
+    );
+    if late || health.timer_delay_p99_ms > TIMER_DELAY_P99_MAX_MS {
+        let limit = units::duration_ms(TIMER_DELAY_P99_MAX_MS);
+        let why = format!(
+            "The harness was itself the bottleneck: {numbers}. More than {limit} or {LATE_SENDS_MAX_PERCENT}% is too much."
+        );
+        return row("harness", label, Verdict::Unknown, why);
+    }
+    row("harness", label, Verdict::Pass, format!("In order: {numbers}."))
+}
+
+fn undo(undo: &Undo) -> CheckRow {
+    let numbers = format!(
+        "{} made, {} undone, {} left",
+        units::plural(undo.created, "change"),
+        units::count(undo.undone),
+        units::count(undo.left),
+    );
+    let leftovers: u64 = undo.sweeps.iter().map(|sweep| sweep.leftovers).sum();
+    let why = match (undo.complete, undo.proved, undo.faults_left.first()) {
+        (true, true, _) => format!("{numbers}; a last look at the Regions found nothing of this run."),
+        (true, false, _) => format!("{numbers}."),
+        (false, _, Some(fault)) => format!("{numbers}. A fault is still in place: {fault}."),
+        (false, _, None) => {
+            format!("{numbers}; a last look found {} of this run.", units::plural(leftovers, "leftover"))
+        }
+    };
+    let verdict = if undo.complete { Verdict::Pass } else { Verdict::Fail };
+    row("undo", "Everything was undone", verdict, why)
+}

@@ -1,0 +1,118 @@
+//! The fleet over time, the API calls, and how the harness itself did.
+
+use std::collections::BTreeMap;
+
+use crate::record::{Event, HarnessSample, Record, Sample};
+use crate::summary::{ApiRow, FleetPoint, HarnessHealth};
+
+use super::spread::{at, ms};
+
+/// More points than a chart has room for would only make the summary large.
+const POINTS_MAX: usize = 600;
+
+/// The samples, summed up to at most [`POINTS_MAX`] points.
+pub(crate) fn fleet(record: &Record) -> Vec<FleetPoint> {
+    let samples: Vec<(u64, &Sample)> = record
+        .events
+        .iter()
+        .filter_map(|entry| match &entry.event {
+            Event::Sample(sample) => Some((entry.at_us, sample)),
+            _ => None,
+        })
+        .collect();
+    let group = samples.len().div_ceil(POINTS_MAX).max(1);
+    let mut before_us = samples.first().map_or(0, |(at_us, _)| at_us.saturating_sub(1_000_000));
+    let mut points = Vec::new();
+    for chunk in samples.chunks(group) {
+        if let Some((at_us, last)) = chunk.last() {
+            points.push(point(chunk, *at_us, at_us.saturating_sub(before_us), last));
+            before_us = *at_us;
+        }
+    }
+    points
+}
+
+fn point(chunk: &[(u64, &Sample)], at_us: u64, lasted_us: u64, last: &Sample) -> FleetPoint {
+    let seconds = (lasted_us as f64 / 1e6).max(1e-3);
+    let rate = |count: u64| (count as f64 / seconds * 10.0).round() / 10.0;
+    let mut acked: BTreeMap<&str, u64> = BTreeMap::new();
+    let (mut unsent, mut connects_failed) = (0, 0);
+    for (_, sample) in chunk {
+        for (region, count) in sample.telemetry_acked.iter().chain(&sample.shadow_acked) {
+            *acked.entry(region).or_default() += u64::from(*count);
+        }
+        unsent += u64::from(sample.unsent);
+        connects_failed += u64::from(sample.connects_failed);
+    }
+    FleetPoint {
+        at_ms: ms(at_us),
+        connected: last.connected.clone(),
+        acked_per_s: acked.into_iter().map(|(region, count)| (region.to_owned(), rate(count))).collect(),
+        unsent_per_s: rate(unsent),
+        connects_failed_per_s: rate(connects_failed),
+    }
+}
+
+/// The API calls, one row an operation and Region; `None` when the record does not say.
+pub(crate) fn api(record: &Record) -> Option<Vec<ApiRow>> {
+    let mut rows: BTreeMap<[&str; 4], ApiRow> = BTreeMap::new();
+    let mut said = false;
+    for entry in &record.events {
+        let Event::Api(calls) = &entry.event else { continue };
+        said = true;
+        let key = [&*calls.caller, &*calls.region, &*calls.service, &*calls.operation];
+        let row = rows.entry(key).or_insert_with(|| ApiRow {
+            caller: calls.caller.clone(),
+            region: calls.region.clone(),
+            service: calls.service.clone(),
+            operation: calls.operation.clone(),
+            ok: 0,
+            throttled: 0,
+            failed: 0,
+        });
+        row.ok += calls.ok;
+        row.throttled += calls.throttled;
+        row.failed += calls.failed;
+    }
+    let mut rows: Vec<ApiRow> = rows.into_values().collect();
+    // The sort is stable, so that equal rows stay in the order of their names.
+    rows.sort_by_key(|row| std::cmp::Reverse(row.ok + row.throttled + row.failed));
+    said.then_some(rows)
+}
+
+/// How the harness itself did.
+pub(crate) fn harness(record: &Record) -> HarnessHealth {
+    let mut health = HarnessHealth::default();
+    let mut delays_us = Vec::new();
+    let mut cpu: Vec<f64> = Vec::new();
+    for entry in &record.events {
+        match &entry.event {
+            Event::Sample(sample) => {
+                let acked = sample.telemetry_acked.values().chain(sample.shadow_acked.values());
+                health.intended_sends +=
+                    acked.map(|count| u64::from(*count)).sum::<u64>() + u64::from(sample.unsent);
+                health.unsent_sends += u64::from(sample.unsent);
+            }
+            Event::Harness(sample) => {
+                take(&mut health, sample);
+                delays_us.push(sample.timer_delay_us_max);
+                cpu.push(sample.cpu_percent);
+            }
+            _ => {}
+        }
+    }
+    delays_us.sort_unstable();
+    cpu.sort_by(f64::total_cmp);
+    health.timer_delay_p99_ms = at(&delays_us, 0.99).map_or(0.0, ms);
+    health.timer_delay_max_ms = delays_us.last().copied().map_or(0.0, ms);
+    health.cpu_percent_max = cpu.last().copied().unwrap_or(0.0);
+    health.cpu_percent_p50 = cpu.get(cpu.len().saturating_sub(1) / 2).copied().unwrap_or(0.0);
+    health
+}
+
+fn take(health: &mut HarnessHealth, sample: &HarnessSample) {
+    health.samples += 1;
+    health.late_sends += u64::from(sample.late_sends);
+    health.rss_bytes_max = health.rss_bytes_max.max(sample.rss_bytes);
+    health.descriptors_max = health.descriptors_max.max(sample.descriptors);
+}

@@ -1,0 +1,257 @@
+//! Whole records, judged.
+
+use super::*;
+use crate::record::{Entry, FaultState, Leftover, StepState, UndoState};
+use crate::sample::{Luck, record};
+
+fn verdict_of(summary: &Summary, metric: &str) -> Verdict {
+    summary.objectives.iter().find(|row| row.metric == metric).map(|row| row.verdict).unwrap()
+}
+
+fn check<'a>(summary: &'a Summary, name: &str) -> (Verdict, &'a str) {
+    summary.checks.iter().find(|row| row.name == name).map(|row| (row.verdict, row.why.as_str())).unwrap()
+}
+
+fn day() -> Record {
+    record(100, Luck::Good)
+}
+
+fn asked(mut record: Record, objectives: &[(&str, &str)]) -> Summary {
+    record.info.objectives = objectives.iter().map(|(key, value)| ((*key).into(), (*value).into())).collect();
+    judge(&record)
+}
+
+#[test]
+fn a_good_day_passes() {
+    let summary = judge(&day());
+    assert_eq!(
+        (summary.verdict, summary.exit, summary.exit_code),
+        (Verdict::Pass, ExitCode::Pass, 0),
+        "{summary:#?}"
+    );
+    assert_eq!(
+        (summary.devices.failed_over, summary.devices.failed_back, summary.devices.stranded),
+        (100, 100, 0)
+    );
+    assert_eq!(summary.failover.set_by.as_deref(), Some("detection"));
+    assert_eq!(summary.failover.slowest.len(), 10);
+    assert_eq!(summary.undo.left, 0);
+    assert!(summary.rpo.as_ref().unwrap().acked > 0);
+}
+
+#[test]
+fn devices_that_never_came_count_as_the_slowest() {
+    let summary = judge(&record(500, Luck::Bad));
+    assert_eq!(verdict_of(&summary, "failover.outage.p99"), Verdict::Fail);
+    let row = summary.objectives.iter().find(|row| row.metric == "failover.outage.p99").unwrap();
+    assert!(row.measured.starts_with("> "), "{row:?}");
+    assert_eq!((summary.devices.stranded, summary.failover.missing), (6, 6));
+    assert!(summary.ledger.lost > 0);
+    assert_eq!(verdict_of(&summary, "writes.lost"), Verdict::Fail);
+}
+
+#[test]
+fn an_incomplete_undo_outranks_everything() {
+    let summary = judge(&record(200, Luck::Bad));
+    assert_eq!(
+        (summary.exit, summary.exit_code, summary.verdict),
+        (ExitCode::UndoIncomplete, 20, Verdict::Fail)
+    );
+    assert_eq!((summary.undo.failed, summary.undo.left), (1, 1));
+    assert!(summary.undo.left_items[0].manual.starts_with("aws iot delete-thing"));
+
+    let mut leftover = day();
+    for entry in &mut leftover.events {
+        if let Event::Swept { leftovers, .. } = &mut entry.event {
+            leftovers.push(Leftover { kind: "thing".into(), name: "x".into() });
+        }
+    }
+    assert_eq!(judge(&leftover).exit_code, 20);
+
+    let mut uncured = day();
+    for entry in &mut uncured.events {
+        if let Event::Fault { state, .. } = &mut entry.event
+            && matches!(state, FaultState::Cured | FaultState::CureProved)
+        {
+            *state = FaultState::CureFailed;
+        }
+    }
+    assert_eq!(judge(&uncured).exit_code, 20);
+    // Healed later from the journal: the events do not know, and the journal outranks them.
+    let mut healed = uncured;
+    let mut entry = healed.undo[0].clone();
+    (entry.id, entry.kind, entry.state) = (9_999, "fault".into(), UndoState::Undone);
+    healed.undo.push(entry);
+    assert_ne!(judge(&healed).exit_code, 20);
+}
+
+#[test]
+fn a_fault_that_was_not_seen_to_act_is_unknown() {
+    let mut record = day();
+    record.events.retain(|entry| !matches!(entry.event, Event::Fault { state: FaultState::Proved, .. }));
+    let summary = judge(&record);
+    let (verdict, why) = check(&summary, "fault:primary-region-dark");
+    assert_eq!(verdict, Verdict::Unknown);
+    assert_eq!(why, "The fault \"primary-region-dark\" was not seen to act.");
+    assert_eq!((summary.verdict, summary.exit_code), (Verdict::Unknown, 11));
+}
+
+#[test]
+fn a_harness_that_was_the_bottleneck_is_unknown() {
+    let slow: [fn(&mut crate::record::HarnessSample); 2] =
+        [|sample| sample.timer_delay_us_max = 260_000, |sample| sample.late_sends = 40];
+    for change in slow {
+        let mut record = day();
+        for entry in &mut record.events {
+            if let Event::Harness(sample) = &mut entry.event {
+                change(sample);
+            }
+        }
+        let summary = judge(&record);
+        let (verdict, why) = check(&summary, "harness");
+        assert_eq!(verdict, Verdict::Unknown);
+        assert!(why.contains("itself the bottleneck"), "{why}");
+        assert_eq!(summary.exit_code, 11);
+    }
+}
+
+#[test]
+fn how_a_run_ended_decides_its_exit_code() {
+    let ends = [
+        (EndReason::Operator, 13),
+        (EndReason::StopCondition, 12),
+        (EndReason::Refused, 14),
+        (EndReason::Error, 1),
+        (EndReason::Completed, 0),
+    ];
+    for (reason, code) in ends {
+        let mut record = day();
+        record.events.last_mut().unwrap().event = Event::RunEnded { reason, detail: None };
+        let summary = judge(&record);
+        assert_eq!(summary.exit_code, code, "{reason:?}");
+        assert_eq!(summary.verdict == Verdict::Pass, reason == EndReason::Completed);
+    }
+    let mut killed = day();
+    killed.events.pop();
+    let summary = judge(&killed);
+    assert_eq!((summary.exit_code, summary.ended), (11, None));
+    assert_eq!(check(&summary, "run").0, Verdict::Unknown);
+}
+
+#[test]
+fn a_step_that_reached_its_limit_is_unknown() {
+    let mut record = day();
+    for entry in &mut record.events {
+        if let Event::Step { state, name, .. } = &mut entry.event
+            && *state == StepState::Completed
+            && name == "heal"
+        {
+            *state = StepState::TimedOut;
+        }
+    }
+    assert_eq!(judge(&record).exit_code, 11);
+}
+
+#[test]
+fn no_samples_is_unknown_for_every_metric() {
+    let mut empty = day();
+    empty.events.truncate(1);
+    let end = Event::RunEnded { reason: EndReason::Completed, detail: None };
+    empty.events.push(Entry { event: end, ..empty.events[0].clone() });
+    (empty.ledger, empty.undo) = (vec![], vec![]);
+    empty.histograms.clear();
+    for metric in crate::objective::METRICS {
+        let key = match metric.shape {
+            crate::Shape::Scalar => metric.name.to_owned(),
+            crate::Shape::Distribution => format!("{}.p99", metric.name),
+        };
+        let condition = if metric.unit == crate::Unit::Duration { ">= 0s" } else { ">= 0" };
+        let summary = asked(empty.clone(), &[(&key, condition)]);
+        let row = &summary.objectives[0];
+        assert_eq!((row.verdict, row.value, row.samples), (Verdict::Unknown, None, 0), "{row:?}");
+        assert!(!row.why.is_empty());
+        assert_eq!(summary.exit_code, 11);
+    }
+}
+
+#[test]
+fn every_metric_is_measured_on_a_day_that_has_it_all() {
+    let mut full = day();
+    let lag = full.histograms["replication.shadow"].clone();
+    full.histograms.insert("publish.ack".into(), lag.clone());
+    full.histograms.insert("shadow.ack".into(), lag);
+    for metric in crate::objective::METRICS {
+        for statistic in crate::Statistic::ALL {
+            let key = match metric.shape {
+                crate::Shape::Scalar => metric.name.to_owned(),
+                crate::Shape::Distribution => format!("{}.{}", metric.name, statistic.name()),
+            };
+            let condition = if metric.unit == crate::Unit::Duration { ">= 0s" } else { ">= 0" };
+            let row = &asked(full.clone(), &[(&key, condition)]).objectives[0];
+            assert_eq!(row.verdict, Verdict::Pass, "{row:?}");
+            assert!(row.samples > 0, "{row:?}");
+        }
+    }
+}
+
+#[test]
+fn an_objective_that_is_none_is_unknown_and_says_why() {
+    let summary = asked(day(), &[("failover.outge.p99", "<= 90s")]);
+    assert_eq!(summary.objectives[0].verdict, Verdict::Unknown);
+    assert!(summary.objectives[0].why.contains("did you mean"));
+    assert_eq!(asked(day(), &[]).verdict, Verdict::Unknown);
+}
+
+#[test]
+fn a_health_check_that_never_changed_took_longer_than_the_fault_lasted() {
+    let mut record = day();
+    record.events.retain(|entry| !matches!(&entry.event, Event::Health { healthy: false, .. }));
+    let row = &asked(record.clone(), &[("failover.detection", "<= 45s")]).objectives[0];
+    assert_eq!(row.verdict, Verdict::Fail, "{row:?}");
+    let row = &asked(record, &[("failover.detection", "<= 1h")]).objectives[0];
+    assert_eq!(row.verdict, Verdict::Unknown, "{row:?}");
+}
+
+#[test]
+fn a_record_cut_off_anywhere_is_judged_and_rendered() {
+    let whole = record(12, Luck::Bad);
+    for end in (1..whole.events.len()).step_by(7) {
+        let mut cut = whole.clone();
+        cut.events.truncate(end);
+        let summary = judge(&cut);
+        assert_ne!(summary.verdict, Verdict::Pass);
+        assert!(crate::render(&cut, &summary).ends_with("</html>\n"));
+    }
+}
+
+#[test]
+fn two_breaks_are_two_ways_of_each_device() {
+    let mut twice = day();
+    let shift = 300_000_000;
+    let mut again: Vec<Entry> =
+        twice.events.iter().filter(|entry| entry.at_us > 41_000_000).cloned().collect();
+    for entry in &mut again {
+        entry.at_us += shift;
+        if let Event::Moved(way) = &mut entry.event {
+            let times = [
+                &mut way.resolved_us,
+                &mut way.attempt_us,
+                &mut way.dns_us,
+                &mut way.tcp_us,
+                &mut way.tls_us,
+                &mut way.connack_us,
+                &mut way.first_ack_us,
+            ];
+            for time in times {
+                *time += shift;
+            }
+        }
+    }
+    twice.events.retain(|entry| !matches!(entry.event, Event::RunEnded { .. }));
+    twice.events.extend(again);
+    let summary = judge(&twice);
+    assert_eq!((summary.failover.devices, summary.failback.devices), (200, 200));
+    assert_eq!(summary.devices.failed_over, 100);
+    let once = judge(&day()).failover.total.unwrap();
+    assert!((summary.failover.total.unwrap().p99_ms - once.p99_ms).abs() < 1e-6);
+}

@@ -1,0 +1,173 @@
+//! The moments that durations are counted from: faults, breaks, health, the DNS answer, steps, the end.
+//!
+//! A *break* is the time in which at least one fault is in place. Several faults that are applied together are one
+//! break: it begins with the first and is cured with the last. A device's move belongs to the last break before it.
+
+use crate::record::{EndReason, Event, FaultState, Record};
+use crate::summary::StepRow;
+
+use super::spread::ms;
+
+/// A fault, once applied.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Window {
+    pub(crate) fault: String,
+    pub(crate) label: String,
+    pub(crate) applied_us: u64,
+    pub(crate) proved_us: Option<u64>,
+    pub(crate) cured_us: Option<u64>,
+    pub(crate) cure_proved_us: Option<u64>,
+    pub(crate) cure_failed: Option<String>,
+    pub(crate) evidence: Option<String>,
+}
+
+/// A time in which at least one fault is in place, and what the world saw of it.
+#[derive(Debug, Clone, Default)]
+#[expect(clippy::struct_field_names, reason = "units come last in a name, and every field is a moment")]
+pub(crate) struct Break {
+    pub(crate) began_us: u64,
+    pub(crate) cured_us: Option<u64>,
+    /// The health check called the primary unhealthy.
+    pub(crate) unhealthy_us: Option<u64>,
+    /// The authoritative answer named the secondary.
+    pub(crate) answer_us: Option<u64>,
+    /// The health check called the primary healthy again.
+    pub(crate) healthy_us: Option<u64>,
+    /// The authoritative answer named the primary again.
+    pub(crate) answer_back_us: Option<u64>,
+}
+
+/// Everything that has one time for the whole fleet.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Timeline {
+    pub(crate) windows: Vec<Window>,
+    pub(crate) breaks: Vec<Break>,
+    pub(crate) steps: Vec<StepRow>,
+    pub(crate) end: Option<(EndReason, Option<String>)>,
+    pub(crate) end_us: u64,
+}
+
+impl Timeline {
+    pub(crate) fn of(record: &Record) -> Self {
+        let mut timeline = Self::default();
+        for entry in &record.events {
+            timeline.end_us = timeline.end_us.max(entry.at_us);
+            timeline.take(record, entry.at_us, &entry.event);
+        }
+        // A record ends with `RunEnded` or it was cut off: an end in the middle is not one.
+        timeline.end = match record.events.last().map(|entry| &entry.event) {
+            Some(Event::RunEnded { reason, detail }) => Some((*reason, detail.clone())),
+            _ => None,
+        };
+        timeline
+    }
+
+    fn take(&mut self, record: &Record, at_us: u64, event: &Event) {
+        match event {
+            Event::Fault { fault, label, state, detail } => {
+                self.take_fault(at_us, fault, label, *state, detail);
+            }
+            Event::Health { region, healthy, .. } if *region == record.info.primary => {
+                if let Some(last) = self.breaks.last_mut() {
+                    match (healthy, last.cured_us) {
+                        (false, _) => _ = last.unhealthy_us.get_or_insert(at_us),
+                        (true, Some(_)) => _ = last.healthy_us.get_or_insert(at_us),
+                        (true, None) => {}
+                    }
+                }
+            }
+            Event::Answer { region, .. } => {
+                if let Some(last) = self.breaks.last_mut() {
+                    if *region == record.info.secondary {
+                        last.answer_us.get_or_insert(at_us);
+                    } else if *region == record.info.primary && last.cured_us.is_some() {
+                        last.answer_back_us.get_or_insert(at_us);
+                    }
+                }
+            }
+            Event::Step { index: _, name: _, label, state, detail } => {
+                self.take_step(at_us, label, *state, detail.as_ref());
+            }
+            _ => {}
+        }
+    }
+
+    fn take_fault(&mut self, at_us: u64, fault: &str, label: &str, state: FaultState, detail: &str) {
+        if state == FaultState::Applied {
+            if self.breaks.last().is_none_or(|last| last.cured_us.is_some()) {
+                self.breaks.push(Break { began_us: at_us, ..Break::default() });
+            }
+            self.windows.push(Window {
+                fault: fault.to_owned(),
+                label: label.to_owned(),
+                applied_us: at_us,
+                ..Window::default()
+            });
+            return;
+        }
+        let Some(window) = self.windows.iter_mut().rev().find(|window| window.fault == fault) else { return };
+        match state {
+            FaultState::Applied => {}
+            FaultState::Proved => {
+                window.proved_us.get_or_insert(at_us);
+                window.evidence.get_or_insert_with(|| detail.to_owned());
+            }
+            FaultState::Cured => {
+                window.cured_us.get_or_insert(at_us);
+                window.cure_failed = None;
+            }
+            FaultState::CureProved => {
+                window.cured_us.get_or_insert(at_us);
+                window.cure_proved_us.get_or_insert(at_us);
+                window.cure_failed = None;
+            }
+            FaultState::CureFailed => window.cure_failed = Some(detail.to_owned()),
+        }
+        if self.windows.iter().all(|window| window.cured_us.is_some())
+            && let Some(last) = self.breaks.last_mut()
+        {
+            last.cured_us.get_or_insert(at_us);
+        }
+    }
+
+    fn take_step(
+        &mut self,
+        at_us: u64,
+        label: &str,
+        state: crate::record::StepState,
+        detail: Option<&String>,
+    ) {
+        use crate::record::StepState;
+        if state == StepState::Began {
+            let (label, began_ms) = (label.to_owned(), ms(at_us));
+            self.steps.push(StepRow { label, began_ms, ended_ms: None, state, detail: None });
+            return;
+        }
+        let open = self.steps.iter_mut().rev().find(|step| step.label == label && step.ended_ms.is_none());
+        if let Some(step) = open {
+            step.ended_ms = Some(ms(at_us));
+            step.state = state;
+            step.detail = detail.cloned();
+        }
+    }
+
+    /// The place of the last break that began at or before `at_us`.
+    pub(crate) fn break_before(&self, at_us: u64) -> Option<usize> {
+        self.breaks.iter().rposition(|each| each.began_us <= at_us)
+    }
+
+    /// The place of the last break that was cured at or before `at_us`.
+    pub(crate) fn cure_before(&self, at_us: u64) -> Option<usize> {
+        self.breaks.iter().rposition(|each| each.cured_us.is_some_and(|cured| cured <= at_us))
+    }
+
+    /// When what a break began is over: its cure, or the end of the record.
+    pub(crate) fn until_us(&self, index: usize) -> u64 {
+        self.breaks.get(index).and_then(|each| each.cured_us).unwrap_or(self.end_us)
+    }
+
+    /// When the way back from a break is over: the next break, or the end of the record.
+    pub(crate) fn back_until_us(&self, index: usize) -> u64 {
+        self.breaks.get(index + 1).map_or(self.end_us, |next| next.began_us)
+    }
+}

@@ -1,0 +1,26 @@
+//! What a run writes down while it goes: one line an event, append-only, so that a killed run leaves all it knew.
+//!
+//! Every time is two: `at_us`, microseconds on the run's monotonic clock (what durations are made of), and `wall`, for
+//! people. No private key, credential or token is ever part of a record.
+
+mod error;
+mod event;
+mod folder;
+mod histogram;
+mod ledger;
+mod log;
+mod ndjson;
+mod undo;
+
+pub use error::RecordError;
+pub use event::{
+    ApiCalls, Direction, EndReason, Entry, Event, FaultState, HarnessSample, Leftover, Move, RunInfo, Sample,
+    StepState,
+};
+pub use folder::{Folder, Record};
+pub use hdrhistogram::Histogram;
+pub(crate) use histogram::merge;
+pub use histogram::{HISTOGRAM_MAX_US, HistogramLog, HistogramSeries, Interval, new_histogram};
+pub use ledger::{Write, WriteFate};
+pub use log::{EventLog, LedgerLog, UndoLog};
+pub use undo::{UndoEntry, UndoState};

@@ -1,0 +1,104 @@
+//! What a report must always be: the same bytes for the same record, whole in itself, and safe.
+
+use crate::record::{Event, Record};
+use crate::sample::{Luck, record};
+use crate::{judge, render};
+
+fn html(record: &Record) -> String {
+    render(record, &judge(record))
+}
+
+#[test]
+fn the_same_record_gives_the_same_bytes() {
+    for luck in [Luck::Good, Luck::Bad, Luck::Stopped] {
+        assert_eq!(html(&record(120, luck)), html(&record(120, luck)));
+    }
+}
+
+#[test]
+fn the_report_needs_nothing_else() {
+    let html = html(&record(60, Luck::Good));
+    for outside in ["http://", "https://", "src=", "href=", "@import", "url(", "<script", "<link"] {
+        assert!(!html.contains(outside), "{outside}");
+    }
+    assert_eq!(html.matches("#0102").count(), 0, "a sentinel colour was not replaced");
+    assert_eq!(html.matches("<svg").count(), html.matches("</svg>").count());
+}
+
+#[test]
+fn nothing_from_a_record_is_markup() {
+    const HOSTILE: &str = "<script>alert('x')</script>\"&<b onmouseover=\"x\">";
+    let mut record = record(30, Luck::Bad);
+    let info = &mut record.info;
+    for text in [
+        &mut info.title,
+        &mut info.proves,
+        &mut info.strategy,
+        &mut info.target,
+        &mut info.replay,
+        &mut info.run,
+    ] {
+        *text = HOSTILE.to_owned();
+    }
+    info.objectives.insert(HOSTILE.to_owned(), HOSTILE.to_owned());
+    record.scenario = HOSTILE.to_owned();
+    record.notes.push(HOSTILE.to_owned());
+    for write in &mut record.ledger {
+        write.device = format!("{HOSTILE}{}", write.device);
+    }
+    for entry in &mut record.undo {
+        (entry.name, entry.manual, entry.kind) = (HOSTILE.into(), HOSTILE.into(), HOSTILE.into());
+        entry.error = Some(HOSTILE.to_owned());
+    }
+    for entry in &mut record.events {
+        match &mut entry.event {
+            Event::Moved(way) => way.device = format!("{HOSTILE}{}", way.device),
+            Event::Left { device, .. } => *device = format!("{HOSTILE}{device}"),
+            Event::Fault { label, detail, fault, .. } => {
+                (*label, *detail, *fault) = (HOSTILE.into(), HOSTILE.into(), HOSTILE.into());
+            }
+            Event::Step { label, .. } => *label = HOSTILE.to_owned(),
+            Event::Api(calls) => calls.operation = HOSTILE.to_owned(),
+            Event::Swept { region, kinds, leftovers } => {
+                (*region, *kinds) = (HOSTILE.into(), vec![HOSTILE.into()]);
+                leftovers.push(crate::record::Leftover { kind: HOSTILE.into(), name: HOSTILE.into() });
+            }
+            _ => {}
+        }
+    }
+    let html = html(&record);
+    assert!(!html.contains("<script"));
+    assert!(!html.contains("<b onmouseover"));
+    assert!(html.matches("&lt;script&gt;").count() > 10);
+}
+
+#[test]
+fn the_verdict_is_on_the_first_screen() {
+    let good = html(&record(60, Luck::Good));
+    let head = &good[good.find("<header>").unwrap()..good.find("</header>").unwrap()];
+    assert!(
+        head.contains("Objectives met") && head.contains("none was lost") && head.contains("60 <small>of 60")
+    );
+    assert!(html(&record(60, Luck::Stopped)).contains("Stopped by the operator"));
+    assert!(html(&record(100, Luck::Bad)).contains("Undo incomplete"));
+}
+
+#[test]
+fn an_empty_record_renders_as_unknown() {
+    let mut empty = record(5, Luck::Good);
+    empty.events.truncate(1);
+    (empty.ledger, empty.undo) = (vec![], vec![]);
+    empty.histograms.clear();
+    let html = html(&empty);
+    assert!(html.contains("Inconclusive"));
+    assert!(html.contains("There are no samples."));
+    for broken in ["NaN", "inf ", "Infinity"] {
+        assert!(!html.contains(broken), "{broken}");
+    }
+}
+
+#[test]
+fn a_large_fleet_does_not_make_a_large_report() {
+    let html = html(&record(5_000, Luck::Good));
+    assert!(html.len() < 400_000, "{} bytes", html.len());
+}

@@ -1,0 +1,178 @@
+//! Why to believe it: the steps and faults with their proof, the undo, the API calls, the harness itself.
+
+use super::html::{Column, empty, esc, section, table};
+use crate::record::StepState;
+use crate::summary::{FaultRow, Left, Summary, Sweep};
+use crate::units::{bytes, clock, count, duration_ms, number, percent, plural};
+
+/// Steps and faults.
+pub(super) fn run(summary: &Summary) -> String {
+    let rows: Vec<_> = summary
+        .steps
+        .iter()
+        .map(|step| {
+            let state = match step.state {
+                StepState::Completed => "completed",
+                StepState::Began => "did not end",
+                StepState::TimedOut => "reached its limit",
+                StepState::Failed => "failed",
+                StepState::Stopped => "stopped",
+            };
+            let took = step.ended_ms.map_or("–".into(), |ended| duration_ms(ended - step.began_ms));
+            vec![clock(step.began_ms / 1e3), esc(&step.label), took, state.to_owned()]
+        })
+        .collect();
+    let columns = [Column::Number("at"), Column::Text("Step"), Column::Number("took"), Column::Text("end")];
+    let steps = if rows.is_empty() { empty("No step began.") } else { table(&columns, &rows) };
+    let faults = if summary.faults.is_empty() {
+        empty("No fault was applied.")
+    } else {
+        let columns = [
+            Column::Text("Fault"),
+            Column::Number("applied"),
+            Column::Number("seen to act"),
+            Column::Number("cured"),
+            Column::Number("cure read back"),
+        ];
+        table(&columns, &summary.faults.iter().map(fault).collect::<Vec<_>>())
+    };
+    let body = format!("{steps}<h3>Faults</h3>\n{faults}");
+    section("run", "The run", "Times are minutes and seconds since the run began.", &body)
+}
+
+fn fault(fault: &FaultRow) -> Vec<String> {
+    let moment = |ms: Option<f64>| ms.map_or("<b class=\"warn\">never</b>".to_owned(), |ms| clock(ms / 1e3));
+    let evidence = fault.evidence.as_ref().map(|text| format!("<br><small>{}</small>", esc(text)));
+    vec![
+        format!("{}{}", esc(&fault.label), evidence.unwrap_or_default()),
+        clock(fault.applied_ms / 1e3),
+        moment(fault.proved_ms),
+        moment(fault.cured_ms),
+        moment(fault.cure_proved_ms),
+    ]
+}
+
+/// What was changed, and the proof that it was undone.
+pub(super) fn undo(summary: &Summary) -> String {
+    let undo = &summary.undo;
+    let left = if undo.left == 0 {
+        "left 0".to_owned()
+    } else {
+        format!("<b class=\"bad\">left {}</b>", count(undo.left))
+    };
+    let lead = format!("Created {}, undone {}, {left}.", count(undo.created), count(undo.undone));
+    let mut body = String::new();
+    for fault in &undo.faults_left {
+        body.push_str(&format!("<p class=\"alert\"><b>A fault is still in place.</b> {}</p>\n", esc(fault)));
+    }
+    if !undo.left_items.is_empty() {
+        let items: String = undo.left_items.iter().map(item).collect();
+        body.push_str(&format!("<h3>To undo by hand</h3>\n<ol class=\"manual\">\n{items}</ol>\n"));
+        let more = undo.left.saturating_sub(undo.left_items.len() as u64);
+        if more > 0 {
+            body.push_str(&format!(
+                "<p>And {} more in <code>undo.ndjson</code>.</p>\n",
+                plural(more, "change")
+            ));
+        }
+    }
+    if undo.sweeps.is_empty() {
+        body.push_str(&empty("Nobody looked again for what may be left."));
+    } else {
+        let columns =
+            [Column::Text("A last look at"), Column::Text("kinds"), Column::Text("found of this run")];
+        body.push_str(&table(&columns, &undo.sweeps.iter().map(sweep).collect::<Vec<_>>()));
+    }
+    section("undo", "What was changed, and undone", &lead, &body)
+}
+
+fn item(left: &Left) -> String {
+    let error = left.error.as_ref().map(|error| format!("<br><small class=\"bad\">{}</small>", esc(error)));
+    format!(
+        "<li>{} <code>{}</code> in {}{}<pre>{}</pre></li>\n",
+        esc(&left.kind),
+        esc(&left.name),
+        esc(&left.region),
+        error.unwrap_or_default(),
+        esc(&left.manual),
+    )
+}
+
+fn sweep(sweep: &Sweep) -> Vec<String> {
+    let found = if sweep.leftovers == 0 {
+        "nothing".to_owned()
+    } else {
+        let names = sweep
+            .leftover_items
+            .iter()
+            .map(|item| format!("{} <code>{}</code>", esc(&item.kind), esc(&item.name)));
+        let names = names.collect::<Vec<_>>().join(", ");
+        format!("<b class=\"bad\">{}</b>: {names}", count(sweep.leftovers))
+    };
+    vec![format!("<span class=\"nb\">{}</span>", esc(&sweep.region)), esc(&sweep.kinds.join(", ")), found]
+}
+
+/// API calls and throttles.
+pub(super) fn api(summary: &Summary) -> String {
+    let lead = format!("{} throttled. Each attempt counts.", plural(summary.api_throttled, "attempt"));
+    if summary.api.is_empty() {
+        return section("api", "AWS API calls", "", &empty("The record has no API calls."));
+    }
+    let rows: Vec<_> = summary
+        .api
+        .iter()
+        .map(|row| {
+            let all = (row.ok + row.throttled + row.failed).max(1);
+            vec![
+                format!("<code>{}:{}</code>", esc(&row.service), esc(&row.operation)),
+                format!("<span class=\"nb\">{}</span>", esc(&row.region)),
+                esc(&row.caller),
+                count(row.ok),
+                count(row.throttled),
+                percent(row.throttled as f64 / all as f64 * 100.0),
+                count(row.failed),
+            ]
+        })
+        .collect();
+    let columns = [
+        Column::Text("Operation"),
+        Column::Text("Region"),
+        Column::Text("caller"),
+        Column::Number("ok"),
+        Column::Number("throttled"),
+        Column::Extra("share"),
+        Column::Number("failed"),
+    ];
+    section("api", "AWS API calls", &lead, &table(&columns, &rows))
+}
+
+/// The harness itself.
+pub(super) fn harness(summary: &Summary) -> String {
+    let health = &summary.harness;
+    let lead = "A harness that is itself too slow measures itself. This is how it did.";
+    if health.samples == 0 {
+        return section("harness", "The harness itself", lead, &empty("The harness was not watched."));
+    }
+    let late = health.late_sends as f64 / health.intended_sends.max(1) as f64 * 100.0;
+    let rows = [
+        ("Timer delay, p99 of seconds", duration_ms(health.timer_delay_p99_ms)),
+        ("Timer delay, longest", duration_ms(health.timer_delay_max_ms)),
+        ("Sends intended", count(health.intended_sends)),
+        ("Sends late", format!("{} ({})", count(health.late_sends), percent(late))),
+        ("Sends not made", count(health.unsent_sends)),
+        (
+            "CPU, median and largest",
+            format!(
+                "{}% and {}%",
+                number(health.cpu_percent_p50.round()),
+                number(health.cpu_percent_max.round())
+            ),
+        ),
+        ("Memory, largest", bytes(health.rss_bytes_max)),
+        ("File descriptors, most", count(u64::from(health.descriptors_max))),
+    ];
+    let row = |(name, value): &(&str, String)| vec![(*name).to_owned(), value.clone()];
+    let table =
+        table(&[Column::Text("Measure"), Column::Number("value")], &rows.iter().map(row).collect::<Vec<_>>());
+    section("harness", "The harness itself", lead, &table)
+}

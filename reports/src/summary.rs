@@ -1,0 +1,248 @@
+//! What a record means: the types of `summary.json`. Field names are stable; units come last in a name.
+//!
+//! `summary.schema.json` beside this crate is the published schema. Lists are bounded, so that a summary stays small
+//! whatever the size of the fleet.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::record::{EndReason, RunInfo, StepState};
+use crate::verdict::{ExitCode, Verdict};
+
+mod fleet;
+mod journey;
+
+pub use fleet::{ApiRow, FleetPoint, HarnessHealth, Left, Sweep, Undo};
+pub use journey::{Bin, DeviceStages, Distribution, StageSpread, Waterfall};
+
+/// The version of the summary's format.
+pub const SUMMARY_FORMAT: u32 = 1;
+
+/// The verdict of a run and the numbers that it rests on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Summary {
+    /// The version of this format.
+    pub format: u32,
+    /// Who ran what, against what.
+    pub run: RunInfo,
+    /// When the record begins.
+    pub began: Option<Timestamp>,
+    /// How long the record is.
+    pub duration_ms: f64,
+    /// Why the run ended; absent when the record breaks off.
+    pub ended: Option<EndReason>,
+    /// All verdicts in one.
+    pub verdict: Verdict,
+    /// The number that the process ends with.
+    pub exit_code: u8,
+    /// Its name.
+    pub exit: ExitCode,
+    /// The verdict in one sentence.
+    pub reason: String,
+    /// A row an objective.
+    pub objectives: Vec<ObjectiveRow>,
+    /// A row a check: faults that were seen to act, the run's end, the harness, the undo.
+    pub checks: Vec<CheckRow>,
+    /// A row a fault, each time that it was applied.
+    pub faults: Vec<FaultRow>,
+    /// A row a step of the scenario.
+    pub steps: Vec<StepRow>,
+    /// What became of the devices.
+    pub devices: Devices,
+    /// From the fault to the secondary.
+    pub failover: Waterfall,
+    /// From the cure to the primary.
+    pub failback: Waterfall,
+    /// Per device that failed back, from its last acknowledged publish to the first in the primary.
+    pub failback_outage: Option<Distribution>,
+    /// Latencies by metric.
+    pub latencies: BTreeMap<String, Latency>,
+    /// What became of the shadow writes.
+    pub ledger: Ledger,
+    /// What the secondary did not have when the primary was lost; absent when there was no fault.
+    pub rpo: Option<Rpo>,
+    /// The fleet over time.
+    pub fleet: Vec<FleetPoint>,
+    /// A row an API operation, most calls first.
+    pub api: Vec<ApiRow>,
+    /// Attempts that AWS throttled.
+    pub api_throttled: u64,
+    /// What was changed, and the proof that it was undone.
+    pub undo: Undo,
+    /// The harness itself.
+    pub harness: HarnessHealth,
+    /// What a reader should know.
+    pub notes: Vec<String>,
+}
+
+/// An objective and what was measured.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ObjectiveRow {
+    /// The metric, with its statistic.
+    pub metric: String,
+    /// The condition as the scenario says it.
+    pub condition: String,
+    /// The measured value for a reader.
+    pub measured: String,
+    /// The measured value: milliseconds, a count or a percentage; absent when nothing was measured.
+    pub value: Option<f64>,
+    /// `ms`, `count` or `percent`.
+    pub value_unit: String,
+    /// The target, in the same unit.
+    pub target: Option<f64>,
+    /// How many samples it rests on.
+    pub samples: u64,
+    /// The verdict.
+    pub verdict: Verdict,
+    /// Why, in one sentence.
+    pub why: String,
+}
+
+/// A check of the run itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CheckRow {
+    /// Its name, for example `fault:primary-region-dark`.
+    pub name: String,
+    /// What it checks, for a reader.
+    pub label: String,
+    /// The verdict.
+    pub verdict: Verdict,
+    /// Why, in one sentence.
+    pub why: String,
+}
+
+/// A fault, once applied.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FaultRow {
+    /// Its name in the catalogue.
+    pub fault: String,
+    /// Its name for a reader.
+    pub label: String,
+    /// When it was applied, since the run began.
+    pub applied_ms: f64,
+    /// When it was seen to act.
+    pub proved_ms: Option<f64>,
+    /// When it was cured.
+    pub cured_ms: Option<f64>,
+    /// When the cure was read back.
+    pub cure_proved_ms: Option<f64>,
+    /// The evidence that it acted.
+    pub evidence: Option<String>,
+}
+
+/// A step of the scenario.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StepRow {
+    /// What it does, for a reader.
+    pub label: String,
+    /// When it began, since the run began.
+    pub began_ms: f64,
+    /// When it ended.
+    pub ended_ms: Option<f64>,
+    /// Where it stands.
+    pub state: StepState,
+    /// Why, when it was not completed.
+    pub detail: Option<String>,
+}
+
+/// What became of the devices.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Devices {
+    /// Devices in the fleet.
+    pub fleet: u64,
+    /// Devices that were connected at some time.
+    pub connected: u64,
+    /// Devices that were connected before the first fault.
+    pub connected_before_fault: u64,
+    /// Devices that were seen to be connectable in the secondary; absent when it was not looked at.
+    pub connectable: Option<u64>,
+    /// Devices that failed over.
+    pub failed_over: u64,
+    /// Devices that failed back.
+    pub failed_back: u64,
+    /// Devices that never had an acknowledged publish again.
+    pub stranded: u64,
+    /// The first 20 of them.
+    pub stranded_names: Vec<String>,
+}
+
+/// The spread of one latency, and how it went over time.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Latency {
+    /// Where the numbers come from.
+    pub source: String,
+    /// All values.
+    pub total: Distribution,
+    /// At most 240 intervals.
+    pub over_time: Vec<LatencyPoint>,
+}
+
+/// A latency in one interval.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LatencyPoint {
+    /// Where the interval begins, since the run began.
+    pub at_ms: f64,
+    /// How long it is.
+    pub duration_ms: f64,
+    /// Values in it.
+    pub samples: u64,
+    /// Their median.
+    pub p50_ms: f64,
+    /// 99 of 100 are at or below it.
+    pub p99_ms: f64,
+}
+
+/// What became of the shadow writes.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ledger {
+    /// Writes that were intended.
+    pub writes: u64,
+    /// Acknowledged by the primary.
+    pub acked_primary: u64,
+    /// Acknowledged by the secondary.
+    pub acked_secondary: u64,
+    /// Seen in the secondary.
+    pub visible: u64,
+    /// Superseded before they were seen.
+    pub stale: u64,
+    /// Acknowledged and never seen, nor a later one.
+    pub lost: u64,
+    /// Sent and neither acknowledged nor seen.
+    pub unknown: u64,
+    /// Refused.
+    pub rejected: u64,
+    /// Never sent.
+    pub unsent: u64,
+    /// Devices with a lost write.
+    pub devices_with_losses: u64,
+    /// The 20 devices that lost most.
+    pub losses: Vec<Loss>,
+}
+
+/// What one device lost.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Loss {
+    /// The device.
+    pub device: String,
+    /// Its lost writes.
+    pub lost: u64,
+    /// Its writes that were acknowledged.
+    pub acked: u64,
+}
+
+/// What the secondary did not have when the primary was lost. Of several breaks, the worst of each number.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Rpo {
+    /// Writes that the primary had acknowledged before the fault.
+    pub acked: u64,
+    /// Of these, writes that were still on their way at the fault.
+    pub in_flight: u64,
+    /// Of these, writes that the secondary did not get before the cure.
+    pub missing: u64,
+    /// Devices with such a write.
+    pub devices: u64,
+    /// The age of the oldest at the fault.
+    pub age_ms: f64,
+}
