@@ -6,7 +6,7 @@ mod run;
 mod twin;
 mod validate;
 
-use std::{fs::OpenOptions, path::Path, process::ExitCode, sync::Mutex};
+use std::{fmt::Write as _, fs::OpenOptions, path::Path, process::ExitCode, sync::Mutex};
 
 use clap::{Parser, Subcommand};
 use gameday_report::ExitCode as Exit;
@@ -40,7 +40,7 @@ enum Command {
 fn after_help() -> String {
     let mut text = String::from("Exit codes:\n");
     for exit in Exit::ALL {
-        text.push_str(&format!("  {:>2}  {}: {}\n", exit.code(), exit.name(), exit.meaning()));
+        let _ = writeln!(text, "  {:>2}  {}: {}", exit.code(), exit.name(), exit.meaning());
     }
     text.push_str("\nExample:\n  gameday run scenarios/region-failover.toml\n");
     text
@@ -67,12 +67,17 @@ pub fn main() -> ExitCode {
 /// Sends the program's log to a file. Level and parts by `GAMEDAY_LOG`, as in `GAMEDAY_LOG=gameday=debug`.
 pub(crate) fn log_to(path: &Path) -> anyhow::Result<()> {
     let file = OpenOptions::new().create(true).append(true).open(path)?;
-    let log = tracing_subscriber::fmt().with_ansi(false).with_env_filter(filter()).with_writer(Mutex::new(file));
+    let log =
+        tracing_subscriber::fmt().with_ansi(false).with_env_filter(filter()).with_writer(Mutex::new(file));
     // In a test a log may be there already, which is as good.
     let _ = log.try_init();
     Ok(())
 }
 
 fn filter() -> EnvFilter {
-    EnvFilter::try_from_env("GAMEDAY_LOG").unwrap_or_else(|_| EnvFilter::new("info,aws=warn,hickory_server=warn,hickory_resolver=warn,hickory_net=warn,rumqttc=error"))
+    EnvFilter::try_from_env("GAMEDAY_LOG").unwrap_or_else(|_| {
+        EnvFilter::new(
+            "info,aws=warn,hickory_server=warn,hickory_resolver=warn,hickory_net=warn,rumqttc=error",
+        )
+    })
 }

@@ -75,19 +75,13 @@ impl Site<'_> {
         let fleet_name = self.zone(&primary_check, &secondary_check).await?;
         let device_policy = self.device_policy().await?;
         let observer = self.observer().await?;
-        Ok(Deployment {
-            fleet_name,
-            events_table,
-            device_policy,
-            primary_check,
-            secondary_check,
-            observer,
-        })
+        Ok(Deployment { fleet_name, events_table, device_policy, primary_check, secondary_check, observer })
     }
 
     async fn registry_events(&self) -> anyhow::Result<()> {
         let iot = &self.aws.primary.iot;
-        let now = iot.describe_event_configurations().send().await.map_err(|e| anyhow::anyhow!(describe(&e)))?;
+        let now =
+            iot.describe_event_configurations().send().await.map_err(|e| anyhow::anyhow!(describe(&e)))?;
         let enabled = now
             .event_configurations()
             .and_then(|kinds| kinds.get(&EventType::Thing))

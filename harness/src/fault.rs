@@ -105,7 +105,8 @@ impl Ground<'_> {
                 format!("{primary} is cut off in the twin")
             }
             FaultName::ReplicationPaused => {
-                self.switch_on(fault, gameday_twin::Fault::ReplicationPaused { region: primary.clone() }).await?;
+                self.switch_on(fault, gameday_twin::Fault::ReplicationPaused { region: primary.clone() })
+                    .await?;
                 format!("writes to the global table stay in {primary}")
             }
         };
@@ -168,9 +169,10 @@ impl Ground<'_> {
     }
 
     async fn unhealthy(&self) -> anyhow::Result<String> {
-        let seen = self.recorder.board().wait(Duration::from_secs(UNHEALTHY_PROOF_S_MAX), |board| {
-            board.primary_healthy == Some(false)
-        });
+        let seen = self
+            .recorder
+            .board()
+            .wait(Duration::from_secs(UNHEALTHY_PROOF_S_MAX), |board| board.primary_healthy == Some(false));
         if !seen.await {
             bail!("the health check was still healthy after {UNHEALTHY_PROOF_S_MAX} s");
         }

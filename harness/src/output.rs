@@ -39,14 +39,13 @@ impl Output {
 
     /// How things stand now. On a terminal it replaces what stood before; in a pipe it is a line when it is new.
     pub(crate) fn status(&self, text: &str) {
-        match &self.bar {
-            Some(bar) => bar.set_message(text.to_owned()),
-            None => {
-                let mut last = self.last.lock();
-                if *last != text {
-                    to_stderr(&format!("      {text}"));
-                    text.clone_into(&mut last);
-                }
+        if let Some(bar) = &self.bar {
+            bar.set_message(text.to_owned());
+        } else {
+            let mut last = self.last.lock();
+            if *last != text {
+                to_stderr(&format!("      {text}"));
+                text.clone_into(&mut last);
             }
         }
     }

@@ -137,8 +137,7 @@ impl Game {
     ) -> anyhow::Result<Self> {
         let scenario = options.scenario.clone();
         let names = (0..scenario.fleet.devices).map(|n| device_name(&id, n));
-        let recorder =
-            Recorder::create(&folder, clock, &[target.primary(), target.secondary()], names)?;
+        let recorder = Recorder::create(&folder, clock, &[target.primary(), target.secondary()], names)?;
         Ok(Self {
             aws: Aws::connect(&target.endpoints, scenario.twin.quota_scale).await,
             resolver: Arc::new(Resolver::new(&target.endpoints)?),

@@ -231,9 +231,9 @@ impl Scenario {
             return Ok(scenario);
         }
         let scenario = set::apply(text, file, sets)?;
-        scenario
-            .check()
-            .map_err(|(path, message)| ScenarioError::Invalid(format!("{file} with --set: {path}: {message}")))?;
+        scenario.check().map_err(|(path, message)| {
+            ScenarioError::Invalid(format!("{file} with --set: {path}: {message}"))
+        })?;
         Ok(scenario)
     }
 

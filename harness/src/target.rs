@@ -40,7 +40,9 @@ impl Target {
             return Ok(Self { name: name.to_owned(), endpoints: twin.endpoints(), embedded: Some(twin) });
         }
         if !name.starts_with("http://") {
-            bail!("--target {name}: give `twin`, or the address that `gameday twin` printed, as http://127.0.0.1:PORT");
+            bail!(
+                "--target {name}: give `twin`, or the address that `gameday twin` printed, as http://127.0.0.1:PORT"
+            );
         }
         let body = control(address(name)?, Method::GET, "/_twin/endpoints", Vec::new())
             .await
@@ -87,11 +89,7 @@ impl Target {
 }
 
 /// Switches a fault of the twin on or off.
-pub(crate) async fn switch_fault(
-    api_url: &str,
-    fault: &gameday_twin::Fault,
-    on: bool,
-) -> anyhow::Result<()> {
+pub(crate) async fn switch_fault(api_url: &str, fault: &gameday_twin::Fault, on: bool) -> anyhow::Result<()> {
     let method = if on { Method::PUT } else { Method::DELETE };
     control(address(api_url)?, method, "/_twin/faults", serde_json::to_vec(fault)?).await?;
     Ok(())

@@ -3,10 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use aws_sdk_iot::{
-    config::{
-        ConfigBag, Intercept, RuntimeComponents,
-        interceptors::FinalizerInterceptorContextRef,
-    },
+    config::{ConfigBag, Intercept, RuntimeComponents, interceptors::FinalizerInterceptorContextRef},
     error::BoxError,
 };
 use aws_smithy_runtime_api::client::orchestrator::Metadata;

@@ -5,7 +5,11 @@ use std::path::PathBuf;
 use clap::Args;
 use gameday_report::ExitCode;
 
-use crate::{plan::Plan, run::RunOptions, scenario::{Scenario, ScenarioError}};
+use crate::{
+    plan::Plan,
+    run::RunOptions,
+    scenario::{Scenario, ScenarioError},
+};
 
 /// Arguments of `gameday run`.
 #[derive(Debug, Args)]
@@ -62,10 +66,13 @@ impl Run {
     fn replay(&self, seed: u64) -> String {
         let mut command = format!("gameday run {} --seed {seed}", self.scenario.display());
         if self.target != "twin" {
-            command.push_str(&format!(" --target {}", self.target));
+            command += " --target ";
+            command += &self.target;
         }
         for set in &self.set {
-            command.push_str(&format!(" --set '{set}'"));
+            command += " --set '";
+            command += set;
+            command.push('\'');
         }
         command
     }

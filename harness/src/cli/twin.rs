@@ -41,7 +41,10 @@ impl TwinCommand {
     }
 
     async fn serve(self) -> anyhow::Result<ExitCode> {
-        let _ = tracing_subscriber::fmt().with_env_filter(super::filter()).with_writer(std::io::stderr).try_init();
+        let _ = tracing_subscriber::fmt()
+            .with_env_filter(super::filter())
+            .with_writer(std::io::stderr)
+            .try_init();
         let config = TwinConfig {
             quota_scale: self.quota_scale,
             replication_delay: Duration::from_millis(self.replication_delay_ms),

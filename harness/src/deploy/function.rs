@@ -1,10 +1,7 @@
 //! Functions: the `bootstrap` that is deployed here hands over to this very executable, whose hidden subcommand runs the
 //! replicator's functions.
 
-use std::{
-    collections::HashMap as SdkMap,
-    io::{Cursor, Write},
-};
+use std::io::{Cursor, Write};
 
 use anyhow::{Context, anyhow};
 use aws_sdk_lambda::{
@@ -73,9 +70,9 @@ impl Site<'_> {
         environment: &[(&str, String)],
     ) -> anyhow::Result<()> {
         self.journal.intend(Change::Function { region: clients.region.clone(), name: name.to_owned() })?;
-        #[expect(clippy::disallowed_types, reason = "the SDK takes this type; its order is not seen")]
-        let variables: SdkMap<String, String> =
-            environment.iter().map(|(k, v)| ((*k).to_owned(), v.clone())).collect();
+        let variables = environment
+            .iter()
+            .fold(Environment::builder(), |variables, (name, value)| variables.variables(*name, value));
         clients
             .lambda
             .create_function()
@@ -85,7 +82,7 @@ impl Site<'_> {
             .role(format!("arn:aws:iam::{}:role/gameday-function", self.target.endpoints.account))
             .timeout(timeout_s)
             .memory_size(memory_mib)
-            .environment(Environment::builder().set_variables(Some(variables)).build())
+            .environment(variables.build())
             .code(FunctionCode::builder().zip_file(Blob::new(bootstrap_zip()?)).build())
             .send()
             .await

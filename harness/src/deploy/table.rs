@@ -62,8 +62,7 @@ impl Site<'_> {
         self.journal.intend(Change::Table { region: clients.region.clone(), name: name.clone() })?;
         let mut call =
             clients.dynamodb.create_table().table_name(&name).billing_mode(BillingMode::PayPerRequest);
-        let keys =
-            [(Some(table.partition_key), KeyType::Hash), (table.sort_key, KeyType::Range)];
+        let keys = [(Some(table.partition_key), KeyType::Hash), (table.sort_key, KeyType::Range)];
         for (key, kind) in keys.into_iter().filter_map(|(key, kind)| Some((key?, kind))) {
             call = call
                 .attribute_definitions(

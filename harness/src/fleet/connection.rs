@@ -10,7 +10,8 @@ use std::{
 use gameday_report::record::{Event as Recorded, Move};
 use parking_lot::Mutex;
 use rumqttc::{
-    AsyncClient, ConnectReturnCode, Event, EventLoop, Incoming, Outgoing, PublishOptions, QoS, SubscribeFilter,
+    AsyncClient, ConnectReturnCode, Event, EventLoop, Incoming, Outgoing, PublishOptions, QoS,
+    SubscribeFilter,
 };
 use serde_json::{Map, Value, json};
 use tokio::{
@@ -98,7 +99,14 @@ impl Connection {
         let (stage, _) = watch::channel(Stage::Connecting);
         let shared = device.shared.clone();
         let mut schedules = Schedules { telemetry: device.telemetry, shadow: device.shadow };
-        let view = View { device: &*device, follow: &*follow, client: &client, state: &state, stage: &stage, attempt_us };
+        let view = View {
+            device: &*device,
+            follow: &*follow,
+            client: &client,
+            state: &state,
+            stage: &stage,
+            attempt_us,
+        };
         let mut moved = None;
         let ended = tokio::select! {
             () = view.drive(&mut events) => None,
@@ -119,7 +127,11 @@ impl Connection {
                 End::Stopped => "stop",
                 End::Failed | End::Lost => error.as_str(),
             };
-            let left = Recorded::Left { device: device.name.clone(), region: region.clone(), reason: reason.to_owned() };
+            let left = Recorded::Left {
+                device: device.name.clone(),
+                region: region.clone(),
+                reason: reason.to_owned(),
+            };
             device.left_us = Some(shared.recorder.now_us());
             shared.recorder.event(left);
             if matches!(end, End::AnswerChanged | End::Stopped) {
@@ -187,7 +199,9 @@ impl View<'_> {
 
     fn on(&self, event: &Event) {
         match event {
-            Event::Incoming(Incoming::ConnAck(ack)) if ack.code == ConnectReturnCode::Success => self.connected(),
+            Event::Incoming(Incoming::ConnAck(ack)) if ack.code == ConnectReturnCode::Success => {
+                self.connected();
+            }
             Event::Incoming(Incoming::SubAck(_)) => {
                 self.stage.send_replace(Stage::Subscribed);
             }
@@ -216,7 +230,10 @@ impl View<'_> {
             meter.connected.fetch_add(1, Relaxed);
         }
         let topics = ["accepted", "rejected"].map(|end| {
-            SubscribeFilter::new(format!("$aws/things/{}/shadow/update/{end}", self.device.name), QoS::AtLeastOnce)
+            SubscribeFilter::new(
+                format!("$aws/things/{}/shadow/update/{end}", self.device.name),
+                QoS::AtLeastOnce,
+            )
         });
         // The queue is empty on a new connection; should it not be, the stage stays and no shadow write is made.
         let _ = self.client.try_subscribe_many(topics);
@@ -338,7 +355,8 @@ impl View<'_> {
             }
         }
         if let Some(shadow) = &load.shadow {
-            let schedule = schedules.shadow.get_or_insert_with(|| Schedule::new(now_us, *shadow.every, phase_b));
+            let schedule =
+                schedules.shadow.get_or_insert_with(|| Schedule::new(now_us, *shadow.every, phase_b));
             while let Some(due_us) = schedule.take(now_us) {
                 // A line in the ledger without a Region: never sent.
                 shared.recorder.ledger().intend(self.device.number, due_us);

@@ -93,7 +93,7 @@ impl Device {
             match end {
                 End::AnswerChanged => {}
                 End::Stopped => return,
-                End::Failed { .. } | End::Lost { .. } => {
+                End::Failed | End::Lost => {
                     let pause = self.backoff(failures);
                     // The name may move while the device waits: then there is nothing to wait for.
                     tokio::select! {

@@ -64,7 +64,8 @@ impl Workshop {
         let failed = |what: &str| format!("{name}: {what} in {region} failed");
 
         self.aws.pace.take(&region, "CreateCertificateFromCsr").await;
-        let certificate = iot.create_certificate_from_csr().certificate_signing_request(csr).set_as_active(true);
+        let certificate =
+            iot.create_certificate_from_csr().certificate_signing_request(csr).set_as_active(true);
         let certificate = certificate
             .send()
             .await

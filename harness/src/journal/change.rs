@@ -85,8 +85,12 @@ impl Change {
     pub(crate) fn manual(&self) -> String {
         let region = self.region();
         match self {
-            Self::Table { name, .. } => format!("aws dynamodb delete-table --region {region} --table-name {name}"),
-            Self::TopicRule { name, .. } => format!("aws iot delete-topic-rule --region {region} --rule-name {name}"),
+            Self::Table { name, .. } => {
+                format!("aws dynamodb delete-table --region {region} --table-name {name}")
+            }
+            Self::TopicRule { name, .. } => {
+                format!("aws iot delete-topic-rule --region {region} --rule-name {name}")
+            }
             Self::Function { name, .. } => {
                 format!("aws lambda delete-function --region {region} --function-name {name}")
             }

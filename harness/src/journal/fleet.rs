@@ -36,16 +36,30 @@ pub(crate) async fn things(clients: &RegionClients, run: &str) -> anyhow::Result
         .collect::<Result<Vec<_>, _>>()
         .await
         .context("things could not be listed")?;
-    Ok(pages.iter().flat_map(|p| p.things()).filter_map(|t| t.thing_name().map(str::to_owned)).collect())
+    Ok(pages
+        .iter()
+        .flat_map(aws_sdk_iot::operation::list_things::ListThingsOutput::things)
+        .filter_map(|t| t.thing_name().map(str::to_owned))
+        .collect())
 }
 
 async fn delete_thing(aws: &Aws, clients: &RegionClients, thing: &str, policy: &str) -> anyhow::Result<()> {
     let region = &clients.region;
     aws.pace.take(region, "ListThingPrincipals").await;
     let principals = clients.iot.list_thing_principals().thing_name(thing).send().await.missing_ok()?;
-    for principal in principals.iter().flat_map(|p| p.principals()) {
+    for principal in principals
+        .iter()
+        .flat_map(aws_sdk_iot::operation::list_thing_principals::ListThingPrincipalsOutput::principals)
+    {
         aws.pace.take(region, "DetachThingPrincipal").await;
-        clients.iot.detach_thing_principal().thing_name(thing).principal(principal).send().await.missing_ok()?;
+        clients
+            .iot
+            .detach_thing_principal()
+            .thing_name(thing)
+            .principal(principal)
+            .send()
+            .await
+            .missing_ok()?;
         delete_certificate(aws, clients, principal, policy).await?;
     }
     clients.data.delete_thing_shadow().thing_name(thing).send().await.missing_ok()?;
@@ -77,10 +91,23 @@ async fn delete_certificate(
 pub(super) async fn delete_policy(aws: &Aws, region: &str, policy: &str) -> anyhow::Result<()> {
     let clients = aws.region(region);
     let targets = clients.iot.list_targets_for_policy().policy_name(policy).send().await.missing_ok()?;
-    for target in targets.iter().flat_map(|t| t.targets()) {
+    for target in targets
+        .iter()
+        .flat_map(aws_sdk_iot::operation::list_targets_for_policy::ListTargetsForPolicyOutput::targets)
+    {
         let things = clients.iot.list_principal_things().principal(target).send().await.missing_ok()?;
-        for thing in things.iter().flat_map(|t| t.things()) {
-            clients.iot.detach_thing_principal().thing_name(thing).principal(target).send().await.missing_ok()?;
+        for thing in things
+            .iter()
+            .flat_map(aws_sdk_iot::operation::list_principal_things::ListPrincipalThingsOutput::things)
+        {
+            clients
+                .iot
+                .detach_thing_principal()
+                .thing_name(thing)
+                .principal(target)
+                .send()
+                .await
+                .missing_ok()?;
         }
         delete_certificate(aws, clients, target, policy).await?;
     }

@@ -48,7 +48,7 @@ pub(super) async fn undo(aws: &Aws, change: &Change) -> anyhow::Result<()> {
 async fn function(aws: &Aws, region: &str, name: &str) -> anyhow::Result<()> {
     let lambda = &aws.region(region).lambda;
     let mappings = lambda.list_event_source_mappings().function_name(name).send().await.missing_ok()?;
-    for mapping in mappings.iter().flat_map(|m| m.event_source_mappings()) {
+    for mapping in mappings.iter().flat_map(aws_sdk_lambda::operation::list_event_source_mappings::ListEventSourceMappingsOutput::event_source_mappings) {
         if let Some(uuid) = mapping.uuid() {
             lambda.delete_event_source_mapping().uuid(uuid).send().await.missing_ok()?;
         }
@@ -73,10 +73,11 @@ async fn hosted_zone(aws: &Aws, name: &str) -> anyhow::Result<()> {
     let Some(zone) = found else {
         return Ok(());
     };
-    let records = aws.route53.list_resource_record_sets().hosted_zone_id(zone.id()).send().await.missing_ok()?;
+    let records =
+        aws.route53.list_resource_record_sets().hosted_zone_id(zone.id()).send().await.missing_ok()?;
     let mut batch = ChangeBatch::builder();
     let mut any = false;
-    for record in records.iter().flat_map(|r| r.resource_record_sets()) {
+    for record in records.iter().flat_map(aws_sdk_route53::operation::list_resource_record_sets::ListResourceRecordSetsOutput::resource_record_sets) {
         if !matches!(record.r#type(), RrType::Ns | RrType::Soa) {
             any = true;
             batch = batch.changes(

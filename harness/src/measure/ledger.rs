@@ -90,9 +90,11 @@ impl Ledger {
             .iter()
             .filter(|device| {
                 let writes = device.writes.lock();
-                writes.iter().rev().find(|w| w.acked_us.is_some()).is_some_and(|last| {
-                    !writes.iter().any(|w| w.seq >= last.seq && w.visible_us.is_some())
-                })
+                writes
+                    .iter()
+                    .rev()
+                    .find(|w| w.acked_us.is_some())
+                    .is_some_and(|last| !writes.iter().any(|w| w.seq >= last.seq && w.visible_us.is_some()))
             })
             .count()
     }

@@ -37,8 +37,14 @@ pub(crate) async fn watch_health(recorder: Recorder, aws: Aws, watch: HealthWatc
                 // A checker that has not probed yet says nothing.
                 let Some(report) = observation.status_report() else { continue };
                 let success = report.status().is_some_and(|text| text.starts_with("Success"));
-                let checked = report.checked_time().map(|t| t.as_nanos()).unwrap_or_default();
-                let place = observation.region().map(|r| r.as_str()).unwrap_or_default();
+                let checked = report
+                    .checked_time()
+                    .map(aws_sdk_iot::primitives::DateTime::as_nanos)
+                    .unwrap_or_default();
+                let place = observation
+                    .region()
+                    .map(aws_sdk_route53::types::HealthCheckRegion::as_str)
+                    .unwrap_or_default();
                 let key = format!("{place} {}", observation.ip_address().unwrap_or_default());
                 checkers.entry(key).or_default().see(success, checked, watch.threshold);
             }
@@ -104,7 +110,11 @@ pub(crate) async fn watch_answer(
             && known.as_deref() != Some(&answer.host)
         {
             let region = target.region_of(&answer.host).unwrap_or("unknown").to_owned();
-            recorder.event(Event::Answer { name: name.clone(), target: answer.host.clone(), region: region.clone() });
+            recorder.event(Event::Answer {
+                name: name.clone(),
+                target: answer.host.clone(),
+                region: region.clone(),
+            });
             recorder.board().change(|board| board.answer_region = Some(region));
             known = Some(answer.host);
         }

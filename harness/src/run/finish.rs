@@ -84,8 +84,12 @@ impl Game {
         let left = self.sweep().await;
         let (state, detail) = match (failed.len(), left) {
             (0, Ok(0)) => (StepState::Completed, None),
-            (failed, Ok(left)) => (StepState::Failed, Some(format!("{failed} undos failed, {left} things are left"))),
-            (_, Err(error)) => (StepState::Failed, Some(format!("what is left could not be listed: {error:#}"))),
+            (failed, Ok(left)) => {
+                (StepState::Failed, Some(format!("{failed} undos failed, {left} things are left")))
+            }
+            (_, Err(error)) => {
+                (StepState::Failed, Some(format!("what is left could not be listed: {error:#}")))
+            }
         };
         self.step(index, "clean-up", label, state, detail);
     }

@@ -1,6 +1,6 @@
 //! The live line of a step: devices by Region, what the name points to, what is behind.
 
-use std::{sync::Arc, sync::atomic::Ordering::Relaxed, time::Duration};
+use std::{fmt::Write as _, sync::Arc, sync::atomic::Ordering::Relaxed, time::Duration};
 
 use tokio_util::sync::CancellationToken;
 
@@ -28,9 +28,8 @@ pub(super) async fn show(
 }
 
 fn line(recorder: &Recorder, target: &Target) -> String {
-    let connected = |region: &str| {
-        recorder.meter().region(region).map_or(0, |meter| meter.connected.load(Relaxed))
-    };
+    let connected =
+        |region: &str| recorder.meter().region(region).map_or(0, |meter| meter.connected.load(Relaxed));
     let (primary, secondary) = (target.primary(), target.secondary());
     let (connectable, answer, healthy) = recorder
         .board()
@@ -51,7 +50,7 @@ fn line(recorder: &Recorder, target: &Target) -> String {
     }
     let behind = recorder.ledger().behind();
     if behind > 0 {
-        line.push_str(&format!(" | {behind} devices behind in {secondary}"));
+        let _ = write!(line, " | {behind} devices behind in {secondary}");
     }
     line
 }

@@ -54,10 +54,22 @@ impl Game {
     async fn play_steps(&mut self) -> anyhow::Result<()> {
         self.step(0, "deploy", "Deploy the replicator and the health checks", StepState::Began, None);
         match self.deploy().await {
-            Ok(()) => self.step(0, "deploy", "Deploy the replicator and the health checks", StepState::Completed, None),
+            Ok(()) => self.step(
+                0,
+                "deploy",
+                "Deploy the replicator and the health checks",
+                StepState::Completed,
+                None,
+            ),
             Err(error) => {
                 let detail = Some(format!("{error:#}"));
-                self.step(0, "deploy", "Deploy the replicator and the health checks", StepState::Failed, detail);
+                self.step(
+                    0,
+                    "deploy",
+                    "Deploy the replicator and the health checks",
+                    StepState::Failed,
+                    detail,
+                );
                 return Err(error);
             }
         }
@@ -99,7 +111,13 @@ impl Game {
     }
 
     pub(super) fn step(&self, index: u32, name: &str, label: &str, state: StepState, detail: Option<String>) {
-        self.recorder.event(Event::Step { index, name: name.to_owned(), label: label.to_owned(), state, detail });
+        self.recorder.event(Event::Step {
+            index,
+            name: name.to_owned(),
+            label: label.to_owned(),
+            state,
+            detail,
+        });
     }
 
     async fn deploy(&mut self) -> anyhow::Result<()> {
@@ -214,7 +232,10 @@ impl Game {
         for fault in &step.faults {
             self.broken.push(*fault);
             let ground = self.ground()?;
-            ground.apply(*fault).await.with_context(|| format!("{} could not be applied", fault.entry().name))?;
+            ground
+                .apply(*fault)
+                .await
+                .with_context(|| format!("{} could not be applied", fault.entry().name))?;
             self.output.line(&format!("      broken: {}", fault.entry().label));
         }
         let ground = self.ground()?;

@@ -56,7 +56,10 @@ impl Game {
             .collect::<Result<_, _>>()
             .await
             .context("policies could not be listed")?;
-        let policies = pages.iter().flat_map(|p| p.policies()).filter_map(|p| p.policy_name());
+        let policies = pages
+            .iter()
+            .flat_map(aws_sdk_iot::operation::list_policies::ListPoliciesOutput::policies)
+            .filter_map(|p| p.policy_name());
         add("policy", policies.filter(of_run).map(str::to_owned).collect());
         let rules = clients.iot.list_topic_rules().send().await.context("rules could not be listed")?;
         let rules = rules.rules().iter().filter_map(|r| r.rule_name());
@@ -79,7 +82,10 @@ impl Game {
             .collect::<Result<_, _>>()
             .await
             .context("functions could not be listed")?;
-        let functions = pages.iter().flat_map(|p| p.functions()).filter_map(|f| f.function_name());
+        let functions = pages
+            .iter()
+            .flat_map(aws_sdk_lambda::operation::list_functions::ListFunctionsOutput::functions)
+            .filter_map(|f| f.function_name());
         add("function", functions.filter(of_run).map(str::to_owned).collect());
         Ok(left)
     }
@@ -104,7 +110,11 @@ impl Game {
     async fn sweep_global(&self) -> anyhow::Result<Vec<Leftover>> {
         let zones = self.aws.route53.list_hosted_zones().send().await.context("zones could not be listed")?;
         let mark = format!("gd-{}", self.id);
-        let zones = zones.hosted_zones().iter().filter(|z| z.name().starts_with(&mark)).map(|z| ("hosted zone", z.name()));
+        let zones = zones
+            .hosted_zones()
+            .iter()
+            .filter(|z| z.name().starts_with(&mark))
+            .map(|z| ("hosted zone", z.name()));
         let checks = self.aws.route53.list_health_checks().send().await;
         let checks = checks.context("health checks could not be listed")?;
         let checks = checks.health_checks().iter().filter(|c| c.caller_reference().starts_with(&mark));

@@ -21,7 +21,8 @@ impl Span {
 
     fn parse(text: &str) -> Result<Self, String> {
         let help = "a time is written like \"250ms\", \"10s\", \"5m\" or \"1h 30m\"";
-        let time: jiff::SignedDuration = text.parse().map_err(|_| format!("{text:?} is not a time: {help}"))?;
+        let time: jiff::SignedDuration =
+            text.parse().map_err(|_| format!("{text:?} is not a time: {help}"))?;
         Duration::try_from(time).map(Self).map_err(|_| format!("{text:?} is negative: {help}"))
     }
 }

@@ -22,9 +22,9 @@ pub(crate) use iotdata::device_call;
 
 use crate::{
     call::{Call, Reply},
-    control,
-    dynamodb, lambda, route53,
+    control, dynamodb,
     error::AwsError,
+    lambda, route53,
     world::World,
 };
 
@@ -68,7 +68,11 @@ async fn aws(State(world): State<Arc<World>>, request: Request) -> Response<Body
         && region.dark.is_on()
     {
         region.dark.wait(false).await;
-        return response(error_json(&AwsError::new(503, "ServiceUnavailableException", "Region was unreachable")));
+        return response(error_json(&AwsError::new(
+            503,
+            "ServiceUnavailableException",
+            "Region was unreachable",
+        )));
     }
     response(dispatch(&world, &call).await)
 }
@@ -110,9 +114,11 @@ pub(crate) fn response(reply: Reply) -> Response<Body> {
     let mut response = Response::new(Body::from(reply.body));
     *response.status_mut() = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let id = uuid::Uuid::new_v4().to_string();
-    for (name, value) in reply.headers.iter().map(|(n, v)| (*n, v.as_str())).chain([("x-amzn-RequestId", id.as_str())])
+    for (name, value) in
+        reply.headers.iter().map(|(n, v)| (*n, v.as_str())).chain([("x-amzn-RequestId", id.as_str())])
     {
-        if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(value)) {
+        if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(value))
+        {
             response.headers_mut().append(name, value);
         }
     }

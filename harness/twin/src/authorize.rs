@@ -34,8 +34,8 @@ pub(crate) struct Variables {
 impl PolicyDocument {
     pub(crate) fn parse(text: &str) -> Result<Self, AwsError> {
         let malformed = |what: &str| AwsError::new(400, "MalformedPolicyException", what.to_owned());
-        let document: Value =
-            serde_json::from_str(text).map_err(|e| malformed(&format!("Policy document is not JSON: {e}")))?;
+        let document: Value = serde_json::from_str(text)
+            .map_err(|e| malformed(&format!("Policy document is not JSON: {e}")))?;
         let statements = match &document["Statement"] {
             Value::Array(list) => list.iter().collect(),
             single @ Value::Object(_) => vec![single],
@@ -74,11 +74,12 @@ pub(crate) fn allowed<'a>(
 ) -> bool {
     let mut allowed = false;
     for statement in policies.into_iter().flat_map(|p| &p.statements) {
-        let hit = statement.actions.iter().any(|a| matches(&a.to_ascii_lowercase(), &action.to_ascii_lowercase()))
-            && statement
-                .resources
-                .iter()
-                .any(|r| substitute(r, variables).is_some_and(|pattern| matches(&pattern, resource)));
+        let hit =
+            statement.actions.iter().any(|a| matches(&a.to_ascii_lowercase(), &action.to_ascii_lowercase()))
+                && statement
+                    .resources
+                    .iter()
+                    .any(|r| substitute(r, variables).is_some_and(|pattern| matches(&pattern, resource)));
         match (statement.allow, statement.partial) {
             (false, true) => return false,
             (false, false) if hit => return false,
@@ -159,8 +160,9 @@ mod tests {
 
     #[test]
     fn a_condition_is_never_generous() {
-        let allow =
-            document(r#"{"Statement":{"Effect":"Allow","Action":"*","Resource":"*","Condition":{"Bool":{}}}}"#);
+        let allow = document(
+            r#"{"Statement":{"Effect":"Allow","Action":"*","Resource":"*","Condition":{"Bool":{}}}}"#,
+        );
         assert!(!allowed([&allow], "iot:Connect", "x", &Variables::default()));
         let deny = document(
             r#"{"Statement":[{"Effect":"Allow","Action":"*","Resource":"*"},{"Effect":"Deny","Action":"*","Resource":"*","Condition":{}}]}"#,
@@ -175,7 +177,8 @@ mod tests {
             prop_assert!(matches(&text, &text));
             prop_assert!(matches("*", &text));
             let cut = cut.min(text.len());
-            prop_assert!(matches(&format!("{}*", &text[..cut]), &text));
+            let prefix = format!("{}*", &text[..cut]);
+            prop_assert!(matches(&prefix, &text));
             prop_assert_eq!(matches("", &text), text.is_empty());
         }
     }

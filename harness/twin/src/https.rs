@@ -66,7 +66,8 @@ async fn handle(
         let certificate = certificate.clone();
         async move { Ok::<_, Infallible>(answer(world, region, certificate.as_deref(), peer, request).await) }
     });
-    let connection = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+    let connection =
+        hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
     tokio::select! {
         // What was under way when the Region went dark is never answered; the peer's own time-out ends it.
         () = region.dark.wait(true) => region.dark.wait(false).await,

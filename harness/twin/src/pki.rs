@@ -5,8 +5,8 @@ use std::{net::IpAddr, sync::Arc};
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateSigningRequestParams, DistinguishedName, DnType,
-    ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, PKCS_RSA_SHA256, SanType,
-    date_time_ymd,
+    ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, PKCS_RSA_SHA256,
+    SanType, date_time_ymd,
 };
 use rustls::{
     DigitallySignedStruct, DistinguishedName as TlsName, ServerConfig, SignatureScheme,
@@ -57,7 +57,8 @@ impl Pki {
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         params.use_authority_key_identifier_extension = true;
         let certificate = params.signed_by(&key, &self.issuer)?;
-        let verifier = AnyCertificate { required: client_certificate_required, provider: self.provider.clone() };
+        let verifier =
+            AnyCertificate { required: client_certificate_required, provider: self.provider.clone() };
         let config = ServerConfig::builder_with_provider(self.provider.clone())
             .with_safe_default_protocol_versions()?
             .with_client_cert_verifier(Arc::new(verifier))

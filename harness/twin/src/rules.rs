@@ -50,7 +50,8 @@ impl Action {
 impl TopicRules {
     pub(crate) fn create(&self, name: &str, payload: &Value, now_s: i64) -> Result<(), AwsError> {
         let sql = payload["sql"].as_str().ok_or_else(|| invalid("topicRulePayload.sql is missing"))?;
-        let actions = payload["actions"].as_array().ok_or_else(|| invalid("topicRulePayload.actions is missing"))?;
+        let actions =
+            payload["actions"].as_array().ok_or_else(|| invalid("topicRulePayload.actions is missing"))?;
         let rule = Rule {
             name: name.to_owned(),
             query: Query::parse(sql)?,

@@ -72,10 +72,8 @@ impl Shadows {
             token,
         );
         let previous = before.map_or(Value::Null, Document::whole);
-        let documents = with_token(
-            json!({"previous": previous, "current": after.whole(), "timestamp": now_s}),
-            token,
-        );
+        let documents =
+            with_token(json!({"previous": previous, "current": after.whole(), "timestamp": now_s}), token);
         let delta = after.delta().map(|(state, metadata)| {
             with_token(
                 json!({"version": after.version, "timestamp": now_s, "state": state, "metadata": metadata}),
@@ -196,9 +194,12 @@ mod tests {
     fn updates_merge_and_null_removes() {
         let mut s = Shadows::default();
         update(&mut s, &json!({"state": {"reported": {"a": {"x": 1, "y": 2}, "b": [1, 2]}}}), 10).unwrap();
-        let second =
-            update(&mut s, &json!({"state": {"reported": {"a": {"x": null, "z": 3}}}, "clientToken": "c"}), 20)
-                .unwrap();
+        let second = update(
+            &mut s,
+            &json!({"state": {"reported": {"a": {"x": null, "z": 3}}}, "clientToken": "c"}),
+            20,
+        )
+        .unwrap();
         assert_eq!(second.accepted["state"], json!({"reported": {"a": {"x": null, "z": 3}}}));
         assert_eq!((&second.accepted["version"], &second.accepted["clientToken"]), (&json!(2), &json!("c")));
         let got = s.get("t", "", 30).unwrap();

@@ -28,7 +28,7 @@ enum Item {
     /// `*`: every key of the message.
     All,
     /// An expression and the key that it goes to.
-    Key(String, Expr),
+    Key(String, Box<Expr>),
 }
 
 fn refused(message: impl Into<String>) -> AwsError {
@@ -85,13 +85,13 @@ impl Query {
 fn item(item: SelectItem) -> Result<Item, AwsError> {
     match item {
         SelectItem::Wildcard(_) => Ok(Item::All),
-        SelectItem::ExprWithAlias { expr, alias } => Ok(Item::Key(alias.value, expr)),
+        SelectItem::ExprWithAlias { expr, alias } => Ok(Item::Key(alias.value, Box::new(expr))),
         SelectItem::UnnamedExpr(Expr::Identifier(name)) => {
-            Ok(Item::Key(name.value.clone(), Expr::Identifier(name)))
+            Ok(Item::Key(name.value.clone(), Box::new(Expr::Identifier(name))))
         }
         SelectItem::UnnamedExpr(Expr::CompoundIdentifier(path)) => {
             let key = path.last().map(|part| part.value.clone()).unwrap_or_default();
-            Ok(Item::Key(key, Expr::CompoundIdentifier(path)))
+            Ok(Item::Key(key, Box::new(Expr::CompoundIdentifier(path))))
         }
         other => Err(refused(format!("give this expression a name with AS: {other}"))),
     }

@@ -44,5 +44,4 @@ impl World {
     pub(crate) fn region(&self, name: &str) -> Option<&Arc<Region>> {
         self.regions.iter().find(|r| r.name == name)
     }
-
 }

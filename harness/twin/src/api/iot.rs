@@ -45,10 +45,15 @@ pub(super) async fn handle(world: &Arc<World>, call: &Call) -> Outcome {
     world.quotas.take(&call.region, operation)?;
     let api = Api { world, region, call, name: path.get(1).copied().unwrap_or_default() };
     match operation {
-        "ListThings" | "CreateThing" | "DescribeThing" | "UpdateThing" | "DeleteThing"
-        | "ListThingPrincipals" | "AttachThingPrincipal" | "DetachThingPrincipal" | "ListPrincipalThings" => {
-            api.thing(operation)
-        }
+        "ListThings"
+        | "CreateThing"
+        | "DescribeThing"
+        | "UpdateThing"
+        | "DeleteThing"
+        | "ListThingPrincipals"
+        | "AttachThingPrincipal"
+        | "DetachThingPrincipal"
+        | "ListPrincipalThings" => api.thing(operation),
         "CreateKeysAndCertificate" => api.create_keys_and_certificate().await,
         "CreateCertificateFromCsr"
         | "ListCertificates"
@@ -73,6 +78,7 @@ struct Api<'a> {
     name: &'a str,
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "every operation ends in an outcome")]
 fn ok(body: &Value) -> Outcome {
     Ok(Reply::json(200, body))
 }
@@ -129,8 +135,12 @@ impl Api<'_> {
                 self.publish(event);
                 done()
             }
-            "AttachThingPrincipal" => registry.attach_principal(name, self.principal()?).and_then(|()| done()),
-            "DetachThingPrincipal" => registry.detach_principal(name, self.principal()?).and_then(|()| done()),
+            "AttachThingPrincipal" => {
+                registry.attach_principal(name, self.principal()?).and_then(|()| done())
+            }
+            "DetachThingPrincipal" => {
+                registry.detach_principal(name, self.principal()?).and_then(|()| done())
+            }
             "ListThingPrincipals" => ok(&json!({"principals": registry.principals(name)?})),
             "ListPrincipalThings" => ok(&json!({"things": registry.principal_things(self.principal()?)})),
             _ => {
@@ -192,7 +202,9 @@ impl Api<'_> {
                 let body = self.call.json()?;
                 let pem =
                     body["certificatePem"].as_str().ok_or_else(|| invalid("certificatePem is missing"))?;
-                let status = body["status"].as_str().map_or(Ok(CertificateStatus::Inactive), CertificateStatus::parse)?;
+                let status = body["status"]
+                    .as_str()
+                    .map_or(Ok(CertificateStatus::Inactive), CertificateStatus::parse)?;
                 let made = registry.register_certificate(pem, status, "SNI_ONLY", now_s)?;
                 let arn = registry.arn(&format!("cert/{}", made.id));
                 ok(&json!({"certificateArn": arn, "certificateId": made.id}))
@@ -294,9 +306,7 @@ impl Api<'_> {
                 rules.create(name, &self.call.json()?, self.world.clock.now_s())?;
                 done()
             }
-            "GetTopicRule" => {
-                ok(&json!({"ruleArn": arn(name), "rule": rules.get(name)?.description()}))
-            }
+            "GetTopicRule" => ok(&json!({"ruleArn": arn(name), "rule": rules.get(name)?.description()})),
             "DeleteTopicRule" => {
                 rules.delete(name);
                 done()
@@ -316,9 +326,7 @@ impl Api<'_> {
         let registry = self.region.registry.lock();
         let kinds: Map<String, Value> = EVENT_KINDS
             .iter()
-            .map(|kind| {
-                ((*kind).to_owned(), json!({"Enabled": registry.events_enabled().contains(*kind)}))
-            })
+            .map(|kind| ((*kind).to_owned(), json!({"Enabled": registry.events_enabled().contains(*kind)})))
             .collect();
         Reply::json(200, &json!({"eventConfigurations": kinds}))
     }

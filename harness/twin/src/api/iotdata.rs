@@ -78,8 +78,7 @@ fn carry_out(world: &Arc<World>, region: &Region, call: &Call) -> Result<Reply, 
         _ => None,
     };
     if let Some((thing, operation)) = operation {
-        let document =
-            shadow(world, region, thing, named, operation, &call.body).map_err(|e| refusal(&e))?;
+        let document = shadow(world, region, thing, named, operation, &call.body).map_err(|e| refusal(&e))?;
         return Ok(Reply::json(200, &document));
     }
     match (&call.method, parts.as_slice()) {

@@ -71,7 +71,13 @@ pub(crate) fn shadow(
     let now_s = world.clock.now_s();
     let prefix = prefix(thing, shadow);
     let send = |suffix: &str, message: &Value| {
-        publish(world, region, &format!("{prefix}/{suffix}"), &Bytes::from(message.to_string()), QoS::AtLeastOnce);
+        publish(
+            world,
+            region,
+            &format!("{prefix}/{suffix}"),
+            &Bytes::from(message.to_string()),
+            QoS::AtLeastOnce,
+        );
     };
     match operation {
         ShadowOperation::Update => {

@@ -210,8 +210,11 @@ mod tests {
     fn attributes_merge_replace_and_clear() {
         let mut r = registry();
         r.create_thing("t", map(&[("a", "1"), ("b", "2")]), 0).unwrap();
-        let merge =
-            ThingChange { attributes: Some(map(&[("a", ""), ("c", "3")])), merge: true, ..Default::default() };
+        let merge = ThingChange {
+            attributes: Some(map(&[("a", ""), ("c", "3")])),
+            merge: true,
+            ..Default::default()
+        };
         r.update_thing("t", merge, 0).unwrap();
         assert_eq!(r.thing("t").unwrap().attributes, map(&[("b", "2"), ("c", "3")]));
         let clear = ThingChange { attributes: Some(map(&[])), ..Default::default() };
