@@ -1,1 +1,207 @@
-//! Support
+//! What the end-to-end tests share: the `gameday` binary as a child process, a twin of its own, and clients that nobody here
+//! wrote. A client that is not installed makes its test say that it was skipped; it never passes for it.
+
+use std::{
+    fs,
+    io::{BufRead, BufReader, Write},
+    path::{Path, PathBuf},
+    process::{Child, Command, Output, Stdio},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
+
+/// A game day of the tests ends within this time.
+const RUN_S_MAX: u64 = 240;
+
+/// The `gameday` that was built with these tests.
+pub fn gameday() -> Result<PathBuf> {
+    let test = std::env::current_exe()?;
+    let folder = test.parent().and_then(Path::parent).context("a test runs in <profile>/deps")?;
+    let binary = folder.join("gameday");
+    if !binary.is_file() {
+        bail!("{} is not built: run `cargo test --release --workspace`", binary.display());
+    }
+    Ok(binary)
+}
+
+/// A scenario of the tests.
+pub fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(name)
+}
+
+/// A tool that `.ci/tools` installs, or that is on the path.
+pub fn tool(name: &str) -> Option<PathBuf> {
+    let ours = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/tools/bin").join(name);
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::iter::once(ours)
+        .chain(std::env::split_paths(&path).map(|folder| folder.join(name)))
+        .find(|candidate| candidate.is_file())
+}
+
+/// Says, on the terminal and past the test's capture, that something was not tested.
+pub fn skipped(what: &str, why: &str) {
+    let _ = writeln!(std::io::stderr(), "SKIPPED: {what}: {why}");
+}
+
+/// Runs `gameday` to its end.
+pub fn run(arguments: &[&str]) -> Result<Output> {
+    Ok(Command::new(gameday()?).args(arguments).stdin(Stdio::null()).output()?)
+}
+
+/// A game day in a folder of its own.
+#[derive(Debug)]
+pub struct GameDay {
+    /// Holds the run folder; removed with this value.
+    pub out: tempfile::TempDir,
+    child: Child,
+}
+
+impl GameDay {
+    /// Starts a scenario.
+    pub fn start(scenario: &Path, more: &[&str]) -> Result<Self> {
+        let out = tempfile::tempdir()?;
+        let child = Command::new(gameday()?)
+            .arg("run")
+            .arg(scenario)
+            .arg("--out")
+            .arg(out.path())
+            .args(more)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()?;
+        Ok(Self { out, child })
+    }
+
+    /// Reads what it says until a line holds `mark`, then interrupts it as Ctrl-C does. Without a mark it runs on.
+    pub fn interrupt_at(&mut self, mark: Option<&str>) -> Result<()> {
+        let stderr = self.child.stderr.take().context("standard error is read once")?;
+        let mut lines = BufReader::new(stderr).lines();
+        if let Some(mark) = mark {
+            let seen = lines.by_ref().map_while(std::result::Result::ok).any(|line| line.contains(mark));
+            if !seen {
+                bail!("it ended without saying {mark:?}");
+            }
+            let pid = self.child.id().to_string();
+            Command::new("kill").args(["-INT", &pid]).status()?;
+        }
+        // The rest is read so that it never waits for a reader.
+        lines.for_each(drop);
+        Ok(())
+    }
+
+    /// Waits, within a bound, for its exit code.
+    pub fn exit(&mut self) -> Result<i32> {
+        let began = Instant::now();
+        while began.elapsed() < Duration::from_secs(RUN_S_MAX) {
+            if let Some(status) = self.child.try_wait()? {
+                return status.code().context("it was killed");
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        self.child.kill()?;
+        bail!("it did not end within {RUN_S_MAX} s")
+    }
+
+    /// Its run folder.
+    pub fn folder(&self) -> Result<PathBuf> {
+        let scenario = fs::read_dir(self.out.path())?.next().context("no run folder")??;
+        Ok(fs::canonicalize(scenario.path().join("latest"))?)
+    }
+
+    /// Its summary.
+    pub fn summary(&self) -> Result<Value> {
+        Ok(serde_json::from_slice(&fs::read(self.folder()?.join("summary.json"))?)?)
+    }
+
+    /// The events of one kind.
+    pub fn events(&self, kind: &str) -> Result<Vec<Value>> {
+        let text = fs::read_to_string(self.folder()?.join("events.ndjson"))?;
+        let events = text.lines().map(serde_json::from_str).collect::<Result<Vec<Value>, _>>()?;
+        Ok(events.into_iter().filter(|event| event["event"] == kind).collect())
+    }
+}
+
+/// Runs a scenario to its end; the answer is the run and its exit code.
+pub fn play(scenario: &Path, more: &[&str]) -> Result<(GameDay, i32)> {
+    let mut day = GameDay::start(scenario, more)?;
+    day.interrupt_at(None)?;
+    let exit = day.exit()?;
+    Ok((day, exit))
+}
+
+/// A twin in a process of its own, with the variables that it printed. It ends with this value.
+#[derive(Debug)]
+pub struct TwinProcess {
+    child: Child,
+    variables: Vec<(String, String)>,
+    /// For what a test keeps, for example certificates.
+    pub folder: tempfile::TempDir,
+}
+
+impl TwinProcess {
+    /// Starts a twin and waits until it listens.
+    pub fn start() -> Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let env = folder.path().join("twin.env");
+        let child = Command::new(gameday()?)
+            .args(["twin", "--quota-scale", "20", "--env"])
+            .arg(&env)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()?;
+        let mut twin = Self { child, variables: Vec::new(), folder };
+        let began = Instant::now();
+        while began.elapsed() < Duration::from_secs(20) {
+            let text = fs::read_to_string(&env).unwrap_or_default();
+            // The last line that it writes.
+            if text.contains("GAMEDAY_SECONDARY_HTTPS_PORT") {
+                twin.variables = text
+                    .split_whitespace()
+                    .filter_map(|word| word.split_once('='))
+                    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                    .collect();
+                return Ok(twin);
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        bail!("the twin did not start")
+    }
+
+    /// A variable that it printed.
+    pub fn variable(&self, name: &str) -> &str {
+        self.variables.iter().find(|(n, _)| n == name).map_or("", |(_, value)| value)
+    }
+
+    /// A command with its variables, and without what the environment says of AWS.
+    pub fn command(&self, program: &Path) -> Command {
+        let mut command = Command::new(program);
+        for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("AWS_")) {
+            command.env_remove(name);
+        }
+        command.envs(self.variables.iter().cloned()).current_dir(self.folder.path()).stdin(Stdio::null());
+        command
+    }
+
+    /// Runs the AWS CLI; the answer is what it printed as JSON.
+    pub fn aws(&self, aws: &Path, arguments: &[&str]) -> Result<Value> {
+        let output = self.command(aws).args(arguments).output()?;
+        if !output.status.success() {
+            bail!("aws {}: {}", arguments.join(" "), String::from_utf8_lossy(&output.stderr).trim());
+        }
+        if output.stdout.is_empty() {
+            return Ok(Value::Null);
+        }
+        Ok(serde_json::from_slice(&output.stdout)?)
+    }
+}
+
+impl Drop for TwinProcess {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

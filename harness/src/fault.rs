@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use aws_lc_rs::digest::{SHA256, digest};
 use aws_sdk_route53::types::HealthCheckConfig;
 use gameday_report::record::{Event, FaultState};
 use serde::{Deserialize, Serialize};
@@ -149,13 +150,13 @@ impl Ground<'_> {
         let config = health_check(self.aws, check).await?;
         let path = config.resource_path().context("the health check has no path")?.to_owned();
         let mut short = path.clone();
-        short.pop();
+        let last = short.pop().context("the health check's path is empty")?;
         self.journal.intend(Change::Fault {
             fault: FaultName::PrimaryHealthCheck.entry().name.to_owned(),
             region: "global".to_owned(),
-            cure: Cure::HealthCheckPath { health_check: check.clone(), path },
+            cure: Cure::HealthCheckPath { health_check: check.clone(), last, path_sha256: sha256(&path) },
         })?;
-        restore_path(self.aws, check, &short).await?;
+        set_path(self.aws, check, &short).await?;
         Ok(format!("the path of health check {check} lost its last character"))
     }
 
@@ -229,8 +230,22 @@ async fn health_check(aws: &Aws, id: &str) -> anyhow::Result<HealthCheckConfig> 
     check.health_check_config().cloned().context("the health check has no configuration")
 }
 
-/// Gives a health check a path, with its version as compare-and-set, and reads it back.
-pub(crate) async fn restore_path(aws: &Aws, id: &str, path: &str) -> anyhow::Result<()> {
+/// Gives a health check's path its last character back, if it lacks it, and reads back that it is the path before.
+pub(crate) async fn restore_path(aws: &Aws, id: &str, last: char, path_sha256: &str) -> anyhow::Result<()> {
+    let config = health_check(aws, id).await?;
+    let now = config.resource_path().context("the health check has no path")?;
+    if sha256(now) == path_sha256 {
+        return Ok(());
+    }
+    let whole = format!("{now}{last}");
+    if sha256(&whole) != path_sha256 {
+        bail!("the health check's path was changed by someone else; it is left as it is");
+    }
+    set_path(aws, id, &whole).await
+}
+
+/// Sets a health check's path, with its version as compare-and-set, and reads it back.
+async fn set_path(aws: &Aws, id: &str, path: &str) -> anyhow::Result<()> {
     for attempt in 1..=VERSION_ATTEMPTS_MAX {
         let got = aws.route53.get_health_check().health_check_id(id).send().await;
         let got = got.map_err(|e| anyhow::anyhow!(describe(&e)))?;
@@ -242,11 +257,14 @@ pub(crate) async fn restore_path(aws: &Aws, id: &str, path: &str) -> anyhow::Res
             Err(error) => tracing::warn!(error = describe(&error), "health check changed between, once more"),
         }
     }
-    let now = health_check(aws, id).await?;
-    if now.resource_path() != Some(path) {
+    if health_check(aws, id).await?.resource_path() != Some(path) {
         bail!("the health check's path reads back as something else");
     }
     Ok(())
+}
+
+fn sha256(text: &str) -> String {
+    digest(&SHA256, text.as_bytes()).as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

@@ -32,8 +32,8 @@ pub(crate) enum Change {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "cure", rename_all = "kebab-case", deny_unknown_fields)]
 pub(crate) enum Cure {
-    /// Give a health check its path back.
-    HealthCheckPath { health_check: String, path: String },
+    /// Give a health check's path its last character back. The path holds a secret, so only its SHA-256 is written down.
+    HealthCheckPath { health_check: String, last: char, path_sha256: String },
     /// Switch a fault of the twin off.
     Twin { api_url: String, fault: gameday_twin::Fault },
 }
@@ -116,8 +116,9 @@ impl Change {
             Self::HealthCheck { reference } => format!(
                 "aws route53 list-health-checks (CallerReference {reference}); aws route53 delete-health-check"
             ),
-            Self::Fault { cure: Cure::HealthCheckPath { health_check, path }, .. } => format!(
-                "aws route53 update-health-check --health-check-id {health_check} --resource-path '{path}'"
+            Self::Fault { cure: Cure::HealthCheckPath { health_check, last, .. }, .. } => format!(
+                "aws route53 get-health-check --health-check-id {health_check}; aws route53 update-health-check \
+                 --health-check-id {health_check} --resource-path <its ResourcePath followed by {last}>"
             ),
             Self::Fault { cure: Cure::Twin { api_url, fault }, .. } => format!(
                 "curl -X DELETE {api_url}/_twin/faults -H 'content-type: application/json' -d '{}'",

@@ -35,8 +35,8 @@ pub(super) async fn undo(aws: &Aws, change: &Change) -> anyhow::Result<()> {
         }
         Change::HostedZone { name } => hosted_zone(aws, name).await?,
         Change::HealthCheck { reference } => health_check(aws, reference).await?,
-        Change::Fault { cure: Cure::HealthCheckPath { health_check, path }, .. } => {
-            fault::restore_path(aws, health_check, path).await?;
+        Change::Fault { cure: Cure::HealthCheckPath { health_check, last, path_sha256 }, .. } => {
+            fault::restore_path(aws, health_check, *last, path_sha256).await?;
         }
         Change::Fault { cure: Cure::Twin { api_url, fault }, .. } => {
             fault::switch_off(api_url, fault).await?;
