@@ -1,7 +1,7 @@
 //! Faults: what can be broken, how it is cured, and the proof that it acted. The catalogue is one table; a fault is one
 //! entry in it and one arm in each of `apply` and `proof`.
 
-use std::time::Duration;
+use std::{fmt::Write, time::Duration};
 
 use anyhow::{Context, bail};
 use aws_lc_rs::digest::{SHA256, digest};
@@ -264,7 +264,10 @@ async fn set_path(aws: &Aws, id: &str, path: &str) -> anyhow::Result<()> {
 }
 
 fn sha256(text: &str) -> String {
-    digest(&SHA256, text.as_bytes()).as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+    digest(&SHA256, text.as_bytes()).as_ref().iter().fold(String::new(), |mut hex, byte| {
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
 }
 
 #[cfg(test)]

@@ -73,22 +73,20 @@ impl Device {
         })
     }
 
+    /// Connects again and again until the run stops. A connection is never dropped from outside: it ends itself, so that
+    /// its end is in the record.
     pub(super) async fn run(mut self) {
         let stop = self.shared.stop.clone();
-        tokio::select! {
-            () = stop.cancelled() => {}
-            () = self.live() => {}
-        }
-    }
-
-    /// Connects for ever.
-    async fn live(&mut self) {
-        let mut follow = self.first_answer().await;
+        let first = tokio::select! {
+            () = stop.cancelled() => return,
+            follow = self.first_answer() => follow,
+        };
+        let mut follow = first;
         let mut failures: u32 = 0;
-        loop {
+        while !stop.is_cancelled() {
             self.attempts += 1;
-            let connection = Connection::new(self, &follow);
-            let (end, acked) = connection.run(self, &mut follow).await;
+            let connection = Connection::new(&self, &follow);
+            let (end, acked) = connection.run(&mut self, &mut follow).await;
             failures = if acked { 0 } else { failures + 1 };
             match end {
                 End::AnswerChanged => {}
@@ -97,6 +95,7 @@ impl Device {
                     let pause = self.backoff(failures);
                     // The name may move while the device waits: then there is nothing to wait for.
                     tokio::select! {
+                        () = stop.cancelled() => {}
                         () = sleep(pause) => {}
                         next = changed(&self.shared, follow.clone()) => follow = next,
                     }

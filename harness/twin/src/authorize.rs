@@ -25,7 +25,7 @@ struct Statement {
 /// What policy variables stand for on one connection.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Variables {
-    /// `${iot:ClientId}`.
+    /// `${iot:ClientId}`; empty where there is no client, as over HTTPS: then it has no value.
     pub(crate) client_id: String,
     /// `${iot:Connection.Thing.ThingName}`: the client id, when it is a thing that the certificate is attached to.
     pub(crate) thing_name: Option<String>,
@@ -90,7 +90,7 @@ pub(crate) fn allowed<'a>(
     allowed
 }
 
-/// The pattern with its variables filled in; `None` if one has no value, since then nothing matches.
+/// The pattern with its variables filled in; `None` if one has no value: AWS ignores such a statement.
 fn substitute(pattern: &str, variables: &Variables) -> Option<String> {
     let mut out = String::with_capacity(pattern.len());
     let mut rest = pattern;
@@ -98,7 +98,9 @@ fn substitute(pattern: &str, variables: &Variables) -> Option<String> {
         let end = rest[start..].find('}')? + start;
         out.push_str(&rest[..start]);
         match &rest[start + 2..end] {
-            "iot:ClientId" | "iot:ClientID" => out.push_str(&variables.client_id),
+            "iot:ClientId" | "iot:ClientID" if !variables.client_id.is_empty() => {
+                out.push_str(&variables.client_id);
+            }
             "iot:Connection.Thing.ThingName" => out.push_str(variables.thing_name.as_deref()?),
             _ => return None,
         }

@@ -95,9 +95,11 @@ async fn answer(
     };
     let body = body.to_bytes();
     let raw_query = parts.uri.query().unwrap_or_default();
+    // A function's URL is its own Region's: it does not answer through the other's address.
+    let here = world.names.get(&host) == Some(region.address);
     let function = lambda::serve_url(
         world,
-        &host,
+        if here { &host } else { "" },
         &parts.method,
         parts.uri.path(),
         raw_query,

@@ -1,5 +1,5 @@
-//! Topic rules: SQL over published messages, and the DynamoDBv2 action. An action that fails goes to the log, and to the
-//! rule's error action when it has one of the same kind; there is no retry, since the twin's tables fail only for good.
+//! Topic rules: SQL over published messages, and the DynamoDBv2 action. An action that fails goes to the log; there is no
+//! retry, since the twin's tables fail only for good, and an error action is kept and not run.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::{
     error::AwsError,
     mqtt::filter_matches,
-    registry::{invalid, not_found},
+    registry::invalid,
     sql::{Message, Query},
     world::World,
 };
@@ -127,7 +127,7 @@ impl Rule {
 /// What AWS answers when a rule's name does not fit.
 pub(crate) fn check_rule_name(name: &str) -> Result<(), AwsError> {
     if name.is_empty() || name.len() > 128 || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
-        return Err(not_found(format!("ruleName must match ^[a-zA-Z0-9_]+$, got {name}")));
+        return Err(invalid(format!("ruleName must match ^[a-zA-Z0-9_]+$, got {name}")));
     }
     Ok(())
 }

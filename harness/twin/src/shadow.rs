@@ -157,6 +157,9 @@ impl Request {
                 ("reported", _) => return Err(bad("Reported node must be an object")),
                 _ => return Err(bad("State contains an invalid node")),
             }
+            if null_in_array(value) {
+                return Err(bad("State contains an invalid node"));
+            }
             if depth(value) >= DEPTH_MAX {
                 return Err(bad("JSON contains too many levels of nesting; maximum is 6"));
             }
@@ -171,6 +174,14 @@ impl Request {
             Some(_) => return Err(bad("Invalid clientToken")),
         };
         Ok(Self { state, version, token })
+    }
+}
+
+fn null_in_array(value: &Value) -> bool {
+    match value {
+        Value::Array(list) => list.iter().any(|item| item.is_null() || null_in_array(item)),
+        Value::Object(map) => map.values().any(null_in_array),
+        _ => false,
     }
 }
 
@@ -252,6 +263,7 @@ mod tests {
             (r#"{"state":1}"#, "State node must be an object"),
             (r#"{"state":{"reported":3}}"#, "Reported node must be an object"),
             (r#"{"state":{"other":{}}}"#, "State contains an invalid node"),
+            (r#"{"state":{"desired":{"a":[1,null]}}}"#, "State contains an invalid node"),
             (
                 r#"{"state":{"desired":{"a":{"b":{"c":{"d":{"e":{}}}}}}}}"#,
                 "JSON contains too many levels of nesting; maximum is 6",

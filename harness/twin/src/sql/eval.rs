@@ -48,8 +48,8 @@ impl Message<'_> {
             // Undefined counts as not true on either side, so that one known side may still decide.
             BinaryOperator::And => Some(json!(truth(left.as_ref()) && truth(right.as_ref()))),
             BinaryOperator::Or => Some(json!(truth(left.as_ref()) || truth(right.as_ref()))),
-            BinaryOperator::Eq => Some(json!(left? == right?)),
-            BinaryOperator::NotEq => Some(json!(left? != right?)),
+            BinaryOperator::Eq => Some(json!(equal(&left?, &right?))),
+            BinaryOperator::NotEq => Some(json!(!equal(&left?, &right?))),
             BinaryOperator::Lt => compare(&left?, &right?).map(|o| json!(o.is_lt())),
             BinaryOperator::LtEq => compare(&left?, &right?).map(|o| json!(o.is_le())),
             BinaryOperator::Gt => compare(&left?, &right?).map(|o| json!(o.is_gt())),
@@ -124,6 +124,14 @@ fn text(value: &Value) -> String {
     match value {
         Value::String(s) => s.clone(),
         other => other.to_string(),
+    }
+}
+
+/// Numbers are equal by value: 1 and 1.0 are.
+fn equal(left: &Value, right: &Value) -> bool {
+    match (left.as_f64(), right.as_f64()) {
+        (Some(a), Some(b)) => a.partial_cmp(&b).is_some_and(std::cmp::Ordering::is_eq),
+        _ => left == right,
     }
 }
 
