@@ -6,11 +6,10 @@ mod run;
 mod twin;
 mod validate;
 
-use std::{fmt::Write as _, fs::OpenOptions, path::Path, process::ExitCode, sync::Mutex};
+use std::{fmt::Write as _, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 use gameday_report::ExitCode as Exit;
-use tracing_subscriber::EnvFilter;
 
 use crate::{output::to_stderr, scenario::ScenarioError};
 
@@ -62,22 +61,4 @@ pub fn main() -> ExitCode {
         if error.downcast_ref::<ScenarioError>().is_some() { Exit::Usage } else { Exit::Error }
     });
     ExitCode::from(exit.code())
-}
-
-/// Sends the program's log to a file. Level and parts by `GAMEDAY_LOG`, as in `GAMEDAY_LOG=gameday=debug`.
-pub(crate) fn log_to(path: &Path) -> anyhow::Result<()> {
-    let file = OpenOptions::new().create(true).append(true).open(path)?;
-    let log =
-        tracing_subscriber::fmt().with_ansi(false).with_env_filter(filter()).with_writer(Mutex::new(file));
-    // In a test a log may be there already, which is as good.
-    let _ = log.try_init();
-    Ok(())
-}
-
-fn filter() -> EnvFilter {
-    EnvFilter::try_from_env("GAMEDAY_LOG").unwrap_or_else(|_| {
-        EnvFilter::new(
-            "info,aws=warn,hickory_server=warn,hickory_resolver=warn,hickory_net=warn,rumqttc=error",
-        )
-    })
 }

@@ -13,10 +13,9 @@ use aws_sdk_iot::types::{
     Action, Configuration, DynamoDBv2Action, EventType, PutItemInput, TopicRulePayload,
 };
 
-pub(crate) use identity::{Identity, key_and_csr};
-
 use crate::{
     aws::{Aws, describe},
+    identity::Identity,
     journal::{Change, Journal},
     output::Output,
     scenario::Scenario,

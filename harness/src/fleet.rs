@@ -21,26 +21,13 @@ pub(crate) use resolver::Resolver;
 use crate::{measure::Recorder, scenario::Scenario, target::Target};
 use device::Device;
 
-/// The thing attribute that carries the run's id.
-pub(crate) const RUN_ATTRIBUTE: &str = "gameday-run";
-
-/// The name of a device: `gd-<run>-00001`. Numbers count from 0 inside, from 1 in names.
-pub(crate) fn device_name(run: &str, number: u32) -> String {
-    format!("gd-{run}-{:05}", number + 1)
-}
-
-/// The number behind a device's name.
-pub(crate) fn device_number(name: &str) -> Option<u32> {
-    name.rsplit('-').next()?.parse::<u32>().ok()?.checked_sub(1)
-}
-
 /// A device that was made: its name, certificate and key.
 #[derive(Debug, Clone)]
 pub(crate) struct Made {
     pub(crate) number: u32,
     pub(crate) name: String,
     pub(crate) certificate_arn: String,
-    pub(crate) identity: crate::deploy::Identity,
+    pub(crate) identity: crate::identity::Identity,
     /// When the last call of its provisioning was acknowledged.
     pub(crate) provisioned_us: u64,
 }
@@ -83,18 +70,4 @@ pub(crate) async fn start(
         tasks.spawn(device.run());
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_and_numbers_go_together() {
-        for number in [0, 41, 99_999, 150_000] {
-            assert_eq!(device_number(&device_name("ab12cd34", number)), Some(number));
-        }
-        assert_eq!(device_number("gd-ab12cd34-observer"), None);
-        assert_eq!(device_number("gd-ab12cd34-00000"), None);
-    }
 }

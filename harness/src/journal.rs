@@ -2,6 +2,7 @@
 //! written, newest first. A change names what it makes before AWS gives it an id, so that undoing needs the journal only.
 
 mod change;
+mod cure;
 mod fleet;
 mod undo;
 
@@ -10,6 +11,7 @@ use jiff::Timestamp;
 use parking_lot::Mutex;
 
 pub(crate) use change::{Change, Cure};
+pub(crate) use cure::{health_check, set_path, sha256};
 pub(crate) use fleet::things;
 
 use crate::{aws::Aws, output::Output};

@@ -26,9 +26,10 @@ use crate::{
     clock::RunClock,
     deploy::Deployment,
     fault::FaultName,
-    fleet::{Made, Resolver, Shared, device_name},
+    fleet::{Made, Resolver, Shared},
     journal::Journal,
     measure::{Recorder, sample},
+    names::device_name,
     output::Output,
     plan::{self, Plan},
     scenario::Scenario,
@@ -94,7 +95,7 @@ pub(crate) async fn run(options: RunOptions) -> anyhow::Result<ExitCode> {
     let clock = RunClock::start();
     let path = folder_path(&options.out, &name, clock, &id);
     let folder = Folder::create(&path).context("the run folder could not be made")?;
-    crate::cli::log_to(&folder.log())?;
+    crate::log::to_file(&folder.log())?;
     point_latest(&path);
     let plan = Plan::of(&options.scenario, options.scenario.twin.quota_scale)?;
     std::fs::write(folder.plan(), serde_json::to_string_pretty(&plan)?)?;

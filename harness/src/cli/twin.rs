@@ -8,7 +8,10 @@ use gameday_report::ExitCode;
 use gameday_twin::{Endpoints, Twin, TwinConfig};
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::output::{data, to_stderr};
+use crate::{
+    log,
+    output::{data, to_stderr},
+};
 
 /// Arguments of `gameday twin`.
 #[derive(Debug, Args)]
@@ -41,10 +44,7 @@ impl TwinCommand {
     }
 
     async fn serve(self) -> anyhow::Result<ExitCode> {
-        let _ = tracing_subscriber::fmt()
-            .with_env_filter(super::filter())
-            .with_writer(std::io::stderr)
-            .try_init();
+        log::to_stderr();
         let config = TwinConfig {
             quota_scale: self.quota_scale,
             replication_delay: Duration::from_millis(self.replication_delay_ms),

@@ -15,7 +15,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 use super::Resolver;
-use crate::{clock::RunClock, deploy::Identity, target::Target};
+use crate::{clock::RunClock, identity::Identity, target::Target};
 
 /// Messages of one device under way at once; AWS allows 100.
 const INFLIGHT_MAX: u16 = 20;

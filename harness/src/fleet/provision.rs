@@ -9,11 +9,12 @@ use futures::{StreamExt, TryStreamExt, stream};
 use gameday_report::record::Event;
 use tokio::task::JoinSet;
 
-use super::{Made, RUN_ATTRIBUTE, device_name};
+use super::Made;
 use crate::{
     aws::{Aws, describe},
-    deploy::{Identity, key_and_csr},
+    identity::{Identity, key_and_csr},
     measure::{Metric, Recorder},
+    names::{RUN_ATTRIBUTE, device_name},
 };
 
 /// Devices that are made at once.

@@ -28,7 +28,7 @@ pub(crate) async fn things(clients: &RegionClients, run: &str) -> anyhow::Result
     let pages = clients
         .iot
         .list_things()
-        .attribute_name(crate::fleet::RUN_ATTRIBUTE)
+        .attribute_name(crate::names::RUN_ATTRIBUTE)
         .attribute_value(run)
         .max_results(PAGE)
         .into_paginator()

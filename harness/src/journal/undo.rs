@@ -3,11 +3,8 @@
 use anyhow::{Context, anyhow};
 use aws_sdk_iot::types::Configuration;
 
-use super::{Change, Cure, fleet};
-use crate::{
-    aws::{Aws, Missing},
-    fault,
-};
+use super::{Change, Cure, cure, fleet};
+use crate::aws::{Aws, Missing};
 
 /// Lists of what to look through are paged; this many pages are the limit of sense.
 const PAGES_MAX: usize = 100;
@@ -36,10 +33,10 @@ pub(super) async fn undo(aws: &Aws, change: &Change) -> anyhow::Result<()> {
         Change::HostedZone { name } => hosted_zone(aws, name).await?,
         Change::HealthCheck { reference } => health_check(aws, reference).await?,
         Change::Fault { cure: Cure::HealthCheckPath { health_check, last, path_sha256 }, .. } => {
-            fault::restore_path(aws, health_check, *last, path_sha256).await?;
+            cure::restore_path(aws, health_check, *last, path_sha256).await?;
         }
         Change::Fault { cure: Cure::Twin { api_url, fault }, .. } => {
-            fault::switch_off(api_url, fault).await?;
+            cure::switch_off(api_url, fault).await?;
         }
     }
     Ok(())

@@ -7,7 +7,7 @@ use rumqttc::{AsyncClient, Event, Incoming, QoS};
 use serde::Deserialize;
 
 use super::{Metric, Recorder};
-use crate::fleet::{Dialer, device_number};
+use crate::{fleet::Dialer, names::device_number};
 
 /// The observer connects again after this long.
 const RECONNECT: Duration = Duration::from_millis(500);

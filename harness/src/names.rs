@@ -1,0 +1,28 @@
+//! Names of a run: everything that it makes carries its id, so that it is found again by name alone.
+
+/// The thing attribute that carries the run's id.
+pub(crate) const RUN_ATTRIBUTE: &str = "gameday-run";
+
+/// The name of a device: `gd-<run>-00001`. Numbers count from 0 inside, from 1 in names.
+pub(crate) fn device_name(run: &str, number: u32) -> String {
+    format!("gd-{run}-{:05}", number + 1)
+}
+
+/// The number behind a device's name.
+pub(crate) fn device_number(name: &str) -> Option<u32> {
+    name.rsplit('-').next()?.parse::<u32>().ok()?.checked_sub(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_numbers_go_together() {
+        for number in [0, 41, 99_999, 150_000] {
+            assert_eq!(device_number(&device_name("ab12cd34", number)), Some(number));
+        }
+        assert_eq!(device_number("gd-ab12cd34-observer"), None);
+        assert_eq!(device_number("gd-ab12cd34-00000"), None);
+    }
+}
