@@ -130,3 +130,21 @@ fn what_the_twin_does_not_have_is_refused_in_awss_own_shape() {
     let elsewhere = twin.aws(&aws, &["iot", "list-things", "--region", "eu-west-1"]).unwrap_err().to_string();
     assert!(elsewhere.contains("us-east-1 and us-west-2"), "{elsewhere}");
 }
+
+#[test]
+fn service_quotas_say_what_applies() {
+    let Some(aws) = tool("aws") else {
+        return skipped("service_quotas_say_what_applies", "needs the AWS CLI; see .ci/tools");
+    };
+    let twin = TwinProcess::start().unwrap();
+    let quota = ["--service-code", "iotcore", "--quota-code", "L-64CBACAC"];
+    let ask = |call: &str| {
+        let answer = twin.aws(&aws, &[&["service-quotas", call], &quota[..]].concat()).unwrap();
+        answer["Quota"]["Value"].as_f64().unwrap()
+    };
+    // The twin of the tests runs at twenty times AWS's defaults.
+    assert!((ask("get-service-quota") - 2_000.0).abs() < 1e-9);
+    assert!((ask("get-aws-default-service-quota") - 100.0).abs() < 1e-9);
+    let all = twin.aws(&aws, &["service-quotas", "list-service-quotas", "--service-code", "iotcore"]).unwrap();
+    assert!(all["Quotas"].as_array().unwrap().len() > 200, "every page is read");
+}

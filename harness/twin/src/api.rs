@@ -4,6 +4,7 @@
 mod iot;
 mod iot_operation;
 mod iotdata;
+mod servicequotas;
 mod sts;
 
 use std::sync::Arc;
@@ -93,6 +94,7 @@ async fn dispatch(world: &Arc<World>, call: &Call) -> Reply {
         "dynamodb" => dynamodb::handle(world, call).await.unwrap_or_else(|e| dynamodb::error_reply(&e)),
         "lambda" => lambda::handle(world, call).await.unwrap_or_else(|e| lambda::error_reply(&e)),
         "route53" => route53::handle(world, call).await.unwrap_or_else(|e| route53::error_reply(&e)),
+        "servicequotas" => servicequotas::handle(world, call),
         "sts" => sts::handle(world, call),
         other => error_json(&AwsError::unknown_operation(&format!("of service {other}"))),
     }

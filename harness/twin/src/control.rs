@@ -8,16 +8,17 @@ use axum::{
     extract::State,
     http::StatusCode,
     response::{IntoResponse, Response},
-    routing::get,
+    routing::{get, put},
 };
 use serde_json::json;
 
-use crate::{fault::Fault, twin::Endpoints, world::World};
+use crate::{fault::Fault, quota::QuotaSetting, twin::Endpoints, world::World};
 
 pub(crate) fn routes() -> Router<Arc<World>> {
     Router::new()
         .route("/endpoints", get(endpoints))
         .route("/faults", get(list).put(apply).delete(cure))
+        .route("/quotas", put(set_quota))
         .route("/state", get(state))
 }
 
@@ -41,6 +42,15 @@ async fn state(State(world): State<Arc<World>>) -> Json<serde_json::Value> {
     let connected: serde_json::Map<String, serde_json::Value> =
         world.regions.iter().map(|r| (r.name.clone(), json!(r.broker.connected()))).collect();
     Json(json!({"connected": connected}))
+}
+
+async fn set_quota(State(world): State<Arc<World>>, Json(setting): Json<QuotaSetting>) -> Response {
+    if world.region(&setting.region).is_some() && world.quotas.set(&setting) {
+        StatusCode::NO_CONTENT.into_response()
+    } else {
+        (StatusCode::NOT_FOUND, Json(json!({"message": "the twin has no such Region or quota"})))
+            .into_response()
+    }
 }
 
 fn set(world: &World, fault: &Fault, on: bool) -> Response {
