@@ -145,6 +145,7 @@ fn service_quotas_say_what_applies() {
     // The twin of the tests runs at twenty times AWS's defaults.
     assert!((ask("get-service-quota") - 2_000.0).abs() < 1e-9);
     assert!((ask("get-aws-default-service-quota") - 100.0).abs() < 1e-9);
-    let all = twin.aws(&aws, &["service-quotas", "list-service-quotas", "--service-code", "iotcore"]).unwrap();
+    let all =
+        twin.aws(&aws, &["service-quotas", "list-service-quotas", "--service-code", "iotcore"]).unwrap();
     assert!(all["Quotas"].as_array().unwrap().len() > 200, "every page is read");
 }

@@ -34,6 +34,8 @@ fn a_lost_region_is_survived_and_the_report_is_recomputed_byte_for_byte() {
     assert_eq!(summary["ledger"]["lost"], 0);
     assert!(summary["ledger"]["visible"].as_u64().unwrap() > 50, "{}", summary["ledger"]);
     assert_swept(&day);
+    let last = day.events("sample").unwrap().pop().unwrap();
+    assert_eq!(last["connected"], serde_json::json!({"us-east-1": 0, "us-west-2": 0}), "all said goodbye");
 
     let folder = day.folder().unwrap();
     let files = ["summary.json", "junit.xml", "report.html"];
@@ -111,7 +113,7 @@ fn an_interrupt_in_each_phase_leaves_nothing_behind() {
     for phase in ["deploy: replicator", "Provision", "Connect", "Hold", "broken: primary Region dark", "Heal"]
     {
         let mut day = GameDay::start(&fixture("quick.toml"), &["--target", &target]).unwrap();
-        day.interrupt_at(Some(phase)).unwrap();
+        day.signal_at(Some(phase), "-INT").unwrap();
         let exit = day.exit().unwrap();
         let summary = day.summary().unwrap();
         assert_eq!(exit, 13, "interrupted at {phase}: {}", summary["reason"]);
@@ -119,12 +121,29 @@ fn an_interrupt_in_each_phase_leaves_nothing_behind() {
         assert_swept(&day);
         assert!(day.folder().unwrap().join("report.html").is_file(), "at {phase}");
     }
-    // The same by a client that is not ours.
+    assert_empty(&twin, "an_interrupt_in_each_phase_leaves_nothing_behind");
+}
+
+/// With 16 devices a second, an interrupt comes while devices are half made and their copies are under way.
+#[test]
+fn a_lost_terminal_in_the_middle_of_provisioning_leaves_nothing_behind() {
+    let twin = TwinProcess::start_scaled(2).unwrap();
+    let target = twin.variable("AWS_ENDPOINT_URL").to_owned();
+    let more = ["--target", &target, "--set", "fleet.devices=180"];
+    let mut day = GameDay::start(&fixture("quick.toml"), &more).unwrap();
+    day.signal_at(Some("devices connectable"), "-HUP").unwrap();
+    let exit = day.exit().unwrap();
+    let summary = day.summary().unwrap();
+    assert_eq!(exit, 13, "{}", summary["reason"]);
+    let connectable = day.events("connectable").unwrap().len();
+    assert!(connectable > 0 && connectable < 180, "it was in the middle: {connectable}");
+    assert_empty(&twin, "a_lost_terminal_in_the_middle_of_provisioning_leaves_nothing_behind");
+}
+
+/// Nothing of any run is in the twin, by a client that is not ours.
+fn assert_empty(twin: &TwinProcess, test: &str) {
     let Some(aws) = tool("aws") else {
-        return skipped(
-            "an_interrupt_in_each_phase_leaves_nothing_behind",
-            "no AWS CLI to look with; see .ci/tools",
-        );
+        return skipped(test, "no AWS CLI to look with; see .ci/tools");
     };
     for region in ["us-east-1", "us-west-2"] {
         for (call, list) in [

@@ -75,8 +75,8 @@ impl GameDay {
         Ok(Self { out, child })
     }
 
-    /// Reads what it says until a line holds `mark`, then interrupts it as Ctrl-C does. Without a mark it runs on.
-    pub fn interrupt_at(&mut self, mark: Option<&str>) -> Result<()> {
+    /// Reads what it says until a line holds `mark`, then sends it `signal`. Without a mark it runs on.
+    pub fn signal_at(&mut self, mark: Option<&str>, signal: &str) -> Result<()> {
         let stderr = self.child.stderr.take().context("standard error is read once")?;
         let mut lines = BufReader::new(stderr).lines();
         if let Some(mark) = mark {
@@ -85,7 +85,7 @@ impl GameDay {
                 bail!("it ended without saying {mark:?}");
             }
             let pid = self.child.id().to_string();
-            Command::new("kill").args(["-INT", &pid]).status()?;
+            Command::new("kill").args([signal, &pid]).status()?;
         }
         // The rest is read so that it never waits for a reader.
         lines.for_each(drop);
@@ -127,7 +127,7 @@ impl GameDay {
 /// Runs a scenario to its end; the answer is the run and its exit code.
 pub fn play(scenario: &Path, more: &[&str]) -> Result<(GameDay, i32)> {
     let mut day = GameDay::start(scenario, more)?;
-    day.interrupt_at(None)?;
+    day.signal_at(None, "")?;
     let exit = day.exit()?;
     Ok((day, exit))
 }
@@ -142,12 +142,17 @@ pub struct TwinProcess {
 }
 
 impl TwinProcess {
-    /// Starts a twin and waits until it listens.
+    /// Starts a twin with twenty times AWS's quotas, and waits until it listens.
     pub fn start() -> Result<Self> {
+        Self::start_scaled(20)
+    }
+
+    /// The same with another multiple of AWS's quotas.
+    pub fn start_scaled(quota_scale: u32) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let env = folder.path().join("twin.env");
         let child = Command::new(gameday()?)
-            .args(["twin", "--quota-scale", "20", "--env"])
+            .args(["twin", "--quota-scale", &quota_scale.to_string(), "--env"])
             .arg(&env)
             .stdin(Stdio::null())
             .stdout(Stdio::null())

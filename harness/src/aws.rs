@@ -39,8 +39,8 @@ pub(crate) struct Aws {
 }
 
 impl Aws {
-    /// Clients for a target. `quota_scale` is what the target's quotas are of AWS's defaults.
-    pub(crate) async fn connect(endpoints: &Endpoints, quota_scale: f64) -> Self {
+    /// Clients for a target.
+    pub(crate) async fn connect(endpoints: &Endpoints) -> Self {
         let calls = Calls::default();
         let mut clients: BTreeMap<usize, RegionClients> = BTreeMap::new();
         for (n, region) in endpoints.regions.iter().enumerate() {
@@ -57,7 +57,7 @@ impl Aws {
             secondary: clients.remove(&1).unwrap_or_else(fallback),
             route53,
             calls,
-            pace: Pace::new(quota_scale),
+            pace: Pace::new(endpoints.quota_scale),
         }
     }
 

@@ -13,17 +13,17 @@ pub use catalogue::{CATALOGUE, FaultEntry, FaultName};
 use crate::{
     aws::{Aws, describe},
     deploy::Deployment,
-    journal::{Change, Cure, Journal, health_check, set_path, sha256},
+    journal::{Change, Cure, Journal, health_check_path, set_path, sha256},
     measure::Recorder,
     target::{self, Target},
 };
 
 /// An API call that is not answered within this time shows a dark Region.
 const DARK_PROOF_S: u64 = 2;
-/// A row that did not replicate within this time shows paused replication.
+/// A row that did not replicate within this time, beyond the delay that it always has, shows paused replication.
 const PAUSE_PROOF_S: u64 = 3;
 /// The health check has this long to be seen unhealthy.
-const UNHEALTHY_PROOF_S_MAX: u64 = 180;
+const UNHEALTHY_PROOF_S_MAX: u64 = 600;
 
 /// What faults work on.
 #[derive(Debug, Clone, Copy)]
@@ -87,16 +87,15 @@ impl Ground<'_> {
     /// The guide's own fault: the path of the check loses its last character, so that its secret no longer fits.
     async fn break_path(&self) -> anyhow::Result<String> {
         let check = &self.deployment.primary_check;
-        let config = health_check(self.aws, check).await?;
-        let path = config.resource_path().context("the health check has no path")?.to_owned();
-        let mut short = path.clone();
+        let now = health_check_path(self.aws, check).await?;
+        let mut short = now.path.clone();
         let last = short.pop().context("the health check's path is empty")?;
         self.journal.intend(Change::Fault {
             fault: FaultName::PrimaryHealthCheck.entry().name.to_owned(),
             region: "global".to_owned(),
-            cure: Cure::HealthCheckPath { health_check: check.clone(), last, path_sha256: sha256(&path) },
+            cure: Cure::HealthCheckPath { health_check: check.clone(), last, path_sha256: sha256(&now.path) },
         })?;
-        set_path(self.aws, check, &short).await?;
+        set_path(self.aws, check, &short, now.version).await?;
         Ok(format!("the path of health check {check} lost its last character"))
     }
 
@@ -139,7 +138,9 @@ impl Ground<'_> {
             .send()
             .await
             .map_err(|e| anyhow::anyhow!(describe(&e)))?;
-        tokio::time::sleep(Duration::from_secs(PAUSE_PROOF_S)).await;
+        let wait = Duration::from_millis(self.target.endpoints.replication_delay_ms)
+            + Duration::from_secs(PAUSE_PROOF_S);
+        tokio::time::sleep(wait).await;
         let get = self.aws.secondary.dynamodb.get_item().table_name(table);
         let got = get
             .key("device", S(key))
@@ -150,6 +151,6 @@ impl Ground<'_> {
         if got.item().is_some() {
             bail!("a row still replicates");
         }
-        Ok(format!("a row written in the primary was not in the secondary after {PAUSE_PROOF_S} s"))
+        Ok(format!("a row written in the primary was not in the secondary after {:.1} s", wait.as_secs_f64()))
     }
 }

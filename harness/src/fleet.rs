@@ -4,11 +4,15 @@
 mod connection;
 mod device;
 mod dialer;
+mod load;
 mod provision;
 mod resolver;
 mod schedule;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::AtomicU64},
+    time::Duration,
+};
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -45,6 +49,8 @@ pub(crate) struct Shared {
     pub(crate) fleet_name: String,
     /// Ends the load: devices stay connected and send nothing new.
     pub(crate) load_stop: CancellationToken,
+    /// When the load ended, on the run's clock; the far future until then.
+    pub(crate) load_until_us: AtomicU64,
     /// Ends the devices.
     pub(crate) stop: CancellationToken,
     pub(crate) seed: u64,

@@ -6,16 +6,21 @@ mod cure;
 mod fleet;
 mod undo;
 
+use std::time::Duration;
+
 use gameday_report::record::{Folder, UndoEntry, UndoLog, UndoState};
 use jiff::Timestamp;
 use parking_lot::Mutex;
+use tokio::time::{Instant, timeout_at};
 
 pub(crate) use change::{Change, Cure};
-pub(crate) use cure::{health_check, set_path, sha256};
+pub(crate) use cure::{health_check_path, set_path, sha256};
 pub(crate) use fleet::things;
 
 use crate::{aws::Aws, output::Output};
 
+/// Undoing everything is given up after this long; what is left is named.
+const UNDO_MAX: Duration = Duration::from_mins(10);
 /// How often an undo is tried.
 const UNDO_ATTEMPTS_MAX: u32 = 4;
 
@@ -30,13 +35,15 @@ struct State {
     log: UndoLog,
     /// Changes that stand: id and what.
     standing: Vec<(u64, Change)>,
+    /// Every change that was made and undone.
+    undone: Vec<Change>,
     last_id: u64,
 }
 
 impl Journal {
     pub(crate) fn create(folder: &Folder) -> anyhow::Result<Self> {
         let log = UndoLog::create(folder)?;
-        Ok(Self { state: Mutex::new(State { log, standing: Vec::new(), last_id: 0 }) })
+        Ok(Self { state: Mutex::new(State { log, standing: Vec::new(), undone: Vec::new(), last_id: 0 }) })
     }
 
     /// Writes down what is about to be changed. Only when this returns may the change be made.
@@ -62,9 +69,22 @@ impl Journal {
         failed.into_iter().map(|(change, why)| (change.name(), why)).collect()
     }
 
-    /// Undoes everything that stands, newest first. The answer is what could not be undone, each with its manual undo.
+    /// Undoes once more what was undone, newest first: for what came into being meanwhile. What still cannot be undone is
+    /// found by the sweep.
+    pub(crate) async fn repeat(&self, aws: &Aws) {
+        let undone = self.state.lock().undone.clone();
+        for change in undone {
+            if let Err(error) = undo::undo(aws, &change).await {
+                tracing::warn!(kind = change.kind(), name = change.name(), error = %format!("{error:#}"), "undo, again");
+            }
+        }
+    }
+
+    /// Undoes everything that stands: first what makes more, that is the rules and functions of the replicator, then the
+    /// rest, newest first. The answer is what could not be undone, each with its manual undo.
     pub(crate) async fn undo_all(&self, aws: &Aws, output: &Output) -> Vec<String> {
-        let failed = self.undo_where(aws, Some(output), |_| true).await;
+        let mut failed = self.undo_where(aws, Some(output), Change::makes_more).await;
+        failed.extend(self.undo_where(aws, Some(output), |_| true).await);
         failed
             .into_iter()
             .map(|(change, why)| {
@@ -83,11 +103,14 @@ impl Journal {
         let standing: Vec<(u64, Change)> =
             self.state.lock().standing.iter().rev().filter(|(_, c)| which(c)).cloned().collect();
         let mut failed = Vec::new();
+        let limit = Instant::now() + UNDO_MAX;
         for (id, change) in standing {
             if let Some(output) = output {
                 output.status(&format!("undo: {} {} in {}", change.kind(), change.name(), change.region()));
             }
-            let undone = with_retries(aws, &change).await;
+            let undone = timeout_at(limit, with_retries(aws, &change)).await.unwrap_or_else(|_| {
+                Err(anyhow::anyhow!("undoing everything took longer than {} s", UNDO_MAX.as_secs()))
+            });
             let (state, error) = match &undone {
                 Ok(()) => (UndoState::Undone, None),
                 Err(error) => (UndoState::Failed, Some(format!("{error:#}"))),
@@ -97,7 +120,10 @@ impl Journal {
                 tracing::error!(%error, "the undo journal cannot be written");
             }
             match undone {
-                Ok(()) => inner.standing.retain(|(standing, _)| *standing != id),
+                Ok(()) => {
+                    inner.standing.retain(|(standing, _)| *standing != id);
+                    inner.undone.push(change);
+                }
                 Err(error) => failed.push((change, format!("{error:#}"))),
             }
         }

@@ -94,7 +94,7 @@ impl Plan {
             faults: scenario.step.iter().flat_map(faults).collect(),
             telemetry_per_s: per_s(scenario.load.telemetry.as_ref().map(|t| *t.every)),
             shadow_updates_per_s,
-            duration_s_max: scenario.step.iter().map(seconds_max).sum::<u64>()
+            duration_s_max: scenario.step.iter().map(|step| step.time_max().as_secs()).sum::<u64>()
                 + scenario.converge_at_most.as_secs(),
         })
     }
@@ -119,16 +119,6 @@ fn faults(step: &Step) -> Vec<&'static str> {
     match step {
         Step::Break(step) => step.faults.iter().map(|fault| fault.entry().name).collect(),
         _ => Vec::new(),
-    }
-}
-
-fn seconds_max(step: &Step) -> u64 {
-    match step {
-        Step::Provision(step) => step.at_most.as_secs(),
-        Step::Connect(step) => step.at_most.as_secs(),
-        Step::Hold(step) => step.time.as_secs(),
-        Step::Break(step) => step.at_most.as_secs(),
-        Step::Heal(step) => step.at_most.as_secs(),
     }
 }
 

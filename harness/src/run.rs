@@ -3,17 +3,20 @@
 
 mod finish;
 mod interrupt;
+mod limits;
 mod shout;
 mod status;
 mod steps;
 mod sweep;
 
 use std::{
+    panic::AssertUnwindSafe,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
 use anyhow::Context;
+use futures::FutureExt;
 use gameday_report::{
     ExitCode,
     record::{EndReason, Event, Folder, RunInfo},
@@ -26,7 +29,7 @@ use crate::{
     clock::RunClock,
     deploy::Deployment,
     fault::FaultName,
-    fleet::{Made, Resolver, Shared},
+    fleet::{Made, Resolver, Shared, Workshop},
     journal::Journal,
     measure::{Recorder, sample},
     names::device_name,
@@ -66,6 +69,7 @@ pub(crate) struct Game {
     resolver: Arc<Resolver>,
     deployment: Option<Deployment>,
     devices: Vec<Made>,
+    workshop: Option<Arc<Workshop>>,
     fleet: Option<Arc<Shared>>,
     /// Faults that are applied now.
     broken: Vec<FaultName>,
@@ -90,32 +94,43 @@ pub(crate) enum Played {
 /// # Errors
 /// Only when there is no record to write into; everything later is in the record.
 pub(crate) async fn run(options: RunOptions) -> anyhow::Result<ExitCode> {
+    let descriptors = limits::raise_descriptors();
     let name = scenario_name(&options.scenario_path);
     let id = run_id();
+    // A target that is not there leaves no folder behind.
+    let target = match Target::open(&options.target, &options.scenario.twin).await {
+        Ok(target) => target,
+        Err(error) => {
+            crate::output::to_stderr(&format!("refused, nothing was changed: {error:#}"));
+            return Ok(ExitCode::Refused);
+        }
+    };
     let clock = RunClock::start();
     let path = folder_path(&options.out, &name, clock, &id);
     let folder = Folder::create(&path).context("the run folder could not be made")?;
     crate::log::to_file(&folder.log())?;
     point_latest(&path);
-    let plan = Plan::of(&options.scenario, options.scenario.twin.quota_scale)?;
+    let plan = Plan::of(&options.scenario, target.endpoints.quota_scale)?;
     std::fs::write(folder.plan(), serde_json::to_string_pretty(&plan)?)?;
     std::fs::write(folder.scenario(), toml::to_string(&options.scenario)?)?;
 
     let output = Arc::new(Output::new());
     output.line(&format!("gameday {} | {}", env!("CARGO_PKG_VERSION"), options.scenario.title));
     output.line(&format!("      run {id}, seed {}, {}", options.seed, path.display()));
-    let target = Target::open(&options.target, &options.scenario.twin).await?;
     let mut game = Game::new(&options, id, folder.clone(), clock, output.clone(), target).await?;
     game.recorder.event(Event::RunBegan(info(&options, &game, &name)));
     let sampling = CancellationToken::new();
     let sampler = tokio::spawn(sample(game.recorder.clone(), folder.clone(), sampling.clone()));
-    let interrupt = interrupt::watch(game.journal.clone(), output.clone());
+    let interrupt = interrupt::watch(game.journal.clone(), output.clone())?;
 
     let played = tokio::select! {
-        played = game.play() => played,
+        // A panic heals as an error does.
+        played = AssertUnwindSafe(game.play(descriptors)).catch_unwind() => {
+            played.unwrap_or_else(|_| Played::Failed(anyhow::anyhow!("gameday panicked; see its output")))
+        }
         () = interrupt.cancelled() => Played::Interrupted,
     };
-    let (reason, detail) = game.finish(played).await;
+    let (reason, detail) = game.finish(played, &interrupt).await;
     sampling.cancel();
     // Its last sample is part of the record.
     let _ = sampler.await;
@@ -140,7 +155,7 @@ impl Game {
         let names = (0..scenario.fleet.devices).map(|n| device_name(&id, n));
         let recorder = Recorder::create(&folder, clock, &[target.primary(), target.secondary()], names)?;
         Ok(Self {
-            aws: Aws::connect(&target.endpoints, scenario.twin.quota_scale).await,
+            aws: Aws::connect(&target.endpoints).await,
             resolver: Arc::new(Resolver::new(&target.endpoints)?),
             journal: Arc::new(Journal::create(&folder)?),
             target: Arc::new(target),
@@ -151,6 +166,7 @@ impl Game {
             recorder,
             deployment: None,
             devices: Vec::new(),
+            workshop: None,
             fleet: None,
             broken: Vec::new(),
             device_tasks: TaskTracker::new(),

@@ -242,6 +242,30 @@ impl Scenario {
         self.objectives.iter().filter_map(|(metric, text)| Objective::parse(metric, text).ok()).collect()
     }
 
+    /// Every time within its limits; those that a protocol carries as seconds are whole seconds.
+    fn check_spans(&self, cname: &Cname) -> Result<(), (String, String)> {
+        let (none, ms10, s1) = (Span::milliseconds(0), Span::milliseconds(10), Span::seconds(1));
+        let telemetry = self.load.telemetry.as_ref().map(|t| ("load.telemetry.every", t.every, ms10, false));
+        let shadow = self.load.shadow.as_ref().map(|s| ("load.shadow.every", s.every, ms10, false));
+        let spans = [
+            ("fleet.keep_alive", self.fleet.keep_alive, s1, true),
+            ("fleet.connect_timeout", self.fleet.connect_timeout, s1, true),
+            ("fleet.strategy.cname.every", cname.every, Span::milliseconds(100), false),
+            ("dns.ttl", self.dns.ttl, s1, true),
+            ("twin.replication_delay", self.twin.replication_delay, none, false),
+            ("converge_at_most", self.converge_at_most, none, false),
+        ];
+        for (path, span, least, whole) in spans.into_iter().chain(telemetry).chain(shadow) {
+            if span < least || span > SPAN_MAX {
+                return Err((path.to_owned(), format!("must be {least} to 24h")));
+            }
+            if whole && span.subsec_nanos() != 0 {
+                return Err((path.to_owned(), "must be whole seconds".to_owned()));
+            }
+        }
+        Ok(())
+    }
+
     /// The first thing that is wrong: key path and what to do.
     fn check(&self) -> Result<(), (String, String)> {
         let wrong = |path: &str, message: &str| Err((path.to_owned(), message.to_owned()));
@@ -249,9 +273,7 @@ impl Scenario {
             return wrong("fleet.devices", &format!("must be 1 to {DEVICES_MAX}"));
         }
         let Strategy::Cname(cname) = &self.fleet.strategy;
-        if cname.every.is_zero() {
-            return wrong("fleet.strategy.cname.every", "must be longer than 0s");
-        }
+        self.check_spans(cname)?;
         if let Some(telemetry) = &self.load.telemetry {
             if telemetry.qos != 1 {
                 return wrong(
@@ -259,20 +281,14 @@ impl Scenario {
                     "must be 1: QoS 0 is never acknowledged, and AWS IoT has no 2",
                 );
             }
-            if telemetry.every.is_zero() {
-                return wrong("load.telemetry.every", "must be longer than 0s");
-            }
             if !(16..=131_072).contains(&telemetry.bytes) {
                 return wrong("load.telemetry.bytes", "must be 16 to 131072 (AWS IoT's limit)");
             }
         }
-        if let Some(shadow) = &self.load.shadow {
-            if shadow.every.is_zero() {
-                return wrong("load.shadow.every", "must be longer than 0s");
-            }
-            if !(1..=100).contains(&shadow.keys) {
-                return wrong("load.shadow.keys", "must be 1 to 100: a shadow has 8 KB");
-            }
+        if let Some(shadow) = &self.load.shadow
+            && !(1..=100).contains(&shadow.keys)
+        {
+            return wrong("load.shadow.keys", "must be 1 to 100: a shadow has 8 KB");
         }
         if ![10, 30].contains(&self.dns.health_check.interval.as_secs()) {
             return wrong("dns.health_check.interval", "must be 10s or 30s: Route 53 has no other");
@@ -292,6 +308,9 @@ impl Scenario {
         Ok(())
     }
 }
+
+/// The longest time that a scenario may name: longer is a slip of the pen.
+const SPAN_MAX: Span = Span::seconds(24 * 3_600);
 
 /// Devices of one process: a device takes two descriptors with the embedded twin, of which a process here has 20,000.
 const DEVICES_MAX: u32 = 9_000;

@@ -185,8 +185,10 @@ fn faults(timeline: &Timeline) -> Vec<FaultRow> {
 
 fn failback_outage(traces: &BTreeMap<&str, Trace<'_>>) -> Vec<u64> {
     let moves = traces.values().flat_map(|trace| &trace.moves);
-    let outage =
-        |way: &&&crate::record::Move| Some(way.first_ack_us.saturating_sub(way.last_ack_us.or(way.left_us)?));
+    // Until it left of its own will it was served, whenever its last publish happened to be due.
+    let outage = |way: &&&crate::record::Move| {
+        Some(way.first_ack_us.saturating_sub(way.left_us.max(way.last_ack_us)?))
+    };
     let mut outages: Vec<u64> =
         moves.filter(|way| way.direction == Direction::Failback).filter_map(|way| outage(&way)).collect();
     outages.sort_unstable();

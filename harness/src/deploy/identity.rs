@@ -30,30 +30,28 @@ impl Site<'_> {
         Ok(())
     }
 
-    /// An ACTIVE certificate with a policy. The policy's undo takes the certificate along.
+    /// An ACTIVE certificate with a policy. The policy's undo takes the certificate along, which is why the two calls are a
+    /// task of their own: an interrupt does not come between them.
     pub(super) async fn issue(&self, clients: &RegionClients, policy: &str) -> anyhow::Result<Identity> {
-        let (key, csr) = key_and_csr(policy)?;
-        let made = clients
-            .iot
-            .create_certificate_from_csr()
-            .certificate_signing_request(csr)
-            .set_as_active(true)
-            .send()
-            .await
-            .map_err(|e| anyhow!(describe(&e)))
-            .with_context(|| format!("no certificate for {policy} in {}", clients.region))?;
-        let arn = made.certificate_arn().context("a certificate without its ARN")?;
-        clients
-            .iot
-            .attach_policy()
-            .policy_name(policy)
-            .target(arn)
-            .send()
-            .await
-            .map_err(|e| anyhow!(describe(&e)))?;
-        Ok(Identity {
-            certificate_pem: made.certificate_pem().context("a certificate without its PEM")?.to_owned(),
-            key_der: key.serialize_der(),
-        })
+        let (clients, policy) = (clients.clone(), policy.to_owned());
+        tokio::spawn(async move { issue(&clients, &policy).await }).await?
     }
+}
+
+async fn issue(clients: &RegionClients, policy: &str) -> anyhow::Result<Identity> {
+    let (key, csr) = key_and_csr(policy)?;
+    let create =
+        clients.iot.create_certificate_from_csr().certificate_signing_request(csr).set_as_active(true);
+    let made = create
+        .send()
+        .await
+        .map_err(|e| anyhow!(describe(&e)))
+        .with_context(|| format!("no certificate for {policy} in {}", clients.region))?;
+    let arn = made.certificate_arn().context("a certificate without its ARN")?;
+    let attach = clients.iot.attach_policy().policy_name(policy).target(arn).send().await;
+    attach.map_err(|e| anyhow!(describe(&e)))?;
+    Ok(Identity {
+        certificate_pem: made.certificate_pem().context("a certificate without its PEM")?.to_owned(),
+        key_der: key.serialize_der(),
+    })
 }

@@ -13,7 +13,7 @@ use rumqttc::{
     AsyncClient, ConnectReturnCode, Event, EventLoop, Incoming, Outgoing, PublishOptions, QoS,
     SubscribeFilter,
 };
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 use tokio::{
     sync::watch,
     time::{sleep_until, timeout},
@@ -21,9 +21,9 @@ use tokio::{
 
 use super::{
     device::{Device, Follow, changed},
-    schedule::Schedule,
+    load::{Load, shadow_body, telemetry_body},
 };
-use crate::{measure::Metric, scenario::ShadowLoad};
+use crate::measure::Metric;
 
 /// Requests that wait for the client; a send that finds it full counts as unsent.
 const QUEUE_MAX: usize = 32;
@@ -49,8 +49,17 @@ pub(super) enum End {
 #[derive(Debug, Clone, Copy)]
 struct Sent {
     intended_us: u64,
-    /// Shadow updates are acknowledged by `accepted`, not by PUBACK.
-    telemetry: bool,
+    kind: Kind,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Kind {
+    Hello,
+    Telemetry,
+    /// Acknowledged by `accepted`, not by PUBACK.
+    Shadow {
+        seq: u64,
+    },
 }
 
 /// What the loops share.
@@ -98,26 +107,20 @@ impl Connection {
         let state = Mutex::new(State::default());
         let (stage, _) = watch::channel(Stage::Connecting);
         let shared = device.shared.clone();
-        let mut schedules = Schedules { telemetry: device.telemetry, shadow: device.shadow };
-        let view = View {
-            device: &*device,
-            follow: &*follow,
-            client: &client,
-            state: &state,
-            stage: &stage,
-            attempt_us,
-        };
-        let mut moved = None;
+        let (at, mut load) = (follow.clone(), device.load);
+        let view =
+            View { device: &*device, follow: &at, client: &client, state: &state, stage: &stage, attempt_us };
         let ended = tokio::select! {
             () = view.drive(&mut events) => None,
-            () = view.send(&mut schedules) => Some(End::Stopped),
-            next = changed(&shared, follow.clone()) => { moved = Some(next); Some(End::AnswerChanged) }
+            () = view.send(&mut load) => Some(End::Stopped),
+            () = changed(&shared, follow) => Some(End::AnswerChanged),
             () = shared.stop.cancelled() => Some(End::Stopped),
         };
+        device.load = load;
         let State { connack_us, first_ack_us, last_ack_us, error, .. } = state.into_inner();
         let error = error.unwrap_or_default();
         let end = ended.unwrap_or(if connack_us.is_some() { End::Lost } else { End::Failed });
-        let region = follow.region.clone();
+        let region = at.region;
         if connack_us.is_some() {
             if let Some(meter) = shared.recorder.meter().region(&region) {
                 meter.connected.fetch_sub(1, Relaxed);
@@ -146,10 +149,6 @@ impl Connection {
             device.attempts = 0;
             device.last_ack_us = last_ack_us;
         }
-        (device.telemetry, device.shadow) = (schedules.telemetry, schedules.shadow);
-        if let Some(next) = moved {
-            *follow = next;
-        }
         (end, first_ack_us.is_some())
     }
 }
@@ -161,12 +160,6 @@ async fn leave(client: &AsyncClient, events: &mut EventLoop) {
         // A peer that is not there takes no goodbye.
         let _ = timeout(LEAVE, goodbye).await;
     }
-}
-
-/// The device's schedules while it is connected.
-struct Schedules {
-    telemetry: Option<Schedule>,
-    shadow: Option<Schedule>,
 }
 
 /// What the loops of one connection see.
@@ -209,6 +202,15 @@ impl View<'_> {
                 let mut state = self.state.lock();
                 if let Some(sent) = state.queued.pop_front() {
                     state.in_flight.insert(*id, sent);
+                    if let Kind::Shadow { seq } = sent.kind {
+                        let shared = &self.device.shared;
+                        shared.recorder.ledger().sent(
+                            self.device.number,
+                            seq,
+                            &self.follow.region,
+                            self.now_us(),
+                        );
+                    }
                 }
             }
             Event::Incoming(Incoming::PubAck(ack)) => self.acknowledged(ack.pkid),
@@ -254,11 +256,13 @@ impl View<'_> {
         let connack_us = state.connack_us.unwrap_or(now_us);
         drop(state);
         let recorder = &self.device.shared.recorder;
-        if sent.telemetry {
+        if let Kind::Telemetry = sent.kind {
             recorder.meter().latency(Metric::PublishAck, now_us.saturating_sub(sent.intended_us));
-            if let Some(meter) = recorder.meter().region(&self.follow.region) {
-                meter.telemetry_acked.fetch_add(1, Relaxed);
-            }
+        }
+        if let Kind::Telemetry | Kind::Hello = sent.kind
+            && let Some(meter) = recorder.meter().region(&self.follow.region)
+        {
+            meter.telemetry_acked.fetch_add(1, Relaxed);
         }
         if first {
             self.record_move(connack_us, now_us);
@@ -315,118 +319,70 @@ impl View<'_> {
     }
 
     /// Sends on the schedules until the load ends.
-    async fn send(&self, schedules: &mut Schedules) {
+    async fn send(&self, load: &mut Load) {
+        let shared = &self.device.shared;
         let mut stage = self.stage.subscribe();
         // The sender lives as long as this loop.
         let _ = stage.wait_for(|s| *s >= Stage::Connected).await;
-        self.begin(schedules);
         self.hello();
         let _ = stage.wait_for(|s| *s >= Stage::Subscribed).await;
-        loop {
-            let next = [schedules.telemetry, schedules.shadow].into_iter().flatten().map(|s| s.next_us).min();
-            let Some(next_us) = next else {
-                return std::future::pending().await;
-            };
+        load.begin(shared, self.device.number);
+        load.own_up(shared, self.device.number);
+        while let Some(next_us) = load.next_us() {
             tokio::select! {
-                () = self.device.shared.load_stop.cancelled() => return std::future::pending().await,
-                () = sleep_until(self.device.shared.recorder.clock().instant(next_us)) => {}
+                () = shared.load_stop.cancelled() => break,
+                () = sleep_until(shared.recorder.clock().instant(next_us)) => {}
             }
             let now_us = self.now_us();
-            if let Some(due_us) = schedules.telemetry.as_mut().and_then(|s| s.take(now_us)) {
-                self.telemetry(due_us, now_us);
+            let due = load.take(now_us);
+            if let Some(due_us) = due.telemetry_us {
+                self.telemetry(due_us, now_us, true);
             }
-            if let Some(due_us) = schedules.shadow.as_mut().and_then(|s| s.take(now_us)) {
+            if let Some(due_us) = due.shadow_us {
                 self.shadow(due_us, now_us);
             }
         }
+        std::future::pending::<()>().await;
     }
 
-    /// Starts the schedules with the first connection; later ones own up to what was due meanwhile.
-    fn begin(&self, schedules: &mut Schedules) {
-        let shared = &self.device.shared;
-        let now_us = self.now_us();
-        let load = &shared.scenario.load;
-        let (phase_a, phase_b) = phases(shared.seed, self.device.number);
-        if let Some(telemetry) = &load.telemetry {
-            let schedule =
-                schedules.telemetry.get_or_insert_with(|| Schedule::new(now_us, *telemetry.every, phase_a));
-            while schedule.take(now_us).is_some() {
-                shared.recorder.meter().unsent.fetch_add(1, Relaxed);
-            }
-        }
-        if let Some(shadow) = &load.shadow {
-            let schedule =
-                schedules.shadow.get_or_insert_with(|| Schedule::new(now_us, *shadow.every, phase_b));
-            while let Some(due_us) = schedule.take(now_us) {
-                // A line in the ledger without a Region: never sent.
-                shared.recorder.ledger().intend(self.device.number, due_us);
-                shared.recorder.meter().unsent.fetch_add(1, Relaxed);
-            }
-        }
-    }
-
-    /// The first message on each connection: its acknowledgement is what ends a move.
+    /// The first message on each connection: its acknowledgement is what ends a move. It is beside the schedule, and its
+    /// latency is no sample of the load's.
     fn hello(&self) {
         let now_us = self.now_us();
-        self.telemetry(now_us, now_us);
+        self.telemetry(now_us, now_us, false);
     }
 
-    fn telemetry(&self, intended_us: u64, now_us: u64) {
-        let shared = &self.device.shared;
-        let bytes = shared.scenario.load.telemetry.as_ref().map_or(64, |t| t.bytes);
-        let mut body = json!({"run": shared.run, "intended_us": intended_us}).to_string();
-        while body.len() < bytes as usize {
-            body.push(' ');
-        }
-        self.publish(format!("dt/gameday/{}", self.device.name), body, intended_us, now_us, true);
+    fn telemetry(&self, intended_us: u64, now_us: u64, scheduled: bool) {
+        let body = telemetry_body(&self.device.shared, intended_us);
+        let kind = if scheduled { Kind::Telemetry } else { Kind::Hello };
+        self.publish(format!("dt/gameday/{}", self.device.name), body, intended_us, now_us, kind);
     }
 
     fn shadow(&self, intended_us: u64, now_us: u64) {
         let shared = &self.device.shared;
         let Some(load) = &shared.scenario.load.shadow else { return };
         let seq = shared.recorder.ledger().intend(self.device.number, intended_us);
-        let body = shadow_body(&shared.run, seq, load);
         let topic = format!("$aws/things/{}/shadow/update", self.device.name);
-        if self.publish(topic, body, intended_us, now_us, false) {
-            shared.recorder.ledger().sent(self.device.number, seq, &self.follow.region, now_us);
-        }
+        self.publish(topic, shadow_body(&shared.run, seq, load), intended_us, now_us, Kind::Shadow { seq });
     }
 
-    fn publish(&self, topic: String, body: String, intended_us: u64, now_us: u64, telemetry: bool) -> bool {
+    fn publish(&self, topic: String, body: String, intended_us: u64, now_us: u64, kind: Kind) {
         let meter = self.device.shared.recorder.meter();
         // The queue of the client and ours go together, so that packet ids are matched in order.
         let mut state = self.state.lock();
         if self.client.try_publish(topic, body, PublishOptions::at_least_once()).is_err() {
             meter.unsent.fetch_add(1, Relaxed);
-            return false;
+            return;
         }
-        state.queued.push_back(Sent { intended_us, telemetry });
+        state.queued.push_back(Sent { intended_us, kind });
         drop(state);
         if now_us.saturating_sub(intended_us) > LATE_US {
             meter.late_sends.fetch_add(1, Relaxed);
         }
-        true
     }
 }
 
 /// The sequence number that a shadow reply carries as its client token.
 fn token(payload: &[u8]) -> Option<u64> {
     serde_json::from_slice::<Value>(payload).ok()?["clientToken"].as_str()?.parse().ok()
-}
-
-fn shadow_body(run: &str, seq: u64, load: &ShadowLoad) -> String {
-    let mut reported = Map::new();
-    reported.insert("gameday".to_owned(), json!({"run": run, "seq": seq}));
-    for key in 0..load.keys {
-        reported.insert(format!("k{key}"), json!(seq.wrapping_mul(31).wrapping_add(u64::from(key)) % 1_000));
-    }
-    json!({"state": {"reported": reported}, "clientToken": seq.to_string()}).to_string()
-}
-
-/// Where in their first period a device's schedules begin: spread over the fleet by the golden ratio, moved by the seed.
-fn phases(seed: u64, number: u32) -> (f64, f64) {
-    const GOLDEN: f64 = 0.618_033_988_749_894_9;
-    let offset = (seed % 1_000) as f64 / 1_000.0;
-    let phase = |n: f64| (offset + n * GOLDEN).fract();
-    (phase(f64::from(number)), phase(f64::from(number) + 0.5))
 }

@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use super::{
     Dialer, Made, Shared,
     connection::{Connection, End},
-    schedule::Schedule,
+    load::Load,
 };
 use crate::scenario::Strategy;
 
@@ -27,8 +27,8 @@ pub(super) struct Follow {
     pub(super) region: String,
     /// When its resolver first gave this answer.
     pub(super) resolved_us: u64,
-    /// It may be kept until then.
-    fresh_until: Instant,
+    /// The resolver is not asked again before: the period and the TTL have run out then.
+    next_ask: Instant,
 }
 
 /// A device and what it carries from connection to connection.
@@ -37,9 +37,7 @@ pub(super) struct Device {
     pub(super) number: u32,
     pub(super) name: String,
     pub(super) dialer: Dialer,
-    /// `None` until the first connection: load begins then.
-    pub(super) telemetry: Option<Schedule>,
-    pub(super) shadow: Option<Schedule>,
+    pub(super) load: Load,
     pub(super) rng: ChaCha8Rng,
     /// The Region of the last connection that had a publish acknowledged.
     pub(super) region: Option<String>,
@@ -63,8 +61,7 @@ impl Device {
             number: made.number,
             name: made.name.clone(),
             dialer,
-            telemetry: None,
-            shadow: None,
+            load: Load::default(),
             rng: ChaCha8Rng::seed_from_u64(seed),
             region: None,
             last_ack_us: None,
@@ -81,12 +78,17 @@ impl Device {
             () = stop.cancelled() => return,
             follow = self.first_answer() => follow,
         };
-        let mut follow = first;
+        self.follow(first).await;
+        self.load.own_up(&self.shared, self.number);
+    }
+
+    async fn follow(&mut self, mut follow: Follow) {
+        let stop = self.shared.stop.clone();
         let mut failures: u32 = 0;
-        while !stop.is_cancelled() {
+        while !self.shared.stop.is_cancelled() {
             self.attempts += 1;
-            let connection = Connection::new(&self, &follow);
-            let (end, acked) = connection.run(&mut self, &mut follow).await;
+            let connection = Connection::new(self, &follow);
+            let (end, acked) = connection.run(self, &mut follow).await;
             failures = if acked { 0 } else { failures + 1 };
             match end {
                 End::AnswerChanged => {}
@@ -97,7 +99,7 @@ impl Device {
                     tokio::select! {
                         () = stop.cancelled() => {}
                         () = sleep(pause) => {}
-                        next = changed(&self.shared, follow.clone()) => follow = next,
+                        () = changed(&self.shared, &mut follow) => {}
                     }
                 }
             }
@@ -139,30 +141,38 @@ impl Device {
     }
 }
 
-/// Waits until the fleet's name points elsewhere: asks on the scenario's period, and never before the TTL has run out.
-/// A resolver that fails leaves the device where it is.
-pub(super) async fn changed(shared: &Shared, mut follow: Follow) -> Follow {
+/// Follows the fleet's name until it points elsewhere: asks on the scenario's period, and never before the TTL has run
+/// out. When to ask next is kept in `follow`, so that it does not start anew with each attempt. A resolver that fails
+/// leaves the device where it is.
+pub(super) async fn changed(shared: &Shared, follow: &mut Follow) {
     let Strategy::Cname(strategy) = &shared.scenario.fleet.strategy;
-    let mut next = Instant::now() + *strategy.every;
     loop {
-        sleep_until(next.max(follow.fresh_until)).await;
-        next = Instant::now() + *strategy.every;
-        if let Some(answer) = ask(shared).await {
-            if answer.host != follow.host {
-                return answer;
+        sleep_until(follow.next_ask).await;
+        match ask(shared).await {
+            Some(answer) if answer.host != follow.host => {
+                *follow = answer;
+                return;
             }
-            follow.fresh_until = answer.fresh_until;
+            Some(answer) => follow.next_ask = answer.next_ask,
+            None => follow.next_ask = Instant::now() + *strategy.every,
         }
     }
 }
 
 async fn ask(shared: &Shared) -> Option<Follow> {
-    let answer = shared.resolver.cname(&shared.fleet_name).await.ok()?;
+    let Strategy::Cname(strategy) = &shared.scenario.fleet.strategy;
+    let answer = match shared.resolver.cname(&shared.fleet_name).await {
+        Ok(answer) => answer,
+        Err(error) => {
+            tracing::debug!(error = %format!("{error:#}"), "the resolver failed");
+            return None;
+        }
+    };
     let region = shared.target.region_of(&answer.host)?.to_owned();
     Some(Follow {
         host: answer.host,
         region,
         resolved_us: shared.recorder.now_us(),
-        fresh_until: Instant::now() + answer.ttl,
+        next_ask: Instant::now() + (*strategy.every).max(answer.ttl),
     })
 }

@@ -3,11 +3,13 @@
 
 use std::{sync::Arc, time::Duration};
 
-use anyhow::{Context, anyhow};
+use anyhow::{Context, anyhow, bail};
 use aws_sdk_iot::types::{AttributePayload, CertificateStatus};
 use futures::{StreamExt, TryStreamExt, stream};
 use gameday_report::record::Event;
+use parking_lot::Mutex;
 use tokio::task::JoinSet;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::Made;
 use crate::{
@@ -23,13 +25,20 @@ const PARALLEL: usize = 64;
 const POLL: Duration = Duration::from_millis(50);
 
 /// What provisioning works with.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct Workshop {
     pub(crate) run: String,
     pub(crate) aws: Aws,
     pub(crate) recorder: Recorder,
     /// The policy of the devices.
     pub(crate) policy: String,
+    /// ARNs of every certificate that was issued, whatever became of its device.
+    pub(crate) issued: Mutex<Vec<String>>,
+    /// No device is begun any more; those that are under way are finished.
+    pub(crate) stop: CancellationToken,
+    /// Devices under way. They are tasks of their own, so that an interrupt never comes between a certificate and the
+    /// policy by which it is found again.
+    pub(crate) tasks: TaskTracker,
 }
 
 /// Makes `count` devices in the primary. From the moment that a device is made it is looked for in the secondary; the
@@ -41,8 +50,9 @@ pub(crate) async fn provision(
     let mut looking = JoinSet::new();
     let mut devices: Vec<Made> = stream::iter(0..count)
         .map(|number| {
-            let workshop = workshop.clone();
-            async move { workshop.make(number).await }
+            let maker = workshop.clone();
+            let made = workshop.tasks.spawn(async move { maker.make(number).await });
+            async move { made.await? }
         })
         .buffer_unordered(PARALLEL)
         .inspect_ok(|device| {
@@ -61,6 +71,11 @@ impl Workshop {
         let (common_name, region) = (name.clone(), self.aws.primary.region.clone());
         // Keys are made beside the runtime, so that they do not delay what it times.
         let (key, csr) = tokio::task::spawn_blocking(move || key_and_csr(&common_name)).await??;
+        // Devices are made no faster than they can be confirmed: a turn that is waited for would count as lag.
+        self.aws.pace.take("confirm", "DescribeCertificate").await;
+        if self.stop.is_cancelled() {
+            bail!("stopped");
+        }
         let iot = &self.aws.primary.iot;
         let failed = |what: &str| format!("{name}: {what} in {region} failed");
 
@@ -74,6 +89,7 @@ impl Workshop {
             .with_context(|| failed("CreateCertificateFromCsr"))?;
         let arn = certificate.certificate_arn().context("a certificate without its ARN")?.to_owned();
         let pem = certificate.certificate_pem().context("a certificate without its PEM")?.to_owned();
+        self.issued.lock().push(arn.clone());
 
         // The policy first: from here on the certificate is found again by what it is attached to.
         self.aws.pace.take(&region, "AttachPolicy").await;
@@ -106,7 +122,8 @@ impl Workshop {
             if secondary.iot.describe_thing().thing_name(&device.name).send().await.is_ok() {
                 break;
             }
-            absent_us = absent_us.max(asked_us);
+            // Since this question, and no longer, it may have been there.
+            absent_us = asked_us;
             tokio::time::sleep(POLL).await;
         }
         loop {
@@ -119,7 +136,7 @@ impl Workshop {
                 self.seen(device, seen_us, seen_us.saturating_sub(absent_us));
                 return;
             }
-            absent_us = absent_us.max(asked_us);
+            absent_us = asked_us;
             tokio::time::sleep(POLL).await;
         }
     }

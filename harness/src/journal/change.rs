@@ -39,6 +39,11 @@ pub(crate) enum Cure {
 }
 
 impl Change {
+    /// Whether this brings further things into being while it stands: rules and functions that replicate.
+    pub(crate) fn makes_more(&self) -> bool {
+        matches!(self, Self::TopicRule { .. } | Self::Function { .. })
+    }
+
     /// What is changed, in a word.
     pub(crate) fn kind(&self) -> &'static str {
         match self {

@@ -4,15 +4,12 @@ use std::fmt::Write;
 
 use anyhow::{Context, bail};
 use aws_lc_rs::digest::{SHA256, digest};
-use aws_sdk_route53::types::HealthCheckConfig;
 
 use crate::{
     aws::{Aws, describe},
     target,
 };
 
-/// A pending change of a health check is tried this often when somebody else changed it between.
-const VERSION_ATTEMPTS_MAX: u32 = 3;
 /// Switches a fault of the twin off and reads back that it is.
 pub(super) async fn switch_off(api_url: &str, fault: &gameday_twin::Fault) -> anyhow::Result<()> {
     target::switch_fault(api_url, fault, false).await?;
@@ -22,42 +19,40 @@ pub(super) async fn switch_off(api_url: &str, fault: &gameday_twin::Fault) -> an
     Ok(())
 }
 
-/// A health check's configuration.
-pub(crate) async fn health_check(aws: &Aws, id: &str) -> anyhow::Result<HealthCheckConfig> {
-    let got = aws.route53.get_health_check().health_check_id(id).send().await;
-    let got = got.map_err(|e| anyhow::anyhow!(describe(&e)))?;
-    let check = got.health_check().context("Route 53 answered without the health check")?;
-    check.health_check_config().cloned().context("the health check has no configuration")
-}
-
 /// Gives a health check's path its last character back, if it lacks it, and reads back that it is the path before.
 pub(super) async fn restore_path(aws: &Aws, id: &str, last: char, path_sha256: &str) -> anyhow::Result<()> {
-    let config = health_check(aws, id).await?;
-    let now = config.resource_path().context("the health check has no path")?;
-    if sha256(now) == path_sha256 {
+    let now = health_check_path(aws, id).await?;
+    if sha256(&now.path) == path_sha256 {
         return Ok(());
     }
-    let whole = format!("{now}{last}");
+    let whole = format!("{}{last}", now.path);
     if sha256(&whole) != path_sha256 {
         bail!("the health check's path was changed by someone else; it is left as it is");
     }
-    set_path(aws, id, &whole).await
+    set_path(aws, id, &whole, now.version).await
 }
 
-/// Sets a health check's path, with its version as compare-and-set, and reads it back.
-pub(crate) async fn set_path(aws: &Aws, id: &str, path: &str) -> anyhow::Result<()> {
-    for attempt in 1..=VERSION_ATTEMPTS_MAX {
-        let got = aws.route53.get_health_check().health_check_id(id).send().await;
-        let got = got.map_err(|e| anyhow::anyhow!(describe(&e)))?;
-        let version = got.health_check().map(aws_sdk_route53::types::HealthCheck::health_check_version);
-        let update = aws.route53.update_health_check().health_check_id(id).set_health_check_version(version);
-        match update.resource_path(path).send().await {
-            Ok(_) => break,
-            Err(error) if attempt == VERSION_ATTEMPTS_MAX => bail!(describe(&error)),
-            Err(error) => tracing::warn!(error = describe(&error), "health check changed between, once more"),
-        }
-    }
-    if health_check(aws, id).await?.resource_path() != Some(path) {
+/// A health check's path, and the version that it was read at.
+pub(crate) struct HealthCheckPath {
+    pub(crate) path: String,
+    pub(crate) version: i64,
+}
+
+/// Reads a health check's path.
+pub(crate) async fn health_check_path(aws: &Aws, id: &str) -> anyhow::Result<HealthCheckPath> {
+    let got = aws.route53.get_health_check().health_check_id(id).send().await;
+    let got = got.map_err(|e| anyhow::anyhow!(describe(&e)))?;
+    let check = got.health_check().context("Route 53 answered without the health check")?;
+    let config = check.health_check_config().context("the health check has no configuration")?;
+    let path = config.resource_path().context("the health check has no path")?.to_owned();
+    Ok(HealthCheckPath { path, version: check.health_check_version() })
+}
+
+/// Sets a health check's path if it is still at `version`, and reads it back.
+pub(crate) async fn set_path(aws: &Aws, id: &str, path: &str, version: i64) -> anyhow::Result<()> {
+    let update = aws.route53.update_health_check().health_check_id(id).health_check_version(version);
+    update.resource_path(path).send().await.map_err(|e| anyhow::anyhow!(describe(&e)))?;
+    if health_check_path(aws, id).await?.path != path {
         bail!("the health check's path reads back as something else");
     }
     Ok(())

@@ -9,6 +9,8 @@ use crate::aws::{Aws, Missing, RegionClients};
 const PARALLEL: usize = 32;
 /// AWS's largest page.
 const PAGE: i32 = 250;
+/// Pages of what a policy is attached to.
+const PAGES_MAX: u32 = 400;
 
 /// Deletes every thing with the run's attribute, with its certificates and shadow, and the policy with what else it is
 /// attached to.
@@ -90,26 +92,22 @@ async fn delete_certificate(
 /// Deletes a policy with every certificate that it is still attached to, whatever thing that is of.
 pub(super) async fn delete_policy(aws: &Aws, region: &str, policy: &str) -> anyhow::Result<()> {
     let clients = aws.region(region);
-    let targets = clients.iot.list_targets_for_policy().policy_name(policy).send().await.missing_ok()?;
-    for target in targets
-        .iter()
-        .flat_map(aws_sdk_iot::operation::list_targets_for_policy::ListTargetsForPolicyOutput::targets)
-    {
-        let things = clients.iot.list_principal_things().principal(target).send().await.missing_ok()?;
-        for thing in things
-            .iter()
-            .flat_map(aws_sdk_iot::operation::list_principal_things::ListPrincipalThingsOutput::things)
-        {
-            clients
-                .iot
-                .detach_thing_principal()
-                .thing_name(thing)
-                .principal(target)
-                .send()
-                .await
-                .missing_ok()?;
+    // What was on a page is gone when the next is asked for, so that each is the first.
+    for _ in 0..PAGES_MAX {
+        let page = clients.iot.list_targets_for_policy().policy_name(policy).page_size(PAGE);
+        let page = page.send().await.missing_ok()?;
+        let targets: Vec<&String> = page.iter().flat_map(|page| page.targets().iter()).collect();
+        if targets.is_empty() {
+            break;
         }
-        delete_certificate(aws, clients, target, policy).await?;
+        for target in targets {
+            let things = clients.iot.list_principal_things().principal(target).send().await.missing_ok()?;
+            for thing in things.iter().flat_map(|t| t.things().iter()) {
+                let detach = clients.iot.detach_thing_principal().thing_name(thing).principal(target);
+                detach.send().await.missing_ok()?;
+            }
+            delete_certificate(aws, clients, target, policy).await?;
+        }
     }
     clients.iot.delete_policy().policy_name(policy).send().await.missing_ok()?;
     Ok(())

@@ -1,26 +1,43 @@
 //! The end of every run, however the steps ended: heal, converge, stop the fleet, undo, and list what is left.
 
-use std::time::Duration;
+use std::{sync::atomic::Ordering::Relaxed, time::Duration};
 
 use gameday_report::record::{EndReason, Event, StepState};
 use tokio::time::{Instant, timeout};
+use tokio_util::sync::CancellationToken;
 
 use super::{Game, Played};
 
 /// Devices get this long to say goodbye.
 const FLEET_STOP: Duration = Duration::from_secs(5);
 const POLL: Duration = Duration::from_millis(100);
+/// Acknowledgements under way get this long.
+const SETTLE: Duration = Duration::from_secs(1);
+/// Devices that are being made get this long.
+const WORKSHOP_STOP: Duration = Duration::from_secs(20);
+/// When something is left, the undo is gone through again after this pause, this often.
+const SWEEP_AGAIN: Duration = Duration::from_secs(2);
+const SWEEPS_MAX: u32 = 3;
 
 impl Game {
     /// Ends the run; the answer is its last line.
-    pub(super) async fn finish(&mut self, played: Played) -> (EndReason, Option<String>) {
+    pub(super) async fn finish(
+        &mut self,
+        played: Played,
+        interrupt: &CancellationToken,
+    ) -> (EndReason, Option<String>) {
+        let mut played = played;
         if !self.broken.is_empty() {
             self.output.line("      healing what is still broken");
             self.cure().await;
         }
         if matches!(played, Played::Completed) {
-            self.converge().await;
+            tokio::select! {
+                () = self.converge() => {}
+                () = interrupt.cancelled() => played = Played::Interrupted,
+            }
         }
+        self.stop_workshop().await;
         self.stop_fleet().await;
         if let Err(error) = self.recorder.ledger().save(&self.folder) {
             tracing::error!(error = %format!("{error:#}"), "the ledger cannot be written");
@@ -42,12 +59,15 @@ impl Game {
 
     /// Ends the load and gives the secondary its time to catch up.
     async fn converge(&mut self) {
-        let Some(fleet) = &self.fleet else { return };
+        let Some(fleet) = self.fleet.clone() else { return };
+        fleet.load_until_us.store(self.recorder.now_us(), Relaxed);
         fleet.load_stop.cancel();
         let index = u32::try_from(self.scenario.step.len() + 1).unwrap_or(u32::MAX);
         let label = "Let the secondary catch up";
         self.output.status("converge");
         self.step(index, "converge", label, StepState::Began, None);
+        // What was sent last has its time to be acknowledged before anything is said to be behind.
+        tokio::time::sleep(SETTLE).await;
         let limit = Instant::now() + *self.scenario.converge_at_most;
         while self.recorder.ledger().behind() > 0 && Instant::now() < limit {
             tokio::time::sleep(POLL).await;
@@ -59,6 +79,19 @@ impl Game {
             (StepState::TimedOut, Some(format!("{behind} devices have writes that the secondary lacks")))
         };
         self.step(index, "converge", label, state, detail);
+    }
+
+    /// Devices that are being made are finished: half of one could not be found again.
+    async fn stop_workshop(&self) {
+        let Some(workshop) = &self.workshop else { return };
+        workshop.stop.cancel();
+        workshop.tasks.close();
+        if timeout(WORKSHOP_STOP, workshop.tasks.wait()).await.is_err() {
+            tracing::warn!(
+                devices = workshop.tasks.len(),
+                "devices that were being made did not come to an end"
+            );
+        }
     }
 
     async fn stop_fleet(&mut self) {
@@ -81,7 +114,16 @@ impl Game {
         for failure in &failed {
             self.output.line(&format!("NOT UNDONE: {failure}"));
         }
-        let left = self.sweep().await;
+        let mut left = self.sweep().await;
+        for _ in 1..SWEEPS_MAX {
+            if matches!(left, Ok(0)) {
+                break;
+            }
+            // What the replicator had under way may have come after its devices were deleted.
+            tokio::time::sleep(SWEEP_AGAIN).await;
+            self.journal.repeat(&self.aws).await;
+            left = self.sweep().await;
+        }
         let (state, detail) = match (failed.len(), left) {
             (0, Ok(0)) => (StepState::Completed, None),
             (failed, Ok(left)) => {

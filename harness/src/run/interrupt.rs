@@ -1,4 +1,4 @@
-//! Ctrl-C and SIGTERM: the first stops the run, which then heals and cleans up; every later one says what is still to be
+//! Ctrl-C, SIGTERM and SIGHUP: the first stops the run, which then heals and cleans up; every later one says what is still to be
 //! undone. Nothing exits silently.
 
 use std::sync::Arc;
@@ -8,21 +8,20 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{journal::Journal, output::Output};
 
-/// A token that the first signal cancels.
-pub(super) fn watch(journal: Arc<Journal>, output: Arc<Output>) -> CancellationToken {
+/// A token that the first signal cancels. From the moment that this returns no signal ends the process.
+pub(super) fn watch(journal: Arc<Journal>, output: Arc<Output>) -> std::io::Result<CancellationToken> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    // A terminal that goes away must not leave the faults behind.
+    let mut hang_up = signal(SignalKind::hangup())?;
     let stopped = CancellationToken::new();
     let token = stopped.clone();
     tokio::spawn(async move {
-        let (Ok(mut interrupt), Ok(mut terminate)) =
-            (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-        else {
-            tracing::error!("signals cannot be caught");
-            return;
-        };
         loop {
             tokio::select! {
                 _ = interrupt.recv() => {}
                 _ = terminate.recv() => {}
+                _ = hang_up.recv() => {}
             }
             if stopped.is_cancelled() {
                 let left = journal.standing();
@@ -36,5 +35,5 @@ pub(super) fn watch(journal: Arc<Journal>, output: Arc<Output>) -> CancellationT
             }
         }
     });
-    token
+    Ok(token)
 }

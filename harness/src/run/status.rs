@@ -50,7 +50,7 @@ fn line(recorder: &Recorder, target: &Target) -> String {
     }
     let behind = recorder.ledger().behind();
     if behind > 0 {
-        let _ = write!(line, " | {behind} devices behind in {secondary}");
+        let _ = write!(line, " | behind in {secondary}: {behind}");
     }
     line
 }

@@ -1,14 +1,18 @@
 //! Playing the steps of a scenario.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::AtomicU64},
+    time::Duration,
+};
 
 use anyhow::{Context, bail};
 use futures::future::join_all;
 use gameday_report::record::{Event, FaultState, StepState};
-use tokio::time::timeout;
-use tokio_util::sync::CancellationToken;
+use parking_lot::Mutex;
+use tokio::time::{Instant, timeout, timeout_at};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::{Game, Played, status};
+use super::{Game, Played, limits, status};
 use crate::{
     deploy::Site,
     fault::Ground,
@@ -22,8 +26,8 @@ use crate::{
 
 impl Game {
     /// Pre-flight, deployment, and every step in order.
-    pub(super) async fn play(&mut self) -> Played {
-        if let Err(error) = self.preflight().await {
+    pub(super) async fn play(&mut self, descriptors: Option<u64>) -> Played {
+        if let Err(error) = self.preflight(descriptors).await {
             return Played::Refused(format!("{error:#}"));
         }
         match self.play_steps().await {
@@ -33,8 +37,14 @@ impl Game {
     }
 
     /// Both Regions answer as the ones that they should be, and nothing is broken before we break it.
-    async fn preflight(&self) -> anyhow::Result<()> {
+    async fn preflight(&self, descriptors: Option<u64>) -> anyhow::Result<()> {
         self.output.status("pre-flight");
+        limits::check(self.scenario.fleet.devices, descriptors)?;
+        // First, since a dark Region answers nothing.
+        let faults = target::active_faults(&self.target.endpoints.api_url).await?;
+        if !faults.is_empty() {
+            bail!("something is broken already: {faults:?}");
+        }
         for clients in [&self.aws.primary, &self.aws.secondary] {
             let endpoint = clients.iot.describe_endpoint().endpoint_type("iot:Data-ATS").send().await;
             let endpoint = endpoint
@@ -43,10 +53,6 @@ impl Game {
             if endpoint.endpoint_address() != Some(self.target.host(&clients.region)) {
                 bail!("{} has another data endpoint than the target says", clients.region);
             }
-        }
-        let faults = target::active_faults(&self.target.endpoints.api_url).await?;
-        if !faults.is_empty() {
-            bail!("something is broken already: {faults:?}");
         }
         Ok(())
     }
@@ -180,7 +186,8 @@ impl Game {
     async fn provision(&mut self, step: &Provision) -> anyhow::Result<Option<String>> {
         let deployment = self.deployment.as_ref().context("nothing is deployed")?;
         let policy = deployment.device_policy.clone();
-        for clients in [&self.aws.primary, &self.aws.secondary] {
+        // Undone newest first: the primary's devices go before those that were copied from them.
+        for clients in [&self.aws.secondary, &self.aws.primary] {
             self.journal.intend(Change::Fleet {
                 region: clients.region.clone(),
                 run: self.id.clone(),
@@ -192,15 +199,19 @@ impl Game {
             aws: self.aws.clone(),
             recorder: self.recorder.clone(),
             policy,
+            issued: Mutex::default(),
+            stop: CancellationToken::new(),
+            tasks: TaskTracker::new(),
         });
+        self.workshop = Some(workshop.clone());
         let count = self.scenario.fleet.devices;
-        let making = fleet::provision(&workshop, count);
-        let Ok(made) = timeout(*step.at_most, making).await else {
+        let limit = Instant::now() + *step.at_most;
+        let Ok(made) = timeout_at(limit, fleet::provision(&workshop, count)).await else {
             bail!("{count} devices could not be made within {}", step.at_most);
         };
         let (devices, connectable) = made?;
         self.devices = devices;
-        let waited = timeout(*step.at_most, connectable).await;
+        let waited = timeout_at(limit, connectable).await;
         let seen = self.recorder.board().look(|board| board.connectable);
         match waited {
             Ok(()) if seen == count => Ok(None),
@@ -219,13 +230,19 @@ impl Game {
             tls: Tls::new(&self.target.endpoints.ca_pem)?,
             fleet_name: deployment.fleet_name.clone(),
             load_stop: CancellationToken::new(),
+            load_until_us: AtomicU64::new(u64::MAX),
             stop: CancellationToken::new(),
             seed: self.seed,
         });
         self.fleet = Some(shared.clone());
-        fleet::start(&shared, &self.devices, step.rate_per_s, &self.device_tasks).await?;
-        let primary = self.target.primary().to_owned();
-        self.all_in(&primary, *step.at_most).await
+        let limit = Instant::now() + *step.at_most;
+        let starting = fleet::start(&shared, &self.devices, step.rate_per_s, &self.device_tasks);
+        let Ok(started) = timeout_at(limit, starting).await else {
+            return Ok(Some(format!("at {} a second not every device had begun by then", step.rate_per_s)));
+        };
+        started?;
+        let left = limit.saturating_duration_since(Instant::now());
+        self.all_in(self.target.primary(), left).await
     }
 
     async fn break_(&mut self, step: &Break) -> anyhow::Result<Option<String>> {
@@ -239,7 +256,8 @@ impl Game {
             self.output.line(&format!("      broken: {}", fault.entry().label));
         }
         let ground = self.ground()?;
-        let proving = join_all(step.faults.iter().map(|fault| ground.prove(*fault)));
+        let prove = |fault| async move { timeout(*step.at_most, ground.prove(fault)).await.unwrap_or(false) };
+        let proving = join_all(step.faults.iter().map(|fault| prove(*fault)));
         let (proved, reached) = tokio::join!(proving, self.until(step.until, *step.at_most));
         for (fault, proved) in step.faults.iter().zip(proved) {
             if !proved {
@@ -251,12 +269,16 @@ impl Game {
 
     async fn heal(&mut self, step: &Heal) -> anyhow::Result<Option<String>> {
         self.cure().await;
+        if let Some(fault) = self.broken.first() {
+            return Ok(Some(format!("{} could not be healed", fault.entry().label)));
+        }
         self.until(step.until, *step.at_most).await
     }
 
-    /// Cures every fault that is applied, and says so in the record.
+    /// Cures every fault that is applied, and says so in the record. Those that could not be cured stay on the list.
     pub(super) async fn cure(&mut self) {
         let failed = self.journal.cure(&self.aws).await;
+        let mut uncured = Vec::new();
         for fault in std::mem::take(&mut self.broken) {
             let Ok(ground) = self.ground() else { continue };
             let entry = fault.entry();
@@ -269,9 +291,11 @@ impl Game {
                 Some((_, why)) => {
                     ground.record(fault, FaultState::CureFailed, why.clone());
                     self.output.line(&format!("      NOT HEALED: {}: {why}", entry.label));
+                    uncured.push(fault);
                 }
             }
         }
+        self.broken = uncured;
     }
 
     fn ground(&self) -> anyhow::Result<Ground<'_>> {

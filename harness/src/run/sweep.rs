@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use gameday_report::record::{Event, Leftover};
 
 use super::Game;
@@ -92,7 +92,8 @@ impl Game {
 
     async fn certificates(&self, clients: &RegionClients) -> anyhow::Result<Vec<String>> {
         let id = |arn: &str| arn.rsplit('/').next().unwrap_or_default().to_owned();
-        let ours: BTreeSet<String> = self.devices.iter().map(|d| id(&d.certificate_arn)).collect();
+        let issued = self.workshop.as_ref().map(|w| w.issued.lock().clone()).unwrap_or_default();
+        let ours: BTreeSet<String> = issued.iter().map(|arn| id(arn)).collect();
         let mut pages = clients.iot.list_certificates().page_size(PAGE).into_paginator().send();
         let mut found = Vec::new();
         for _ in 0..CERTIFICATE_PAGES_MAX {
@@ -103,8 +104,10 @@ impl Game {
             let ids = page.certificates().iter().filter_map(|c| c.certificate_id());
             found.extend(ids.filter(|id| ours.contains(*id)).map(str::to_owned));
         }
-        tracing::warn!(region = clients.region, "more certificates than were looked through");
-        Ok(found)
+        bail!(
+            "{} has more certificates than the {CERTIFICATE_PAGES_MAX} pages that were looked through",
+            clients.region
+        )
     }
 
     async fn sweep_global(&self) -> anyhow::Result<Vec<Leftover>> {

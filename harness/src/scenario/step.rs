@@ -27,7 +27,7 @@ pub enum Step {
 pub struct Provision {
     /// How.
     pub via: ProvisionVia,
-    /// The step fails when devices are not connectable in the secondary by then.
+    /// The step times out when devices are not connectable in the secondary by then; the run goes on.
     #[serde(default = "Provision::at_most_default")]
     pub at_most: Span,
 }
@@ -46,7 +46,7 @@ pub enum ProvisionVia {
 pub struct Connect {
     /// Devices that start to connect in a second.
     pub rate_per_s: u32,
-    /// The step fails when devices are not connected by then.
+    /// The step times out when devices are not connected by then; the run goes on.
     #[serde(default = "Connect::at_most_default")]
     pub at_most: Span,
 }
@@ -96,6 +96,19 @@ pub enum Until {
     FailedBack,
 }
 
+impl Step {
+    /// How long it takes at the most.
+    pub fn time_max(&self) -> Span {
+        match self {
+            Self::Provision(step) => step.at_most,
+            Self::Connect(step) => step.at_most,
+            Self::Hold(step) => step.time,
+            Self::Break(step) => step.at_most,
+            Self::Heal(step) => step.at_most,
+        }
+    }
+}
+
 impl Provision {
     fn at_most_default() -> Span {
         Span::seconds(300)
@@ -118,7 +131,13 @@ impl Break {
 pub(super) fn check(steps: &[Step]) -> Result<(), (String, String)> {
     let wrong = |n: usize, message: &str| Err((format!("step.{n}"), message.to_owned()));
     let (mut provisioned, mut connected, mut broken) = (false, false, false);
+    if steps.is_empty() {
+        return Err(("step".to_owned(), "a scenario has at least one step".to_owned()));
+    }
     for (n, step) in steps.iter().enumerate() {
+        if step.time_max() > super::SPAN_MAX {
+            return wrong(n, "no step is longer than 24h");
+        }
         match step {
             Step::Provision(_) if provisioned => return wrong(n, "devices are provisioned already"),
             Step::Provision(_) => provisioned = true,

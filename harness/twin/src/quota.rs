@@ -100,6 +100,11 @@ impl Quotas {
         Self { list, rates, scale, state: Mutex::default() }
     }
 
+    /// What AWS's defaults of calls per second are multiplied by.
+    pub(crate) fn scale(&self) -> f64 {
+        self.scale
+    }
+
     /// Every quota, by service and code.
     pub(crate) fn list(&self) -> &[Quota] {
         &self.list

@@ -90,7 +90,7 @@ pub enum TwinError {
 }
 
 /// Where everything is. Also what `GET /_twin/endpoints` answers.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Endpoints {
     /// The AWS API, for `AWS_ENDPOINT_URL`.
     pub api_url: String,
@@ -100,6 +100,10 @@ pub struct Endpoints {
     pub ca_pem: String,
     /// The account.
     pub account: String,
+    /// AWS's default quotas of calls per second are multiplied by this.
+    pub quota_scale: f64,
+    /// How long a write to a global table takes to the other Region.
+    pub replication_delay_ms: u64,
     /// The Regions, the primary first.
     pub regions: Vec<RegionEndpoint>,
 }
@@ -126,6 +130,9 @@ impl Endpoints {
             dns: world.dns,
             ca_pem: world.pki.ca_pem.clone(),
             account: world.account.clone(),
+            quota_scale: world.quotas.scale(),
+            replication_delay_ms: u64::try_from(world.dynamodb.replication_delay().as_millis())
+                .unwrap_or(u64::MAX),
             regions: world
                 .regions
                 .iter()

@@ -123,12 +123,18 @@ fn undo(undo: &Undo) -> CheckRow {
     let leftovers: u64 = undo.sweeps.iter().map(|sweep| sweep.leftovers).sum();
     let why = match (undo.complete, undo.proved, undo.faults_left.first()) {
         (true, true, _) => format!("{numbers}; a last look at the Regions found nothing of this run."),
-        (true, false, _) => format!("{numbers}."),
+        (true, false, _) => {
+            format!("{numbers}; the record does not show a last look at both Regions and at what is global.")
+        }
         (false, _, Some(fault)) => format!("{numbers}. A fault is still in place: {fault}."),
         (false, _, None) => {
             format!("{numbers}; a last look found {} of this run.", units::plural(leftovers, "leftover"))
         }
     };
-    let verdict = if undo.complete { Verdict::Pass } else { Verdict::Fail };
+    let verdict = match (undo.complete, undo.proved) {
+        (true, true) => Verdict::Pass,
+        (true, false) => Verdict::Unknown,
+        (false, _) => Verdict::Fail,
+    };
     row("undo", "Everything was undone", verdict, why)
 }

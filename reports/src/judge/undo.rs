@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use crate::record::{Event, Record, UndoEntry, UndoState};
+use crate::record::{EndReason, Event, Record, UndoEntry, UndoState};
 use crate::summary::{Left, Sweep, Undo};
 
 use super::timeline::Timeline;
 
 const ITEMS_LISTED: usize = 20;
+/// Both Regions, and what is global.
+const SWEEPS_EXPECTED: usize = 3;
 
 /// The undo journal, the faults and the last look at each Region, in one.
 pub(crate) fn undo(record: &Record, timeline: &Timeline) -> Undo {
@@ -32,10 +34,20 @@ pub(crate) fn undo(record: &Record, timeline: &Timeline) -> Undo {
         left,
         left_items: left_items.collect(),
         complete: left == 0 && faults_left.is_empty() && swept_clean,
-        proved: !sweeps.is_empty(),
+        proved: proved(record, &sweeps),
         faults_left,
         sweeps,
     }
+}
+
+/// Whether the record shows that everything is undone: a journal, and a last look at both Regions and at what is global. A
+/// run that was refused changed nothing.
+fn proved(record: &Record, sweeps: &[Sweep]) -> bool {
+    let refused = record
+        .events
+        .iter()
+        .any(|entry| matches!(&entry.event, Event::RunEnded { reason: EndReason::Refused, .. }));
+    refused || (!record.undo.is_empty() && sweeps.len() >= SWEEPS_EXPECTED)
 }
 
 fn item(entry: &UndoEntry) -> Left {

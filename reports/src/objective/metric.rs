@@ -130,7 +130,7 @@ pub const METRICS: &[Metric] = &[
     ),
     spread(
         "failback.outage",
-        "Per device that failed back: from its last acknowledged publish before it left to its first acknowledged publish in the primary Region.",
+        "Per device that failed back: from the moment it left the secondary to its first acknowledged publish in the primary Region.",
     ),
     spread(
         "replication.shadow",

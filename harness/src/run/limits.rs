@@ -1,0 +1,29 @@
+//! Limits of this process that a run needs to know: how many descriptors it may open.
+
+use rustix::process::{Resource, getrlimit, setrlimit};
+
+/// Descriptors of one device: its socket, and the twin's end of it when the twin is in this process.
+const PER_DEVICE: u64 = 2;
+/// Descriptors of everything else.
+const RESERVE: u64 = 400;
+
+/// Raises the soft limit of descriptors to the hard one, as far as the system lets; the answer is what holds now.
+pub(super) fn raise_descriptors() -> Option<u64> {
+    let mut limit = getrlimit(Resource::Nofile);
+    let before = limit.current;
+    limit.current = limit.maximum;
+    // Where it may not be raised, what was there before holds.
+    if setrlimit(Resource::Nofile, limit).is_ok() { limit.maximum } else { before }
+}
+
+/// What to do about a fleet that needs more descriptors than there are.
+pub(super) fn check(devices: u32, descriptors: Option<u64>) -> anyhow::Result<()> {
+    let needed = u64::from(devices) * PER_DEVICE + RESERVE;
+    match descriptors {
+        Some(limit) if limit < needed => anyhow::bail!(
+            "{devices} devices need about {needed} open files and this process may open {limit}; raise `ulimit -n`, or \
+             lower fleet.devices"
+        ),
+        _ => Ok(()),
+    }
+}
