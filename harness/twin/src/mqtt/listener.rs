@@ -6,7 +6,7 @@ use tokio::{
     io::{AsyncRead, AsyncReadExt},
     net::{TcpListener, TcpStream},
 };
-use tokio_rustls::TlsAcceptor;
+use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
 use super::connection;
 use crate::{region::Region, registry::certificate_id, world::World};
@@ -46,13 +46,18 @@ async fn handle(world: &Arc<World>, region: &Arc<Region>, mut socket: TcpStream,
     let Ok(Ok(stream)) = handshake.await else {
         return;
     };
+    serve_stream(world, region, stream).await;
+}
+
+/// Speaks MQTT on a connection whose handshake is done; without a client certificate it is closed.
+pub(crate) async fn serve_stream(world: &Arc<World>, region: &Arc<Region>, stream: TlsStream<TcpStream>) {
     let session = stream.get_ref().1;
     let Some(certificate) = session.peer_certificates().and_then(|chain| chain.first()) else {
         return;
     };
     let certificate = certificate_id(certificate);
     let sni = session.server_name().map(str::to_owned);
-    connection::serve(world, region, stream, &certificate, sni.as_deref()).await;
+    connection::serve(world, region, stream, certificate, sni.as_deref()).await;
 }
 
 /// A dark Region: what comes in is swallowed, nothing goes out, until the peer gives up or the Region is back; then the
