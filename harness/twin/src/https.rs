@@ -65,7 +65,7 @@ async fn handle(
         return;
     };
     if stream.get_ref().1.alpn_protocol().is_some_and(|asked| ALPN_MQTT.contains(&asked)) {
-        return mqtt::serve_stream(world, region, stream).await;
+        return Box::pin(mqtt::serve_stream(world, region, Box::new(stream))).await;
     }
     let certificate =
         stream.get_ref().1.peer_certificates().and_then(|c| c.first()).map(|c| certificate_id(c));

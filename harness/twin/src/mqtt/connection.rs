@@ -30,6 +30,7 @@ use super::{
     presence::Presence,
     service,
     session::{Departure, Seat},
+    topic,
     wire::Wire,
 };
 use crate::{region::Region, registry::CertificateStatus, world::World};
@@ -63,13 +64,14 @@ struct Connection<'a> {
     has_stored: bool,
     /// Topic aliases of the client (MQTT 5).
     aliases: BTreeMap<NonZeroU16, ByteString>,
+    will: Option<Box<Will>>,
 }
 
 /// Serves one connection whose peer proved to have the key of `certificate`.
 pub(super) async fn serve(
     world: &Arc<World>,
     region: &Arc<Region>,
-    stream: TlsStream<TcpStream>,
+    stream: Box<TlsStream<TcpStream>>,
     certificate: String,
     sni: Option<&str>,
 ) {
@@ -77,17 +79,24 @@ pub(super) async fn serve(
         return;
     };
     let mut wire = Wire::new(stream);
-    let greeted = tokio::select! {
-        () = region.dark.wait(true) => return black_hole(region, &mut wire.stream).await,
-        greeted = timeout(CONNECT_MAX, handshake::greet(world, region, &mut wire, &identity)) => greeted,
+    let greeted = {
+        // On the heap, which is given back after CONNECT: it would make the connection larger for its whole life.
+        let greeting = Box::pin(handshake::greet(world, region, &mut wire, &identity));
+        tokio::select! {
+            () = region.dark.wait(true) => None,
+            greeted = timeout(CONNECT_MAX, greeting) => Some(greeted.ok().flatten()),
+        }
     };
-    let Ok(Some(greeting)) = greeted else {
-        return;
-    };
-    let (mut connection, will) = Connection::new(world, region, wire, identity, greeting);
-    connection.presence.connected(world, region, connection.wire.peer());
-    let end = connection.run().await;
-    connection.leave(end, will).await;
+    match greeted {
+        None => Box::pin(black_hole(region, &mut wire.stream)).await,
+        Some(None) => {}
+        Some(Some(greeting)) => {
+            let mut connection = Connection::new(world, region, wire, identity, greeting);
+            connection.presence.connected(world, region, connection.wire.peer());
+            let end = connection.run().await;
+            Box::pin(connection.leave(end)).await;
+        }
+    }
 }
 
 impl<'a> Connection<'a> {
@@ -97,10 +106,10 @@ impl<'a> Connection<'a> {
         wire: Wire,
         identity: Identity,
         greeting: Greeting,
-    ) -> (Self, Option<Will>) {
+    ) -> Self {
         let Greeting { codec, grants, seat, keep_alive, expiry, will } = greeting;
         let now = Instant::now();
-        let connection = Self {
+        Self {
             world,
             region,
             wire,
@@ -118,8 +127,8 @@ impl<'a> Connection<'a> {
             drain: Bucket::new(OFFLINE_DRAIN_PER_S, now),
             has_stored: true,
             aliases: BTreeMap::new(),
-        };
-        (connection, will)
+            will: will.map(Box::new),
+        }
     }
 
     fn client_id(&self) -> &str {
@@ -144,6 +153,8 @@ impl<'a> Connection<'a> {
                 return End::Lost;
             }
             tokio::select! {
+                // A dark Region comes first: nothing that came in with the dark is answered.
+                biased;
                 () = region.dark.wait(true) => return End::Dark,
                 () = self.seat.taken_over.cancelled() => return End::TakenOver,
                 () = sleep_until(wake) => {
@@ -151,7 +162,6 @@ impl<'a> Connection<'a> {
                         return end;
                     }
                 }
-                () = self.seat.mailbox.wake.notified(), if held.is_none() => {}
                 read = self.wire.read(), if held.is_none() => {
                     if read == 0 {
                         return End::Lost;
@@ -163,6 +173,7 @@ impl<'a> Connection<'a> {
                         return end;
                     }
                 }
+                () = self.seat.mailbox.wake.notified(), if held.is_none() => {}
             }
         }
     }
@@ -212,13 +223,16 @@ impl<'a> Connection<'a> {
     }
 
     /// What follows from the end: a goodbye, the seat, the will, the lifecycle event.
-    async fn leave(mut self, end: End, will: Option<Will>) {
+    async fn leave(&mut self, end: End) {
         let departure = self.region.broker.disconnect(self.client_id(), &self.seat, self.expiry);
         if end == End::Dark {
             return black_hole(self.region, &mut self.wire.stream).await;
         }
-        if let Some(will) = will.filter(|_| end.sends_will()) {
-            self.send_will(will, departure);
+        if let Some(will) = self.will.take()
+            && end.sends_will()
+            && self.may_leave(&will)
+        {
+            self.send_will(*will, departure);
         }
         self.presence.disconnected(self.world, self.region, end);
         if let Some(code) = end.code() {
@@ -229,11 +243,17 @@ impl<'a> Connection<'a> {
         }
     }
 
+    /// Whether the client could have published its will by itself.
+    fn may_leave(&mut self, will: &Will) -> bool {
+        let (region, topic) = (self.region, &will.message.topic);
+        !topic.starts_with('$')
+            && topic::is_topic(topic)
+            && self.grants.allows_now(region, "iot:Publish", "topic", topic)
+            && (!will.message.retain || self.grants.allows_now(region, "iot:RetainPublish", "topic", topic))
+    }
+
     /// Publishes the will, or holds it back for its delay while its session lives and nobody resumes it.
     fn send_will(&self, will: Will, departure: Departure) {
-        if will.message.topic.starts_with('$') {
-            return;
-        }
         let held = match departure {
             Departure::Replaced { resumed: true } if !will.delay.is_zero() => return,
             Departure::Kept(expiry) => will.delay.min(expiry),

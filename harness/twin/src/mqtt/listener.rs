@@ -42,15 +42,20 @@ async fn handle(world: &Arc<World>, region: &Arc<Region>, mut socket: TcpStream,
     }
     // Small packets both ways: waiting to fill a segment would only add delay.
     let _ = socket.set_nodelay(true);
-    let handshake = tokio::time::timeout(Duration::from_secs(HANDSHAKE_S_MAX), tls.accept(socket));
-    let Ok(Ok(stream)) = handshake.await else {
+    // The handshake and the stream are on the heap: a connection that is idle for hours pays for every byte of its task.
+    let accept = Box::pin(tls.accept(socket));
+    let Ok(Ok(stream)) = tokio::time::timeout(Duration::from_secs(HANDSHAKE_S_MAX), accept).await else {
         return;
     };
-    serve_stream(world, region, stream).await;
+    serve_stream(world, region, Box::new(stream)).await;
 }
 
 /// Speaks MQTT on a connection whose handshake is done; without a client certificate it is closed.
-pub(crate) async fn serve_stream(world: &Arc<World>, region: &Arc<Region>, stream: TlsStream<TcpStream>) {
+pub(crate) async fn serve_stream(
+    world: &Arc<World>,
+    region: &Arc<Region>,
+    stream: Box<TlsStream<TcpStream>>,
+) {
     let session = stream.get_ref().1;
     let Some(certificate) = session.peer_certificates().and_then(|chain| chain.first()) else {
         return;

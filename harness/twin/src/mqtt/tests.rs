@@ -59,6 +59,23 @@ async fn received(client: &mut Bare) -> Publish {
     }
 }
 
+/// A will on the topic `will`.
+fn will(will_delay_interval_sec: Option<u32>) -> LastWill {
+    LastWill {
+        qos: QoS::AtLeastOnce,
+        retain: false,
+        topic: "will".into(),
+        message: Bytes::from_static(b"gone"),
+        will_delay_interval_sec,
+        correlation_data: None,
+        message_expiry_interval: None,
+        content_type: None,
+        user_properties: Vec::new(),
+        is_utf8_payload: None,
+        response_topic: None,
+    }
+}
+
 async fn event(client: &mut Bare) -> Value {
     serde_json::from_slice(&received(client).await.payload).unwrap()
 }
@@ -249,20 +266,7 @@ async fn lifecycle_events_and_wills_tell_how_a_client_went() {
     let filters = ["$aws/events/presence/+/c", "$aws/events/subscriptions/+/c", "will"].map(|f| (f, QOS_1));
     watcher.subscribe(&filters).await;
     let mut connect = hello("c");
-    let will = LastWill {
-        qos: QoS::AtLeastOnce,
-        retain: false,
-        topic: "will".into(),
-        message: Bytes::from_static(b"gone"),
-        will_delay_interval_sec: None,
-        correlation_data: None,
-        message_expiry_interval: None,
-        content_type: None,
-        user_properties: Vec::new(),
-        is_utf8_payload: None,
-        response_topic: None,
-    };
-    connect.last_will = Some(will);
+    connect.last_will = Some(will(None));
     let mut client = device.bare(connect.clone()).await;
     client.accepted().await;
     let connected = event(&mut watcher).await;
@@ -286,6 +290,52 @@ async fn lifecycle_events_and_wills_tell_how_a_client_went() {
     client.send(Packet::Disconnect(Disconnect::default())).await;
     let left = event(&mut watcher).await;
     assert_eq!(left["disconnectReason"], "CLIENT_INITIATED_DISCONNECT", "and no will before it");
+    site.twin.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_delayed_will_is_spared_those_who_come_back() {
+    let site = Site::start().await;
+    let device = site.device("d", ALLOW_ALL).await;
+    let mut watcher = device.bare(hello("watcher")).await;
+    watcher.accepted().await;
+    watcher.subscribe(&[("will", QOS_1)]).await;
+    let mut connect = hello("c");
+    connect.clean_start = false;
+    connect.session_expiry_interval_secs = 60;
+    connect.last_will = Some(will(Some(2)));
+    let mut client = device.bare(connect.clone()).await;
+    client.accepted().await;
+    drop(client);
+    sleep(Duration::from_secs(1)).await;
+    let mut client = device.bare(connect).await;
+    assert!(client.accepted().await.session_present);
+    assert!(watcher.drain(Duration::from_millis(1_500)).await.is_empty(), "it came back in time");
+    drop(client);
+    assert!(watcher.drain(Duration::from_millis(1_500)).await.is_empty(), "not yet");
+    assert_eq!(received(&mut watcher).await.payload, "gone");
+    site.twin.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dark_region_is_silent_and_sends_no_will() {
+    let site = Site::start().await;
+    let device = site.device("d", ALLOW_ALL).await;
+    let mut connect = hello("c");
+    connect.last_will = Some(will(None));
+    let mut client = device.bare(connect).await;
+    client.accepted().await;
+    client.subscribe(&[("will", QOS_1)]).await;
+    let dark = json!({"fault": "region-dark", "region": "us-east-1"});
+    site.api("PUT", "/_twin/faults", None, &dark).await;
+    client.send(Packet::PingRequest).await;
+    assert!(timeout(Duration::from_millis(500), client.next()).await.is_err(), "nothing goes out");
+    site.api("DELETE", "/_twin/faults", None, &dark).await;
+    assert_eq!(client.next().await, None, "the connection is gone when the Region is back");
+    let mut watcher = device.bare(hello("watcher")).await;
+    watcher.accepted().await;
+    watcher.subscribe(&[("will", QOS_1)]).await;
+    assert!(watcher.drain(Duration::from_millis(300)).await.is_empty());
     site.twin.stop().await;
 }
 

@@ -24,13 +24,13 @@ thread_local! {
 /// The socket of one connection, with what is on its way in and out.
 #[derive(Debug)]
 pub(super) struct Wire {
-    pub(super) stream: TlsStream<TcpStream>,
+    pub(super) stream: Box<TlsStream<TcpStream>>,
     pub(super) input: BytesMut,
     pub(super) output: BytesMut,
 }
 
 impl Wire {
-    pub(super) fn new(stream: TlsStream<TcpStream>) -> Self {
+    pub(super) fn new(stream: Box<TlsStream<TcpStream>>) -> Self {
         Self { stream, input: BytesMut::new(), output: BytesMut::new() }
     }
 

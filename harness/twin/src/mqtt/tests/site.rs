@@ -54,10 +54,15 @@ impl Site {
         let (mut sender, connection) =
             hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
         tokio::spawn(connection);
-        let mut request = Request::builder().method(method).uri(path).header("host", address).header(
-            "authorization",
-            "AWS4-HMAC-SHA256 Credential=x/20260101/us-east-1/iot/aws4_request, a=b",
-        );
+        let mut request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header("host", address)
+            .header("content-type", "application/json")
+            .header(
+                "authorization",
+                "AWS4-HMAC-SHA256 Credential=x/20260101/us-east-1/iot/aws4_request, a=b",
+            );
         if let Some(principal) = principal {
             request = request.header("x-amzn-principal", principal);
         }
