@@ -67,3 +67,28 @@ impl Codec {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        /// For all bytes, whatever their packet type and length claim to be, decoding ends and does not panic.
+        #[test]
+        fn any_bytes_are_survived(
+            kind in 0u8..=255,
+            body in prop::collection::vec(any::<u8>(), 0..120),
+            rest in prop::collection::vec(any::<u8>(), 0..40),
+        ) {
+            let length = u8::try_from(body.len()).unwrap();
+            let bytes = [vec![kind, length], body, rest].concat();
+            for mut codec in [Codec::V3(CodecV3::new(PACKET_BYTES_MAX)), Codec::V5(CodecV5::new(PACKET_BYTES_MAX, 0))] {
+                let mut input = BytesMut::from(&bytes[..]);
+                let _ = Codec::detect(&mut input);
+                while let Ok(Some(_)) = codec.decode(&mut input) {}
+            }
+        }
+    }
+}

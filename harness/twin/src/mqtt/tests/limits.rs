@@ -176,3 +176,17 @@ async fn a_subscriber_that_does_not_acknowledge_gets_a_hundred() {
     assert_eq!(got.len(), 100);
     site.twin.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_exceeds_512_kilobytes_a_second_waits() {
+    let site = Site::start().await;
+    let mut client = connected(&site, "d", ALLOW_ALL).await;
+    let payload = "x".repeat(120 * 1024).leak();
+    let began = tokio::time::Instant::now();
+    for _ in 0..10 {
+        publish(&mut client, "t", payload).await;
+    }
+    let took = began.elapsed();
+    assert!(took >= Duration::from_secs(1), "1.2 MB, of which 0.5 MB at once: {took:?}");
+    site.twin.stop().await;
+}
