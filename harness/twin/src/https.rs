@@ -1,4 +1,5 @@
-//! HTTPS of one Region: the IoT data endpoint (client certificates) and function URLs, told apart by the host name.
+//! HTTPS of one Region: the IoT data endpoint (client certificates) and function URLs, told apart by the host name. As on
+//! port 443 of AWS, a client that asks for it by ALPN speaks MQTT here.
 
 use std::{convert::Infallible, net::IpAddr, sync::Arc, time::Duration};
 
@@ -13,7 +14,7 @@ use crate::{
     api::{self, device_call},
     call::{Call, Reply},
     lambda,
-    mqtt::black_hole,
+    mqtt::{self, black_hole},
     region::Region,
     registry::certificate_id,
     world::World,
@@ -21,6 +22,9 @@ use crate::{
 
 /// A handshake may take this long.
 const HANDSHAKE_S_MAX: u64 = 10;
+/// What ALPN may ask for: MQTT, and HTTPS under AWS's name and under its own.
+pub(crate) const ALPN: [&[u8]; 4] = [ALPN_MQTT[0], ALPN_MQTT[1], b"x-amzn-http-ca", b"http/1.1"];
+const ALPN_MQTT: [&[u8]; 2] = [b"x-amzn-mqtt-ca", b"mqtt"];
 /// Lambda's limit of a request.
 const BODY_BYTES_MAX: usize = 6 * 1024 * 1024;
 
@@ -60,6 +64,9 @@ async fn handle(
     let Ok(Ok(stream)) = handshake.await else {
         return;
     };
+    if stream.get_ref().1.alpn_protocol().is_some_and(|asked| ALPN_MQTT.contains(&asked)) {
+        return Box::pin(mqtt::serve_stream(world, region, Box::new(stream))).await;
+    }
     let certificate =
         stream.get_ref().1.peer_certificates().and_then(|c| c.first()).map(|c| certificate_id(c));
     let service = service_fn(|request: Request<Incoming>| {

@@ -1,165 +1,181 @@
-//! The message broker of one Region: MQTT 3.1.1 over mutual TLS, policies enforced, shadows and topic rules behind it.
+//! The message broker of one Region: MQTT 3.1.1 and 5 over mutual TLS, policies enforced, shadows and topic rules behind
+//! it.
 //!
-//! Routing is synchronous: a publish is in every subscriber's queue, and through shadows and rules, before it is
-//! acknowledged. A subscriber whose queue is full loses the message, as a slow client does on AWS.
+//! Routing is synchronous: a publish is in every subscriber's mailbox, and through shadows and rules, before it is
+//! acknowledged. A subscriber whose mailbox is full loses the message, as a slow client does on AWS. Messages are one type
+//! inside; the versions of MQTT differ in [`codec`] only.
 
+mod codec;
 mod connection;
+mod end;
+mod grants;
+mod index;
+mod limits;
 mod listener;
+mod mailbox;
+mod message;
+mod packet;
+mod presence;
+mod retained;
 mod service;
+mod session;
+#[cfg(test)]
+mod tests;
 mod topic;
+mod wire;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{sync::Arc, time::Duration};
 
-use bytes::Bytes;
-use bytestring::ByteString;
-use parking_lot::Mutex;
-use rmqtt_codec::types::QoS;
-use tokio::sync::mpsc;
-use tokio_util::sync::CancellationToken;
+use parking_lot::{Mutex, RwLock};
+use tokio::{sync::oneshot, time::Instant};
 
-pub(crate) use listener::{black_hole, serve};
+use index::{Index, Subscription};
+use limits::SUBSCRIPTIONS_MAX;
+pub(crate) use listener::{black_hole, serve, serve_stream};
+use message::{Delivery, Message};
+use packet::{Refusal, Subscribe};
+use retained::Retained;
 pub(crate) use service::{ShadowOperation, publish, shadow};
+use session::{Departure, Seat, Session, Sessions};
 pub(crate) use topic::filter_matches;
 
-/// Messages that wait for one subscriber.
-const QUEUE_MESSAGES_MAX: usize = 1_024;
-
-/// Sessions and subscriptions of one Region.
-#[derive(Debug, Default)]
+/// Sessions, subscriptions and retained messages of one Region. Where two locks are held, they are taken in the order of
+/// the fields; mailboxes come last.
+#[derive(Debug)]
 pub(crate) struct Broker {
-    state: Mutex<State>,
+    sessions: Mutex<Sessions>,
+    index: RwLock<Index>,
+    retained: Mutex<Retained>,
 }
 
-#[derive(Debug, Default)]
-struct State {
-    /// By client id.
-    sessions: BTreeMap<String, Session>,
-    /// Filters without wildcards, which are most: filter to its subscribers.
-    exact: BTreeMap<String, BTreeMap<String, QoS>>,
-    /// Filters with wildcards, which are few.
-    wild: BTreeMap<String, BTreeMap<String, QoS>>,
-    connections: u64,
-}
-
-#[derive(Debug)]
-struct Session {
-    /// Tells connections of one client id apart.
-    connection: u64,
-    queue: mpsc::Sender<Delivery>,
-    /// Cancelled when a newer connection takes the client id.
-    taken_over: CancellationToken,
-    filters: BTreeSet<String>,
-}
-
-/// A message on its way to one subscriber.
-#[derive(Debug, Clone)]
-struct Delivery {
-    topic: ByteString,
-    payload: Bytes,
-    qos: QoS,
-}
-
-/// What a connection holds while it is connected.
-#[derive(Debug)]
-struct Seat {
-    connection: u64,
-    queue: mpsc::Receiver<Delivery>,
-    taken_over: CancellationToken,
+/// What became of a SUBSCRIBE's filter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Subscribed {
+    New,
+    Again,
+    /// The connection has all the subscriptions that it may have.
+    Full,
 }
 
 impl Broker {
-    /// Seats a connection; an older one with the same client id is taken over, as AWS does it.
-    fn connect(&self, client_id: &str) -> Seat {
-        let mut state = self.state.lock();
-        state.connections += 1;
-        let connection = state.connections;
-        let (sender, queue) = mpsc::channel(QUEUE_MESSAGES_MAX);
-        let taken_over = CancellationToken::new();
-        if let Some(old) = state.leave(client_id) {
-            old.taken_over.cancel();
-        }
-        let session =
-            Session { connection, queue: sender, taken_over: taken_over.clone(), filters: BTreeSet::new() };
-        state.sessions.insert(client_id.to_owned(), session);
-        Seat { connection, queue, taken_over }
-    }
-
-    /// Gives up a seat, unless a newer connection has it already.
-    fn disconnect(&self, client_id: &str, connection: u64) {
-        let mut state = self.state.lock();
-        if state.sessions.get(client_id).is_some_and(|s| s.connection == connection) {
-            state.leave(client_id);
-        }
-    }
-
-    fn subscribe(&self, client_id: &str, filter: &str, qos: QoS) {
-        let mut state = self.state.lock();
-        let Some(session) = state.sessions.get_mut(client_id) else {
-            return;
-        };
-        session.filters.insert(filter.to_owned());
-        state.filters(filter).entry(filter.to_owned()).or_default().insert(client_id.to_owned(), qos);
-    }
-
-    fn unsubscribe(&self, client_id: &str, filter: &str) {
-        let mut state = self.state.lock();
-        if let Some(session) = state.sessions.get_mut(client_id) {
-            session.filters.remove(filter);
-        }
-        state.forget(client_id, filter);
-    }
-
-    /// Queues a message for every subscriber, once for each client.
-    fn route(&self, topic: &str, payload: &Bytes, qos: QoS) {
-        let state = self.state.lock();
-        let mut targets: BTreeMap<&str, QoS> = BTreeMap::new();
-        let wild = state.wild.iter().filter(|(filter, _)| filter_matches(filter, topic)).map(|(_, s)| s);
-        for (client, asked) in state.exact.get(topic).into_iter().chain(wild).flatten() {
-            let granted = asked.less_value(qos);
-            let best = targets.entry(client).or_insert(granted);
-            *best = (*best).max(granted);
-        }
-        if targets.is_empty() {
-            return;
-        }
-        let topic = ByteString::from(topic);
-        for (client, qos) in targets {
-            if let Some(session) = state.sessions.get(client) {
-                let delivery = Delivery { topic: topic.clone(), payload: payload.clone(), qos };
-                if session.queue.try_send(delivery).is_err() {
-                    tracing::debug!(client, "a subscriber's queue is full: message dropped");
-                }
-            }
+    /// `scale` is what the account's limits are of AWS's defaults.
+    pub(crate) fn new(scale: f64) -> Self {
+        Self {
+            sessions: Mutex::new(Sessions::new(scale)),
+            index: RwLock::default(),
+            retained: Mutex::default(),
         }
     }
 
     /// Clients connected now.
     pub(crate) fn connected(&self) -> usize {
-        self.state.lock().sessions.len()
-    }
-}
-
-impl State {
-    fn filters(&mut self, filter: &str) -> &mut BTreeMap<String, BTreeMap<String, QoS>> {
-        if topic::has_wildcard(filter) { &mut self.wild } else { &mut self.exact }
+        self.sessions.lock().by_client.values().filter(|session| session.live.is_some()).count()
     }
 
-    /// Takes a session out, with its subscriptions.
-    fn leave(&mut self, client_id: &str) -> Option<Session> {
-        let session = self.sessions.remove(client_id)?;
-        for filter in &session.filters {
-            self.forget(client_id, filter);
+    /// Seats a connection; an older one with the same client id is taken over, as AWS does it.
+    fn connect(&self, client_id: &str, clean_start: bool, in_flight_max: usize) -> Result<Seat, Refusal> {
+        let now = Instant::now();
+        let mut sessions = self.sessions.lock();
+        let admitted = sessions.admit(client_id, now)?;
+        let mut ended = sessions.sweep(now);
+        let (seat, replaced) = sessions.sit(client_id, admitted, clean_start, in_flight_max, now);
+        ended.extend(replaced);
+        self.forget(&ended);
+        Ok(seat)
+    }
+
+    /// Gives up a seat, unless a newer connection has it already.
+    fn disconnect(&self, client_id: &str, seat: &Seat, expiry: Duration) -> Departure {
+        let mut sessions = self.sessions.lock();
+        let (departure, ended) = sessions.leave(client_id, seat, expiry, Instant::now());
+        self.forget(ended.as_slice());
+        departure
+    }
+
+    /// Takes the subscriptions of ended sessions out. The caller holds the sessions' lock, so that none comes back.
+    fn forget(&self, ended: &[Session]) {
+        if ended.iter().all(|session| session.filters.is_empty()) {
+            return;
         }
-        Some(session)
+        let mut index = self.index.write();
+        for session in ended {
+            for filter in &session.filters {
+                index.remove(filter, session.mailbox.id);
+            }
+        }
     }
 
-    fn forget(&mut self, client_id: &str, filter: &str) {
-        let filters = self.filters(filter);
-        if let Some(subscribers) = filters.get_mut(filter) {
-            subscribers.remove(client_id);
-            if subscribers.is_empty() {
-                filters.remove(filter);
+    /// Lets the receiver of `will` know what becomes of a will that is held back.
+    fn hold_will(&self, client_id: &str, seat: &Seat, will: oneshot::Sender<bool>) -> bool {
+        self.sessions.lock().hold_will(client_id, seat.mailbox.id, will)
+    }
+
+    fn subscribe(&self, client_id: &str, seat: &Seat, asked: &Subscribe) -> Subscribed {
+        let mut sessions = self.sessions.lock();
+        let session = sessions.by_client.get_mut(client_id).filter(|s| s.mailbox.id == seat.mailbox.id);
+        let Some(session) = session else {
+            // Taken over a moment ago: nobody will read the answer.
+            return Subscribed::Full;
+        };
+        let again = session.filters.contains(&*asked.filter);
+        if !again && session.filters.len() >= SUBSCRIPTIONS_MAX {
+            return Subscribed::Full;
+        }
+        let subscription = Subscription {
+            mailbox: seat.mailbox.clone(),
+            qos: asked.qos,
+            no_local: asked.no_local,
+            retain_as_published: asked.retain_as_published,
+        };
+        session.filters.insert(asked.filter.to_string());
+        self.index.write().insert(&asked.filter, subscription);
+        if again { Subscribed::Again } else { Subscribed::New }
+    }
+
+    /// Ends a subscription; `false` if there was none.
+    fn unsubscribe(&self, client_id: &str, seat: &Seat, filter: &str) -> bool {
+        let mut sessions = self.sessions.lock();
+        let session = sessions.by_client.get_mut(client_id).filter(|s| s.mailbox.id == seat.mailbox.id);
+        let existed = session.is_some_and(|session| session.filters.remove(filter));
+        if existed {
+            self.index.write().remove(filter, seat.mailbox.id);
+        }
+        existed
+    }
+
+    /// Hands a message to every subscriber, once for each client. `from` is the publisher's mailbox.
+    fn route(&self, message: Message, from: Option<u64>) {
+        if message.retain && !self.retained.lock().keep(&message) {
+            tracing::debug!("too many retained messages: one was not kept");
+        }
+        let index = self.index.read();
+        let subscriptions = index.matching(&message.topic, from);
+        if subscriptions.is_empty() {
+            return;
+        }
+        let (message, now) = (Arc::new(message), Instant::now());
+        for subscription in subscriptions {
+            let delivery = Delivery {
+                message: message.clone(),
+                qos: subscription.qos.less_value(message.qos),
+                retain: message.retain && subscription.retain_as_published,
+            };
+            if !subscription.mailbox.push(delivery, now) {
+                tracing::debug!(
+                    mailbox = subscription.mailbox.id,
+                    "a subscriber takes no more: message dropped"
+                );
             }
+        }
+    }
+
+    /// Gives a new subscriber the retained messages of its filter.
+    fn give_retained(&self, seat: &Seat, asked: &Subscribe) {
+        let now = Instant::now();
+        let messages = self.retained.lock().matching(&asked.filter, now);
+        for message in messages {
+            let qos = asked.qos.less_value(message.qos);
+            seat.mailbox.push(Delivery { message, qos, retain: true }, now);
         }
     }
 }

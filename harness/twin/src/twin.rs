@@ -180,7 +180,7 @@ impl Twin {
                 .regions
                 .iter()
                 .zip(ADDRESSES)
-                .map(|(name, address)| Arc::new(region(name, address, &account)))
+                .map(|(name, address)| Arc::new(region(name, address, &account, config.quota_scale)))
                 .collect(),
             route53: Route53::new(),
             dynamodb: DynamoDb::new(config.replication_delay),
@@ -225,7 +225,7 @@ impl Drop for Twin {
     }
 }
 
-fn region(name: &str, address: Ipv4Addr, account: &str) -> Region {
+fn region(name: &str, address: Ipv4Addr, account: &str, quota_scale: f64) -> Region {
     Region {
         name: name.to_owned(),
         address,
@@ -233,7 +233,7 @@ fn region(name: &str, address: Ipv4Addr, account: &str) -> Region {
         registry: Mutex::new(Registry::new(name, account)),
         shadows: Mutex::new(Shadows::default()),
         rules: TopicRules::default(),
-        broker: Broker::default(),
+        broker: Broker::new(quota_scale),
         dark: Switch::default(),
         replication_paused: Switch::default(),
     }
@@ -248,10 +248,10 @@ fn serve_region(
     let names =
         [region.endpoint.clone(), format!("*.lambda-url.{}.on.aws", region.name), "localhost".to_owned()];
     let address = IpAddr::V4(region.address);
-    let tls = |required| -> Result<TlsAcceptor, PkiError> {
-        Ok(TlsAcceptor::from(Arc::new(world.pki.server(&names, address, required)?)))
-    };
-    let (device_tls, https_tls) = (tls(true)?, tls(false)?);
+    let device_tls = world.pki.server(&names, address, true)?;
+    let mut https_tls = world.pki.server(&names, address, false)?;
+    https_tls.alpn_protocols = https::ALPN.iter().map(|name| name.to_vec()).collect();
+    let [device_tls, https_tls] = [device_tls, https_tls].map(|tls| TlsAcceptor::from(Arc::new(tls)));
     world.tasks.spawn(mqtt::serve(world.clone(), region.clone(), mqtt, device_tls));
     world.tasks.spawn(https::serve(world.clone(), region.clone(), https, https_tls));
     Ok(())

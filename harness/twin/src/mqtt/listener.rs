@@ -6,7 +6,7 @@ use tokio::{
     io::{AsyncRead, AsyncReadExt},
     net::{TcpListener, TcpStream},
 };
-use tokio_rustls::TlsAcceptor;
+use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
 use super::connection;
 use crate::{region::Region, registry::certificate_id, world::World};
@@ -42,17 +42,27 @@ async fn handle(world: &Arc<World>, region: &Arc<Region>, mut socket: TcpStream,
     }
     // Small packets both ways: waiting to fill a segment would only add delay.
     let _ = socket.set_nodelay(true);
-    let handshake = tokio::time::timeout(Duration::from_secs(HANDSHAKE_S_MAX), tls.accept(socket));
-    let Ok(Ok(stream)) = handshake.await else {
+    // The handshake and the stream are on the heap: a connection that is idle for hours pays for every byte of its task.
+    let accept = Box::pin(tls.accept(socket));
+    let Ok(Ok(stream)) = tokio::time::timeout(Duration::from_secs(HANDSHAKE_S_MAX), accept).await else {
         return;
     };
+    serve_stream(world, region, Box::new(stream)).await;
+}
+
+/// Speaks MQTT on a connection whose handshake is done; without a client certificate it is closed.
+pub(crate) async fn serve_stream(
+    world: &Arc<World>,
+    region: &Arc<Region>,
+    stream: Box<TlsStream<TcpStream>>,
+) {
     let session = stream.get_ref().1;
     let Some(certificate) = session.peer_certificates().and_then(|chain| chain.first()) else {
         return;
     };
     let certificate = certificate_id(certificate);
     let sni = session.server_name().map(str::to_owned);
-    connection::serve(world, region, stream, &certificate, sni.as_deref()).await;
+    connection::serve(world, region, stream, certificate, sni.as_deref()).await;
 }
 
 /// A dark Region: what comes in is swallowed, nothing goes out, until the peer gives up or the Region is back; then the

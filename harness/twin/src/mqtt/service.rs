@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use bytestring::ByteString;
 use rmqtt_codec::types::QoS;
 use serde_json::{Value, json};
 
+use super::message::Message;
 use crate::{region::Region, shadow::ShadowError, world::World};
 
 /// What can be asked of a shadow.
@@ -55,8 +57,15 @@ impl<'a> ShadowTopic<'a> {
 
 /// Publishes a message in a Region: to subscribers, then through the topic rules.
 pub(crate) fn publish(world: &Arc<World>, region: &Region, topic: &str, payload: &Bytes, qos: QoS) {
-    region.broker.route(topic, payload, qos);
-    region.rules.run(world, &region.name, topic, payload);
+    publish_message(world, region, Message::new(ByteString::from(topic), payload.clone(), qos), None);
+}
+
+/// Publishes a message of a client; `from` is its mailbox. Reserved topics retain nothing.
+pub(super) fn publish_message(world: &Arc<World>, region: &Region, mut message: Message, from: Option<u64>) {
+    message.retain &= !message.topic.starts_with('$');
+    let (topic, payload) = (message.topic.clone(), message.payload.clone());
+    region.broker.route(message, from);
+    region.rules.run(world, &region.name, &topic, &payload);
 }
 
 /// Carries out a shadow request and publishes what AWS publishes about it. The answer is `accepted`'s payload.

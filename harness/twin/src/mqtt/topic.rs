@@ -5,6 +5,41 @@ const TOPIC_BYTES_MAX: usize = 256;
 /// Slashes in a topic.
 const SLASHES_MAX: usize = 7;
 
+/// What comes before a shared subscription's group.
+const SHARED: &str = "$share/";
+/// The reserved topics that may be subscribed to; a filter for any other topic that begins with `$` is refused.
+const RESERVED: [&str; 5] = [
+    "$aws/events/",
+    "$aws/things/",
+    "$aws/certificates/",
+    "$aws/provisioning-templates/",
+    "$aws/device_location/",
+];
+
+/// A filter as subscribed, taken apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Filter<'a> {
+    /// Of a shared subscription.
+    pub(super) group: Option<&'a str>,
+    pub(super) filter: &'a str,
+}
+
+impl<'a> Filter<'a> {
+    pub(super) fn parse(text: &'a str) -> Self {
+        match text.strip_prefix(SHARED).and_then(|rest| rest.split_once('/')) {
+            Some((group, filter)) => Self { group: Some(group), filter },
+            None => Self { group: None, filter: text },
+        }
+    }
+
+    /// Whether it may be subscribed to at all.
+    pub(super) fn is_valid(self) -> bool {
+        let group_fits = self.group.is_none_or(|group| !group.is_empty() && !has_wildcard(group));
+        let known = !self.filter.starts_with('$') || RESERVED.iter().any(|r| self.filter.starts_with(r));
+        group_fits && known && is_filter(self.filter)
+    }
+}
+
 /// Whether a topic fits AWS's limits and has no wildcard.
 pub(super) fn is_topic(topic: &str) -> bool {
     fits(topic) && !has_wildcard(topic)
@@ -69,6 +104,24 @@ mod tests {
             ("a/b/c", "a/b", false),
         ] {
             assert_eq!(filter_matches(filter, topic), expected, "{filter} on {topic}");
+        }
+    }
+
+    #[test]
+    fn shared_filters_and_reserved_topics() {
+        let shared = Filter::parse("$share/g/a/+");
+        assert_eq!((shared.group, shared.filter), (Some("g"), "a/+"));
+        for (filter, valid) in [
+            ("a/+", true),
+            ("$share/g/a", true),
+            ("$share//a", false),
+            ("$share/g+/a", false),
+            ("$share/g", false),
+            ("$aws/things/+/shadow/#", true),
+            ("$aws/rules/x/a", false),
+            ("$SYS/#", false),
+        ] {
+            assert_eq!(Filter::parse(filter).is_valid(), valid, "{filter}");
         }
     }
 
