@@ -133,6 +133,11 @@ impl Broker {
         }
     }
 
+    /// The client ids that are connected now.
+    pub(crate) fn connected_clients(&self) -> BTreeSet<String> {
+        self.state.lock().sessions.keys().cloned().collect()
+    }
+
     /// Clients connected now.
     pub(crate) fn connected(&self) -> usize {
         self.state.lock().sessions.len()
