@@ -97,8 +97,12 @@ impl Registry {
                 der: der.clone(),
             }
         };
-        if !ask.sni_only {
-            self.check_verification(&ca, ask.verification_pem.as_deref())?;
+        match (ask.sni_only, ask.verification_pem) {
+            (true, None) => {}
+            (true, Some(_)) => {
+                return Err(invalid("verificationCertificate must be empty in SNI_ONLY mode"));
+            }
+            (false, pem) => self.check_verification(&ca, pem.as_deref())?,
         }
         if self.cas.contains_key(&id) {
             return Err(already_exists(
@@ -276,6 +280,8 @@ pub(super) mod tests {
         assert_eq!(r.register_ca(foreign, 0).unwrap_err().code, "CertificateValidationException");
         let without = CaRegistration { verification_pem: None, ..a.registration(&code) };
         assert_eq!(r.register_ca(without.clone(), 0).unwrap_err().code, "InvalidRequestException");
+        let both = CaRegistration { sni_only: true, ..a.registration(&code) };
+        assert_eq!(r.register_ca(both, 0).unwrap_err().code, "InvalidRequestException");
         assert!(r.register_ca(CaRegistration { sni_only: true, ..without }, 0).is_ok());
         assert_eq!(
             r.register_ca(a.registration(&code), 0).unwrap_err().code,

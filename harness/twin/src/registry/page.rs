@@ -9,7 +9,7 @@ use super::invalid;
 
 /// AWS's largest page.
 const PAGE_SIZE_MAX: usize = 250;
-/// AWS's page when none is asked for.
+/// The page when none is asked for.
 const PAGE_SIZE_DEFAULT: usize = 25;
 
 /// Which page is asked for.
@@ -21,11 +21,27 @@ pub(crate) struct Paging {
 
 impl Paging {
     pub(crate) fn parse(token: Option<&str>, size: Option<&str>) -> Result<Self, AwsError> {
+        Self::sized(token, size, PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX)
+    }
+
+    /// Paging of a list that has another page size when none is asked for, and another largest one.
+    pub(crate) fn sized(
+        token: Option<&str>,
+        size: Option<&str>,
+        default: usize,
+        max: usize,
+    ) -> Result<Self, AwsError> {
         let size = match size {
             Some(text) => text.parse::<usize>().map_err(|_| invalid("page size is not a number"))?,
-            None => PAGE_SIZE_DEFAULT,
+            None => default,
         };
-        Self::new(token, size.clamp(1, PAGE_SIZE_MAX))
+        if !(1..=max).contains(&size) {
+            return Err(invalid(format!(
+                "1 validation error detected: Value '{size}' of the page size failed to satisfy constraint: Member \
+                 must have value between 1 and {max}"
+            )));
+        }
+        Self::new(token, size)
     }
 
     pub(super) fn new(token: Option<&str>, size: usize) -> Result<Self, AwsError> {
@@ -94,6 +110,18 @@ mod tests {
             prop_assert_eq!(seen.iter().cloned().collect::<BTreeSet<_>>(), all.clone());
             prop_assert_eq!(seen.len(), all.len());
         }
+    }
+
+    #[test]
+    fn page_sizes_are_bounded() {
+        for size in ["0", "251", "-1", "x"] {
+            assert_eq!(
+                Paging::parse(None, Some(size)).unwrap_err().code,
+                "InvalidRequestException",
+                "{size}"
+            );
+        }
+        assert!(Paging::parse(None, Some("250")).is_ok() && Paging::parse(None, None).is_ok());
     }
 
     #[test]

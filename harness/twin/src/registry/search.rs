@@ -10,8 +10,8 @@ use crate::error::AwsError;
 
 /// The index of things.
 pub(crate) const THINGS_INDEX: &str = "AWS_Things";
-const RESULTS_MAX: usize = 500;
-const RESULTS_DEFAULT: usize = 100;
+/// Things on one page, and when nothing else is asked for.
+const RESULTS_MAX: usize = 100;
 
 /// A thing that a search found.
 #[derive(Debug, Clone, PartialEq)]
@@ -44,7 +44,7 @@ impl Registry {
             ));
         }
         let size = match max.map(usize::try_from) {
-            None => RESULTS_DEFAULT,
+            None => RESULTS_MAX,
             Some(Ok(size)) if (1..=RESULTS_MAX).contains(&size) => size,
             Some(_) => return Err(invalid(format!("maxResults must be from 1 to {RESULTS_MAX}"))),
         };
@@ -162,6 +162,10 @@ mod tests {
         };
         assert_eq!(search(&r, "AWS_Other", "*"), Err("ResourceNotFoundException"));
         assert_eq!(search(&r, THINGS_INDEX, "a AND"), Err("InvalidQueryException"));
+        for size in [0, 101] {
+            let refused = r.search(THINGS_INDEX, "*", &BTreeSet::new(), None, Some(size)).unwrap_err();
+            assert_eq!(refused.code, "InvalidRequestException");
+        }
         r.set_indexing(&json!({"thingIndexingConfiguration": {"thingIndexingMode": "REGISTRY"}})).unwrap();
         assert_eq!(search(&r, THINGS_INDEX, "connectivity.connected:true"), Err("InvalidQueryException"));
         r.set_indexing(&json!({"thingIndexingConfiguration": {"thingIndexingMode": "OFF"}})).unwrap();

@@ -83,6 +83,10 @@ pub(crate) fn tags_of(list: &Value) -> Result<BTreeMap<String, String>, AwsError
             return Err(invalid(format!("Tag key {key} is given twice")));
         }
     }
+    // Here and not only when they are put on: what is created with tags is created with all of them or not at all.
+    if tags.len() > TAGS_MAX {
+        return Err(limit_exceeded(format!("A resource can have at most {TAGS_MAX} tags")));
+    }
     Ok(tags)
 }
 
@@ -117,7 +121,11 @@ mod tests {
     fn tags_are_checked() {
         let many: Vec<Value> = (0..=TAGS_MAX).map(|n| json!({"Key": format!("k{n}"), "Value": ""})).collect();
         let mut r = Registry::new("us-east-1", "123456789012");
-        assert_eq!(r.tag("x", tags_of(&many.into()).unwrap()).unwrap_err().code, "LimitExceededException");
+        let all = tags_of(&many[1..].into()).unwrap();
+        r.tag("x", all).unwrap();
+        let one_more = tags_of(&many[..1].into()).unwrap();
+        assert_eq!(r.tag("x", one_more).unwrap_err().code, "LimitExceededException");
+        assert_eq!(tags_of(&many.into()).unwrap_err().code, "LimitExceededException");
         for bad in [json!([{"Key": "aws:x"}]), json!([{}]), json!("x"), json!([{"Key": "a"}, {"Key": "a"}])] {
             assert!(tags_of(&bad).is_err(), "{bad}");
         }

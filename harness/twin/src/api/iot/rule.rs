@@ -5,9 +5,12 @@ use serde_json::{Value, json};
 use super::{Api, Outcome, done, ok};
 use crate::{
     api::query,
-    registry::tags_of,
+    registry::{Paging, tags_of},
     rules::{Rule, check_rule_name},
 };
+
+/// A page of rules may be this long, and is when nothing else is asked for.
+const RULES_PER_PAGE_MAX: usize = 10_000;
 
 impl Api<'_> {
     pub(super) fn rule(&self, operation: &str) -> Outcome {
@@ -50,7 +53,9 @@ impl Api<'_> {
         };
         let all = self.region.rules.list();
         let found = all.iter().map(AsRef::as_ref).filter(fits);
-        let (found, next) = self.next_token_paging()?.take(found, |r| r.name.as_str());
+        let (token, size) = (self.call.query("nextToken"), self.call.query("maxResults"));
+        let paging = Paging::sized(token, size, RULES_PER_PAGE_MAX, RULES_PER_PAGE_MAX)?;
+        let (found, next) = paging.take(found, |r| r.name.as_str());
         let list: Vec<Value> = found
             .iter()
             .map(|r| {
