@@ -67,6 +67,11 @@ impl Broker {
         }
     }
 
+    /// The client ids that are connected now.
+    pub(crate) fn connected_clients(&self) -> BTreeSet<String> {
+        self.state.lock().sessions.keys().cloned().collect()
+    }
+
     /// Clients connected now.
     pub(crate) fn connected(&self) -> usize {
         self.sessions.lock().by_client.values().filter(|session| session.live.is_some()).count()

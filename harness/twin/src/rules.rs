@@ -49,17 +49,7 @@ impl Action {
 
 impl TopicRules {
     pub(crate) fn create(&self, name: &str, payload: &Value, now_s: i64) -> Result<(), AwsError> {
-        let sql = payload["sql"].as_str().ok_or_else(|| invalid("topicRulePayload.sql is missing"))?;
-        let actions =
-            payload["actions"].as_array().ok_or_else(|| invalid("topicRulePayload.actions is missing"))?;
-        let rule = Rule {
-            name: name.to_owned(),
-            query: Query::parse(sql)?,
-            actions: actions.iter().map(Action::parse).collect::<Result<_, _>>()?,
-            disabled: payload["ruleDisabled"].as_bool().unwrap_or(false),
-            payload: payload.clone(),
-            created_s: now_s,
-        };
+        let rule = Rule::compile(name, payload, now_s)?;
         let mut rules = self.rules.write();
         if rules.contains_key(name) {
             return Err(AwsError::new(
@@ -70,6 +60,20 @@ impl TopicRules {
         }
         rules.insert(name.to_owned(), Arc::new(rule));
         Ok(())
+    }
+
+    /// Replaces a rule that is there; it keeps the time that it was created at.
+    pub(crate) fn replace(&self, name: &str, payload: &Value) -> Result<(), AwsError> {
+        let rule = Rule::compile(name, payload, self.get(name)?.created_s)?;
+        self.rules.write().insert(name.to_owned(), Arc::new(rule));
+        Ok(())
+    }
+
+    /// Disables a rule, or enables it again.
+    pub(crate) fn set_disabled(&self, name: &str, disabled: bool) -> Result<(), AwsError> {
+        let mut payload = self.get(name)?.payload.clone();
+        payload["ruleDisabled"] = json!(disabled);
+        self.replace(name, &payload)
     }
 
     pub(crate) fn get(&self, name: &str) -> Result<Arc<Rule>, AwsError> {
@@ -115,6 +119,29 @@ impl TopicRules {
 }
 
 impl Rule {
+    fn compile(name: &str, payload: &Value, created_s: i64) -> Result<Self, AwsError> {
+        let sql = payload["sql"].as_str().ok_or_else(|| invalid("topicRulePayload.sql is missing"))?;
+        let actions =
+            payload["actions"].as_array().ok_or_else(|| invalid("topicRulePayload.actions is missing"))?;
+        Ok(Self {
+            name: name.to_owned(),
+            query: Query::parse(sql)?,
+            actions: actions.iter().map(Action::parse).collect::<Result<_, _>>()?,
+            disabled: payload["ruleDisabled"].as_bool().unwrap_or(false),
+            payload: payload.clone(),
+            created_s,
+        })
+    }
+
+    /// The topic filter of its SQL.
+    pub(crate) fn filter(&self) -> &str {
+        &self.query.filter
+    }
+
+    pub(crate) fn is_disabled(&self) -> bool {
+        self.disabled
+    }
+
     pub(crate) fn description(&self) -> Value {
         let mut rule = self.payload.clone();
         rule["ruleName"] = json!(self.name);
@@ -130,4 +157,37 @@ pub(crate) fn check_rule_name(name: &str) -> Result<(), AwsError> {
         return Err(invalid(format!("ruleName must match ^[a-zA-Z0-9_]+$, got {name}")));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn payload(sql: &str) -> Value {
+        json!({"sql": sql, "actions": [{"dynamoDBv2": {"roleArn": "arn:r", "putItem": {"tableName": "t"}}}]})
+    }
+
+    #[test]
+    fn replacing_keeps_the_age_and_needs_a_rule() {
+        let rules = TopicRules::default();
+        let missing = rules.replace("r", &payload("SELECT * FROM 'a'")).unwrap_err();
+        assert_eq!((missing.status, missing.code), (401, "UnauthorizedException"));
+        rules.create("r", &payload("SELECT * FROM 'a'"), 7).unwrap();
+        assert_eq!(rules.replace("r", &payload("SELECT")).unwrap_err().code, "SqlParseException");
+        rules.replace("r", &payload("SELECT * FROM 'b'")).unwrap();
+        let rule = rules.get("r").unwrap();
+        assert_eq!((rule.filter(), rule.created_s), ("b", 7));
+    }
+
+    #[test]
+    fn a_rule_is_disabled_and_enabled() {
+        let rules = TopicRules::default();
+        rules.create("r", &payload("SELECT * FROM 'a'"), 7).unwrap();
+        for disabled in [true, false] {
+            rules.set_disabled("r", disabled).unwrap();
+            assert_eq!(rules.get("r").unwrap().is_disabled(), disabled);
+            assert_eq!(rules.get("r").unwrap().description()["ruleDisabled"], disabled);
+        }
+        assert!(rules.set_disabled("none", true).is_err());
+    }
 }

@@ -55,7 +55,7 @@ pub(crate) fn device_call(
         let resource = registry.arn(&format!("{kind}/{name}"));
         registry.certificate(certificate).is_ok_and(|c| c.status == CertificateStatus::Active)
             && allowed(
-                registry.attached_policies(&principal).iter().map(|p| p.parsed.as_ref()),
+                registry.policies_of(&principal, None).iter().map(|p| p.parsed.as_ref()),
                 action,
                 &resource,
                 &Variables::default(),

@@ -1,9 +1,12 @@
 //! Certificates: a registered X.509 certificate is known by the SHA-256 of its DER, which is the same in every Region.
 
+use std::ops::Bound::{Excluded, Unbounded};
+
 use aws_lc_rs::digest::{SHA256, digest};
 use rustls_pki_types::{CertificateDer, pem::PemObject};
+use x509_parser::{certificate::X509Certificate, prelude::FromDer};
 
-use super::{Registry, invalid, not_found};
+use super::{Registry, already_exists, delete_conflict, invalid, not_found};
 use crate::error::AwsError;
 
 /// What a certificate may be used for.
@@ -45,8 +48,16 @@ pub(crate) struct Certificate {
     pub(crate) status: CertificateStatus,
     /// `DEFAULT` for certificates that IoT issued, `SNI_ONLY` for those registered without a CA.
     pub(crate) mode: &'static str,
+    /// The registered CA that signed it, if it was registered with one.
+    pub(crate) ca: Option<String>,
     pub(crate) created_s: i64,
     pub(crate) modified_s: i64,
+    /// `customerVersion`: counts changes.
+    pub(crate) version: u64,
+    /// `generationId`.
+    pub(crate) generation: String,
+    /// From when and until when it is valid, in seconds since the epoch.
+    pub(crate) valid_s: (i64, i64),
 }
 
 /// The certificate id of a DER.
@@ -58,35 +69,60 @@ pub(crate) fn certificate_id(der: &[u8]) -> String {
     })
 }
 
+pub(super) fn refused(message: impl Into<String>) -> AwsError {
+    AwsError::new(400, "CertificateValidationException", message)
+}
+
+/// The DER of a PEM certificate.
+pub(super) fn der_of(pem: &str) -> Result<CertificateDer<'static>, AwsError> {
+    CertificateDer::from_pem_slice(pem.as_bytes())
+        .map_err(|_| refused("The certificate is not a PEM certificate"))
+}
+
+/// The DER taken apart.
+pub(super) fn parse(der: &[u8]) -> Result<X509Certificate<'_>, AwsError> {
+    X509Certificate::from_der(der)
+        .map(|(_, certificate)| certificate)
+        .map_err(|e| refused(format!("The certificate is not an X.509 certificate: {e}")))
+}
+
+/// From when and until when a certificate is valid, in seconds since the epoch.
+pub(super) fn validity(certificate: &X509Certificate<'_>) -> (i64, i64) {
+    let validity = certificate.validity();
+    (validity.not_before.timestamp(), validity.not_after.timestamp())
+}
+
 impl Registry {
-    /// Registers a certificate; the same one twice is refused as AWS refuses it.
+    /// Registers a certificate; the same one twice is refused as AWS refuses it. `ca` is the id of its registered CA.
     pub(crate) fn register_certificate(
         &mut self,
         pem: &str,
         status: CertificateStatus,
         mode: &'static str,
+        ca: Option<String>,
         now_s: i64,
     ) -> Result<Certificate, AwsError> {
-        let der = CertificateDer::from_pem_slice(pem.as_bytes()).map_err(|_| {
-            AwsError::new(400, "CertificateValidationException", "The certificate is not a PEM certificate")
-        })?;
+        let der = der_of(pem)?;
+        let valid_s = validity(&parse(&der)?);
         let id = certificate_id(&der);
         if self.certificates.contains_key(&id) {
-            return Err(AwsError::new(
-                409,
-                "ResourceAlreadyExistsException",
+            return Err(already_exists(
                 "The certificate is already provisioned or registered",
-            )
-            .with("resourceId", id.clone())
-            .with("resourceArn", self.arn(&format!("cert/{id}"))));
+                &id,
+                self.arn(&format!("cert/{id}")),
+            ));
         }
         let certificate = Certificate {
             id: id.clone(),
             pem: pem.to_owned(),
             status,
             mode,
+            ca,
             created_s: now_s,
             modified_s: now_s,
+            version: 1,
+            generation: uuid::Uuid::new_v4().to_string(),
+            valid_s,
         };
         self.certificates.insert(id, certificate.clone());
         Ok(certificate)
@@ -106,9 +142,14 @@ impl Registry {
         self.certificate(id)
     }
 
-    /// Certificates by id.
-    pub(crate) fn certificates(&self) -> impl Iterator<Item = &Certificate> {
-        self.certificates.values()
+    pub(super) fn is_certificate_arn(&self, arn: &str) -> bool {
+        arn.starts_with(&self.arn("cert/"))
+    }
+
+    /// Certificates by id, those behind `after` only.
+    pub(crate) fn certificates(&self, after: Option<&str>) -> impl Iterator<Item = &Certificate> {
+        let from = after.map_or(Unbounded, Excluded);
+        self.certificates.range::<str, _>((from, Unbounded)).map(|(_, c)| c)
     }
 
     pub(crate) fn set_certificate_status(
@@ -118,9 +159,13 @@ impl Registry {
         now_s: i64,
     ) -> Result<(), AwsError> {
         self.certificate(id)?;
+        if status == CertificateStatus::PendingActivation {
+            return Err(invalid("The status PENDING_ACTIVATION cannot be set"));
+        }
         if let Some(certificate) = self.certificates.get_mut(id) {
             certificate.status = status;
             certificate.modified_s = now_s;
+            certificate.version += 1;
         }
         Ok(())
     }
@@ -136,18 +181,12 @@ impl Registry {
             ));
         }
         if !self.principal_things(&arn).is_empty() {
-            return Err(AwsError::new(
-                409,
-                "DeleteConflictException",
-                format!("Things must be detached before deletion (arn: {arn})"),
-            ));
+            return Err(delete_conflict(format!("Things must be detached before deletion (arn: {arn})")));
         }
         if !force && !self.attached_policies(&arn).is_empty() {
-            return Err(AwsError::new(
-                409,
-                "DeleteConflictException",
-                format!("Certificate policies must be detached before deletion (arn: {arn})"),
-            ));
+            return Err(delete_conflict(format!(
+                "Certificate policies must be detached before deletion (arn: {arn})"
+            )));
         }
         self.detach_all_policies(&arn);
         self.certificates.remove(id);
