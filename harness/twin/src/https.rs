@@ -1,7 +1,12 @@
 //! HTTPS of one Region: the IoT data endpoint (client certificates) and function URLs, told apart by the host name. As on
 //! port 443 of AWS, a client that asks for it by ALPN speaks MQTT here.
 
-use std::{convert::Infallible, net::IpAddr, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
 
 use axum::body::Body;
 use http_body_util::{BodyExt, Limited};
@@ -11,6 +16,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 
 use crate::{
+    accept,
     api::{self, device_call},
     call::{Call, Reply},
     lambda,
@@ -30,23 +36,11 @@ const BODY_BYTES_MAX: usize = 6 * 1024 * 1024;
 
 /// Accepts connections of one Region until the twin stops.
 pub(crate) async fn serve(world: Arc<World>, region: Arc<Region>, listener: TcpListener, tls: TlsAcceptor) {
-    loop {
-        let accepted = tokio::select! {
-            () = world.shutdown.cancelled() => return,
-            accepted = listener.accept() => accepted,
-        };
-        let Ok((socket, peer)) = accepted else {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-            continue;
-        };
-        let (world_, region, tls) = (world.clone(), region.clone(), tls.clone());
-        world.tasks.spawn(async move {
-            tokio::select! {
-                () = world_.shutdown.cancelled() => {}
-                () = handle(&world_, &region, socket, peer.ip(), tls) => {}
-            }
-        });
-    }
+    let connected = |socket, peer: SocketAddr| {
+        let (world, region, tls) = (world.clone(), region.clone(), tls.clone());
+        async move { handle(&world, &region, socket, peer.ip(), tls).await }
+    };
+    accept::each(&world, listener, connected).await;
 }
 
 async fn handle(

@@ -13,6 +13,7 @@
 //! It listens on loopback only, needs no other process and leaves nothing behind: functions' files live in a temporary
 //! folder and child processes end with it.
 
+mod accept;
 mod api;
 mod authorize;
 mod call;

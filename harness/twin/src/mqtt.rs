@@ -24,7 +24,7 @@ mod tests;
 mod topic;
 mod wire;
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use parking_lot::{Mutex, RwLock};
 use tokio::{sync::oneshot, time::Instant};
@@ -35,7 +35,7 @@ pub(crate) use listener::{black_hole, serve, serve_stream};
 use message::{Delivery, Message};
 use packet::{Refusal, Subscribe};
 use retained::Retained;
-pub(crate) use service::{ShadowOperation, publish, shadow};
+pub(crate) use service::{ShadowOperation, publish, publish_over_https, shadow};
 use session::{Departure, Seat, Session, Sessions};
 pub(crate) use topic::filter_matches;
 
@@ -69,7 +69,13 @@ impl Broker {
 
     /// The client ids that are connected now.
     pub(crate) fn connected_clients(&self) -> BTreeSet<String> {
-        self.state.lock().sessions.keys().cloned().collect()
+        let sessions = self.sessions.lock();
+        sessions
+            .by_client
+            .iter()
+            .filter(|(_, session)| session.live.is_some())
+            .map(|(client, _)| client.to_string())
+            .collect()
     }
 
     /// Clients connected now.

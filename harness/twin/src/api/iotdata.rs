@@ -11,7 +11,7 @@ use crate::{
     authorize::{Variables, allowed},
     call::{Call, Reply},
     error::AwsError,
-    mqtt::{ShadowOperation, publish, shadow},
+    mqtt::{ShadowOperation, publish_over_https, shadow},
     region::Region,
     registry::CertificateStatus,
     shadow::ShadowError,
@@ -84,7 +84,13 @@ fn carry_out(world: &Arc<World>, region: &Region, call: &Call) -> Result<Reply, 
     match (&call.method, parts.as_slice()) {
         (&Method::POST, ["topics", topic @ ..]) if !topic.is_empty() => {
             let qos = if call.query("qos") == Some("1") { QoS::AtLeastOnce } else { QoS::AtMostOnce };
-            publish(world, region, &topic.join("/"), &call.body, qos);
+            if !publish_over_https(world, region, &topic.join("/"), &call.body, qos) {
+                return Err(AwsError::new(
+                    400,
+                    "InvalidRequestException",
+                    "The topic may not be published to",
+                ));
+            }
             Ok(Reply::json(200, &json!({"message": "OK"})))
         }
         (&Method::GET, ["api", "things", "shadow", "ListNamedShadowsForThing", thing]) => {

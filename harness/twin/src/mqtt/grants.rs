@@ -94,7 +94,8 @@ impl Grants {
         self.decisions.clear();
         self.policies.clear();
         let registry = region.registry.lock();
-        self.policies.extend(registry.attached_policies(&self.principal).iter().map(|p| p.parsed.clone()));
+        let thing = self.variables.thing_name.as_deref();
+        self.policies.extend(registry.policies_of(&self.principal, thing).iter().map(|p| p.parsed.clone()));
         drop(registry);
         self.read = Some(Instant::now());
     }

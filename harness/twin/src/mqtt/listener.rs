@@ -2,38 +2,27 @@
 
 use std::{sync::Arc, time::Duration};
 
+use bytes::Bytes;
+use rmqtt_codec::types::QoS;
 use tokio::{
     io::{AsyncRead, AsyncReadExt},
     net::{TcpListener, TcpStream},
 };
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
-use super::connection;
-use crate::{region::Region, registry::certificate_id, world::World};
+use super::{connection, publish};
+use crate::{accept, region::Region, registry::certificate_id, world::World};
 
 /// A handshake may take this long.
 const HANDSHAKE_S_MAX: u64 = 10;
 
 /// Accepts connections of one Region until the twin stops.
 pub(crate) async fn serve(world: Arc<World>, region: Arc<Region>, listener: TcpListener, tls: TlsAcceptor) {
-    loop {
-        let accepted = tokio::select! {
-            () = world.shutdown.cancelled() => return,
-            accepted = listener.accept() => accepted,
-        };
-        let Ok((socket, _)) = accepted else {
-            // Out of descriptors: those that end make room again.
-            tokio::time::sleep(Duration::from_millis(20)).await;
-            continue;
-        };
-        let (world_, region, tls) = (world.clone(), region.clone(), tls.clone());
-        world.tasks.spawn(async move {
-            tokio::select! {
-                () = world_.shutdown.cancelled() => {}
-                () = handle(&world_, &region, socket, tls) => {}
-            }
-        });
-    }
+    let connected = |socket, _| {
+        let (world, region, tls) = (world.clone(), region.clone(), tls.clone());
+        async move { handle(&world, &region, socket, tls).await }
+    };
+    accept::each(&world, listener, connected).await;
 }
 
 async fn handle(world: &Arc<World>, region: &Arc<Region>, mut socket: TcpStream, tls: TlsAcceptor) {
@@ -57,10 +46,16 @@ pub(crate) async fn serve_stream(
     stream: Box<TlsStream<TcpStream>>,
 ) {
     let session = stream.get_ref().1;
-    let Some(certificate) = session.peer_certificates().and_then(|chain| chain.first()) else {
+    let Some(chain) = session.peer_certificates().filter(|chain| !chain.is_empty()) else {
         return;
     };
-    let certificate = certificate_id(certificate);
+    // A certificate that a registered CA stands for is announced; its connection is dropped below, as on AWS.
+    let event = region.registry.lock().just_in_time(chain, world.clock.now_ms());
+    if let Some(event) = event {
+        let payload = Bytes::from(event.payload.to_string());
+        publish(world, region, &event.topic, &payload, QoS::AtLeastOnce);
+    }
+    let certificate = certificate_id(&chain[0]);
     let sni = session.server_name().map(str::to_owned);
     connection::serve(world, region, stream, certificate, sni.as_deref()).await;
 }

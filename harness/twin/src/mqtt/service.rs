@@ -7,7 +7,7 @@ use bytestring::ByteString;
 use rmqtt_codec::types::QoS;
 use serde_json::{Value, json};
 
-use super::message::Message;
+use super::{message::Message, topic::is_topic};
 use crate::{region::Region, shadow::ShadowError, world::World};
 
 /// What can be asked of a shadow.
@@ -109,6 +109,25 @@ pub(crate) fn shadow(
             Ok(deleted)
         }
     }
+}
+
+/// A publish over HTTPS: what a client's publish over MQTT does. `false`: the topic is not one that may be published to.
+pub(crate) fn publish_over_https(
+    world: &Arc<World>,
+    region: &Region,
+    topic: &str,
+    payload: &Bytes,
+    qos: QoS,
+) -> bool {
+    let request = ShadowTopic::parse(topic);
+    if !is_topic(topic) || (topic.starts_with('$') && request.is_none()) {
+        return false;
+    }
+    publish(world, region, topic, payload, qos);
+    if let Some(request) = request {
+        shadow_request(world, region, request, payload);
+    }
+    true
 }
 
 /// A shadow request that came over MQTT: a refusal is published, too.

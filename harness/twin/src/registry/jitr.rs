@@ -19,10 +19,6 @@ const PEM_LINE_CHARS: usize = 64;
 impl Registry {
     /// What to publish when a device with this chain (its own certificate first) connects; `None` when just-in-time
     /// registration has nothing to say, because the certificate is known and decided on or no CA stands for it.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "the broker is to call it when a certificate is unknown")
-    )]
     pub(crate) fn just_in_time(
         &mut self,
         chain: &[CertificateDer<'_>],
