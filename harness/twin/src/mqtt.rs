@@ -74,7 +74,7 @@ impl Broker {
             .by_client
             .iter()
             .filter(|(_, session)| session.live.is_some())
-            .map(|(client, _)| client.to_string())
+            .map(|(client, _)| client.clone())
             .collect()
     }
 
