@@ -24,7 +24,7 @@ use crate::{
     call::{Call, Reply},
     control, dynamodb,
     error::AwsError,
-    lambda, route53,
+    lambda, route53, states,
     world::World,
 };
 
@@ -93,6 +93,7 @@ async fn dispatch(world: &Arc<World>, call: &Call) -> Reply {
         "dynamodb" => dynamodb::handle(world, call).await.unwrap_or_else(|e| dynamodb::error_reply(&e)),
         "lambda" => lambda::handle(world, call).await.unwrap_or_else(|e| lambda::error_reply(&e)),
         "route53" => route53::handle(world, call).await.unwrap_or_else(|e| route53::error_reply(&e)),
+        "states" => states::handle(world, call).unwrap_or_else(|e| states::error_reply(&e)),
         "sts" => sts::handle(world, call),
         other => error_json(&AwsError::unknown_operation(&format!("of service {other}"))),
     }
