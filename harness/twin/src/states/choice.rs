@@ -107,7 +107,7 @@ impl Rule {
             return Self::parse_inner(inner, &fields.at("Not"), found).map(|rule| Self::Not(Box::new(rule)));
         }
         if !fields.has("Variable") {
-            found.error("Missing required property 'Variable'", &fields.at);
+            found.error("These fields are required: [Variable]", &fields.at);
         }
         let variable = fields.path("Variable", found);
         let operator = Operator::parse(fields, found);

@@ -106,13 +106,12 @@ impl<'a> Fields<'a> {
         self.left.remove(name)
     }
 
-    /// A field that must be there.
-    pub(crate) fn required(&mut self, name: &str, found: &mut Diagnostics) -> Option<&'a Json> {
-        let value = self.take(name);
-        if value.is_none() {
-            found.error(format!("Missing required property '{name}'"), &self.at);
+    /// A text that must be there.
+    pub(crate) fn required(&mut self, name: &str, found: &mut Diagnostics) -> Option<&'a str> {
+        if !self.has(name) {
+            found.error(format!("These fields are required: [{name}]"), &self.at);
         }
-        value
+        self.text(name, found)
     }
 
     pub(crate) fn text(&mut self, name: &str, found: &mut Diagnostics) -> Option<&'a str> {
@@ -181,7 +180,7 @@ impl<'a> Fields<'a> {
     /// Refuses what nobody has asked for.
     pub(crate) fn close(self, found: &mut Diagnostics) {
         for name in self.left.keys() {
-            found.error("Field is not supported", self.at(name));
+            found.error(format!("Field '{name}' is not supported"), &self.at);
         }
     }
 }

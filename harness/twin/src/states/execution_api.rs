@@ -36,7 +36,8 @@ pub(crate) fn start_execution(context: &Context<'_>, request: Json) -> Result<Js
         )));
     }
     if let Err(error) = serde_json::from_str::<serde::de::IgnoredAny>(&given) {
-        let message = format!("Invalid State Machine Execution Input: '{error}'");
+        let why = if given.is_empty() { "Invalid execution input.".to_owned() } else { error.to_string() };
+        let message = format!("Invalid State Machine Execution Input: '{why}'");
         return Err(AwsError::new(400, "InvalidExecutionInput", message));
     }
     let source = context.machine(&request.state_machine_arn)?;

@@ -143,8 +143,9 @@ impl History {
 impl Event {
     /// As `GetExecutionHistory` answers it.
     pub(crate) fn to_json(&self, with_data: bool) -> Json {
-        // The events behind ExecutionStarted that begin the first state have no event before them.
-        let previous = if self.id <= 2 { 0 } else { self.id - 1 };
+        // What begins the first state, and what ends an execution from without, has no event before it on AWS.
+        let is_first = self.id <= 2 || matches!(self.what, Happening::ExecutionAborted(_));
+        let previous = if is_first { 0 } else { self.id - 1 };
         let mut event = json!({
             "id": self.id,
             "previousEventId": previous,
@@ -273,6 +274,11 @@ mod tests {
             json!({"name": "W", "input": "{}", "inputDetails": {"truncated": false}})
         );
         assert_eq!(entered.to_json(false)["stateEnteredEventDetails"], json!({"name": "W"}));
+        let aborted = event(Happening::ExecutionAborted(Failure::default())).to_json(true);
+        assert_eq!(
+            (&aborted["previousEventId"], &aborted["executionAbortedEventDetails"]),
+            (&json!(0), &json!({}))
+        );
         let started = event(Happening::Started(Caller::Function)).to_json(true);
         assert_eq!(started["type"], "LambdaFunctionStarted");
     }

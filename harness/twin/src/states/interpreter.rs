@@ -249,8 +249,8 @@ impl Run<'_> {
         }
         let by = caller(task);
         let answer = answer.and_then(|payload| match task.resource {
-            Resource::Function(_) => data::within_limit(&visit.name, payload),
-            Resource::LambdaInvoke => data::within_limit(&visit.name, data::wrapped(&payload)),
+            Resource::Function(ref arn) => data::within_limit(arn, payload),
+            Resource::LambdaInvoke => data::within_limit("lambda", data::wrapped(&payload)),
         });
         match answer {
             Ok(result) => {

@@ -29,6 +29,9 @@ pub(crate) fn parse(text: &str) -> Result<Machine, Diagnostics> {
         }
     };
     let machine = machine(&value, &mut found);
+    if machine.is_none() && found.is_empty() {
+        found.error("The definition could not be read", "/");
+    }
     machine.filter(|_| found.is_empty()).ok_or(found)
 }
 
@@ -40,9 +43,17 @@ fn machine(value: &Json, found: &mut Diagnostics) -> Option<Machine> {
     fields.text("Comment", found);
     fields.text("Version", found);
     let timeout_s = fields.count("TimeoutSeconds", 1..=SECONDS_MAX, found);
-    let start = fields.required("StartAt", found).and_then(Json::as_str).map(str::to_owned);
-    let listed = fields.required("States", found).and_then(Json::as_object);
+    let missing: Vec<_> = ["States", "StartAt"].into_iter().filter(|name| !fields.has(name)).collect();
+    if !missing.is_empty() {
+        found.error(format!("These fields are required: [{}]", missing.join(", ")), "/");
+    }
+    let start = fields.text("StartAt", found).map(str::to_owned);
+    let listed = fields.take("States").map(Json::as_object);
     fields.close(found);
+    let listed = listed?;
+    if listed.is_none() {
+        found.error("Expected value of type Object", "/States");
+    }
     let listed = listed?;
     let mut states = BTreeMap::new();
     for (name, value) in listed {

@@ -67,15 +67,15 @@ pub(super) fn place(visit: &Visit, path: Option<&Reference>, result: Json) -> Re
     })
 }
 
-pub(super) fn too_large(state: &str) -> Failure {
+pub(super) fn too_large(whose: &str) -> Failure {
     let cause = format!(
-        "The state/task '{state}' returned a result with a size exceeding the maximum number of bytes service limit."
+        "The state/task '{whose}' returned a result with a size exceeding the maximum number of bytes service limit."
     );
     Failure::new(DATA_LIMIT, cause)
 }
 
-pub(super) fn within_limit(state: &str, result: Json) -> Result<Json, Failure> {
-    if result.to_string().len() > DATA_BYTES_MAX { Err(too_large(state)) } else { Ok(result) }
+pub(super) fn within_limit(whose: &str, result: Json) -> Result<Json, Failure> {
+    if result.to_string().len() > DATA_BYTES_MAX { Err(too_large(whose)) } else { Ok(result) }
 }
 
 /// A number of seconds, as a path may give it.

@@ -295,6 +295,7 @@ fn data_goes_through_a_task_as_its_fields_say() {
     }
     let ran = run(&task(&json!({})), &input, |_, _, _| Some(Ok(json!("x".repeat(DATA_BYTES_MAX)))));
     assert_eq!(ran.failure().name(), "States.DataLimitExceeded");
+    assert_eq!(ran.events()[4], "LambdaFunctionFailed");
 }
 
 #[test]

@@ -21,7 +21,7 @@ const NOT_HAD: [&str; 5] = ["QueryLanguage", "Arguments", "Output", "Assign", "C
 
 pub(super) fn parse(value: &Json, at: &str, found: &mut Diagnostics) -> Option<State> {
     let mut fields = Fields::open(value, at, found)?;
-    let kind = fields.required("Type", found).and_then(Json::as_str)?;
+    let kind = fields.required("Type", found)?;
     if ["Parallel", "Map"].contains(&kind) {
         found.error(format!("The twin does not have {kind} states"), fields.at("Type"));
         return None;
@@ -48,7 +48,10 @@ pub(super) fn parse(value: &Json, at: &str, found: &mut Diagnostics) -> Option<S
             cause: text(&mut fields, "Cause", found),
         })),
         other => {
-            found.error(format!("Value is not a valid state type: {other}"), fields.at("Type"));
+            let types = "[Task, Wait, Pass, Succeed, Fail, Choice, Parallel, Map]";
+            let message =
+                format!("The field 'Type' should have one of these values: {types}, and not {other}");
+            found.error(message, fields.at("Type"));
             return None;
         }
     };
@@ -127,7 +130,7 @@ fn task(fields: &mut Fields<'_>, found: &mut Diagnostics) -> Option<Task> {
 
 fn resource(fields: &mut Fields<'_>, found: &mut Diagnostics) -> Option<Resource> {
     let at = fields.at("Resource");
-    let arn = fields.required("Resource", found)?.as_str().unwrap_or_default();
+    let arn = fields.required("Resource", found)?;
     if arn == LAMBDA_INVOKE {
         return Some(Resource::LambdaInvoke);
     }
@@ -143,7 +146,11 @@ fn resource(fields: &mut Fields<'_>, found: &mut Diagnostics) -> Option<Resource
                 format!("The twin does not have the resource {arn} of {service}: it runs functions");
             found.error(message, at);
         }
-        _ => found.error("Value is not a valid resource ARN", at),
+        _ => {
+            let why =
+                "The value is not a valid resource ARN, or the resource is not available in this region.";
+            found.error(format!("The resource provided {arn} is not recognized. {why}"), at);
+        }
     }
     None
 }
@@ -186,7 +193,7 @@ fn choices(fields: &mut Fields<'_>, found: &mut Diagnostics) -> Choice {
     let mut rules = Vec::new();
     for (i, value) in list.iter().enumerate() {
         let Some(mut fields) = Fields::open(value, &format!("{at}[{i}]"), found) else { continue };
-        let next = fields.required("Next", found).and_then(Json::as_str);
+        let next = fields.required("Next", found);
         let rule = Rule::parse(&mut fields, found);
         fields.take("Comment");
         fields.close(found);

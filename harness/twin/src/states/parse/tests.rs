@@ -26,8 +26,10 @@ fn what_is_wrong_is_said_where_it_is() {
         (json!({"States": {"A": end}}), schema, "/"),
         (json!({"StartAt": "A"}), schema, "/"),
         (json!({"StartAt": "A", "States": {}}), schema, "/States"),
+        (json!({"StartAt": "A", "States": []}), schema, "/States"),
+        (json!({"StartAt": 1, "States": {}}), schema, "/StartAt"),
         (json!({"StartAt": "B", "States": {"A": end}}), TARGET, "/StartAt"),
-        (json!({"StartAt": "A", "States": {"A": end}, "Start": 1}), schema, "/Start"),
+        (json!({"StartAt": "A", "States": {"A": end}, "Start": 1}), schema, "/"),
         (json!({"StartAt": "A", "States": {"A": end}, "QueryLanguage": "JSONata"}), schema, "/QueryLanguage"),
         (json!({"StartAt": "A", "States": {"A": pass("B")}}), TARGET, "/States/A/Next"),
         (json!({"StartAt": "A", "States": {"A": end, "B": end}}), TARGET, "/States/B"),
@@ -36,6 +38,20 @@ fn what_is_wrong_is_said_where_it_is() {
         (one(&json!({"Type": "Parallel", "Branches": [], "End": true})), schema, "/States/A/Type"),
         (one(&json!({"Type": "Map", "End": true})), schema, "/States/A/Type"),
         (one(&json!({"Type": "Job"})), schema, "/States/A/Type"),
+        (one(&json!({"Type": 1})), schema, "/States/A/Type"),
+        (one(&json!({"Type": "Task", "Resource": 1, "End": true})), schema, "/States/A/Resource"),
+        (
+            one(
+                &json!({"Type": "Task", "Resource": function, "End": true, "Catch": [{"ErrorEquals": ["a"], "Next": 5}]}),
+            ),
+            schema,
+            "/States/A/Catch[0]/Next",
+        ),
+        (
+            one(&json!({"Type": "Choice", "Choices": [{"Variable": "$.a", "IsNull": true, "Next": 5}]})),
+            schema,
+            "/States/A/Choices[0]/Next",
+        ),
         (one(&json!({"Type": "Pass"})), schema, "/States/A"),
         (one(&json!({"Type": "Pass", "Next": "A", "End": true})), schema, "/States/A"),
         (one(&json!({"Type": "Pass", "End": true, "Output": 1})), schema, "/States/A/Output"),
@@ -87,7 +103,7 @@ fn what_is_wrong_is_said_where_it_is() {
             TARGET,
             "/States/A/Default",
         ),
-        (one(&json!({"Type": "Succeed", "End": true})), schema, "/States/A/End"),
+        (one(&json!({"Type": "Succeed", "End": true})), schema, "/States/A"),
         (one(&json!({"Type": "Fail", "Error": 1})), schema, "/States/A/Error"),
     ] {
         let found = found(&definition);
@@ -101,6 +117,10 @@ fn the_message_is_aws_s() {
     assert_eq!(
         parse(&unreachable.to_string()).unwrap_err().message(),
         "Invalid State Machine Definition: 'MISSING_TRANSITION_TARGET: State \"B\" is not reachable. at /States/B'"
+    );
+    assert_eq!(
+        parse("{}").unwrap_err().message(),
+        "Invalid State Machine Definition: 'SCHEMA_VALIDATION_FAILED: These fields are required: [States, StartAt] at /'"
     );
     assert!(parse("{").unwrap_err().message().contains("INVALID_JSON_DESCRIPTION"));
     let map = parse(&one(&json!({"Type": "Map"})).to_string()).unwrap_err();
