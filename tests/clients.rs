@@ -149,3 +149,112 @@ fn service_quotas_say_what_applies() {
         twin.aws(&aws, &["service-quotas", "list-service-quotas", "--service-code", "iotcore"]).unwrap();
     assert!(all["Quotas"].as_array().unwrap().len() > 200, "every page is read");
 }
+
+#[test]
+fn a_state_machine_runs_and_tells_its_history() {
+    let Some(aws) = tool("aws") else {
+        return skipped("a_state_machine_runs_and_tells_its_history", "needs the AWS CLI; see .ci/tools");
+    };
+    let twin = TwinProcess::start().unwrap();
+    let states = |arguments: &[&str]| twin.aws(&aws, &[&["stepfunctions"], arguments].concat());
+    let definition = json!({"StartAt": "Kind", "States": {
+        "Kind": {"Type": "Choice", "Default": "Unknown",
+                 "Choices": [{"Variable": "$.kind", "StringEquals": "lamp", "Next": "Lamp"}]},
+        "Lamp": {"Type": "Pass", "Result": {"on": true}, "ResultPath": "$.state", "End": true},
+        "Unknown": {"Type": "Fail", "Error": "DefaultStateError", "Cause": "No Matches!"},
+    }});
+    let role = "arn:aws:iam::123456789012:role/any";
+    let made = states(&[
+        "create-state-machine",
+        "--name",
+        "kinds",
+        "--role-arn",
+        role,
+        "--definition",
+        &definition.to_string(),
+    ]);
+    let machine = made.unwrap()["stateMachineArn"].as_str().unwrap().to_owned();
+    let run = |input: &str| {
+        let started =
+            states(&["start-execution", "--state-machine-arn", &machine, "--input", input]).unwrap();
+        let execution = started["executionArn"].as_str().unwrap().to_owned();
+        for _ in 0..100 {
+            let described = states(&["describe-execution", "--execution-arn", &execution]).unwrap();
+            if described["status"] != "RUNNING" {
+                return described;
+            }
+        }
+        json!({"status": "RUNNING, after a hundred looks"})
+    };
+    let lamp = run(r#"{"kind":"lamp"}"#);
+    assert_eq!(lamp["status"], "SUCCEEDED");
+    assert!(lamp["output"].as_str().unwrap().contains(r#""state":{"on":true}"#), "{lamp}");
+    let other = run(r#"{"kind":"door"}"#);
+    assert_eq!((&other["status"], &other["error"]), (&json!("FAILED"), &json!("DefaultStateError")));
+    let arn = lamp["executionArn"].as_str().unwrap();
+    let history = states(&["get-execution-history", "--execution-arn", arn]).unwrap();
+    let events: Vec<&str> =
+        history["events"].as_array().unwrap().iter().map(|event| event["type"].as_str().unwrap()).collect();
+    assert_eq!(
+        events,
+        [
+            "ExecutionStarted",
+            "ChoiceStateEntered",
+            "ChoiceStateExited",
+            "PassStateEntered",
+            "PassStateExited",
+            "ExecutionSucceeded"
+        ]
+    );
+}
+
+/// What the twin has beyond things: types, groups, search, and MQTT 5, by clients that are not ours.
+#[test]
+fn groups_types_search_and_mqtt_5_work() {
+    let (Some(aws), Some(publish), Some(subscribe)) =
+        (tool("aws"), tool("mosquitto_pub"), tool("mosquitto_sub"))
+    else {
+        return skipped(
+            "groups_types_search_and_mqtt_5_work",
+            "needs the AWS CLI and the mosquitto clients; see .ci/tools",
+        );
+    };
+    let twin = TwinProcess::start().unwrap();
+    device(&twin, &aws, "lamp-3");
+    let iot = |arguments: &[&str]| twin.aws(&aws, &[&["iot"], arguments].concat()).unwrap();
+    iot(&["create-thing-type", "--thing-type-name", "lamp"]);
+    iot(&["update-thing", "--thing-name", "lamp-3", "--thing-type-name", "lamp"]);
+    iot(&["create-thing-group", "--thing-group-name", "house"]);
+    iot(&["create-thing-group", "--thing-group-name", "kitchen", "--parent-group-name", "house"]);
+    iot(&["add-thing-to-thing-group", "--thing-group-name", "kitchen", "--thing-name", "lamp-3"]);
+    let inside = iot(&["list-things-in-thing-group", "--thing-group-name", "house", "--recursive"]);
+    assert_eq!(inside["things"], json!(["lamp-3"]));
+    iot(&["update-indexing-configuration", "--thing-indexing-configuration", "thingIndexingMode=REGISTRY"]);
+    let found = iot(&["search-index", "--query-string", "thingTypeName:lamp AND thingName:lamp-*"]);
+    assert_eq!(found["things"][0]["thingName"], "lamp-3");
+
+    let mut waiting = mosquitto(&twin, &subscribe, "PRIMARY")
+        .args(["-V", "5", "-i", "listener", "-q", "1", "-t", "dt/lamps/#", "-C", "1", "-W", "20"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // The subscriber may not be there at the first message: it is said until it was heard.
+    let mut heard = None;
+    for attempt in 0..15 {
+        let id = format!("speaker-{attempt}");
+        let sent = mosquitto(&twin, &publish, "PRIMARY")
+            .args(["-V", "5", "-i", &id, "-q", "1", "-t", "dt/lamps/3", "-m", "on"])
+            .status()
+            .unwrap();
+        assert!(sent.success());
+        heard = waiting.try_wait().unwrap();
+        if heard.is_some() {
+            break;
+        }
+    }
+    let heard = heard.map_or_else(|| waiting.wait(), Ok).unwrap();
+    assert!(heard.success(), "the message was heard");
+    let mut said = String::new();
+    std::io::Read::read_to_string(&mut waiting.stdout.take().unwrap(), &mut said).unwrap();
+    assert_eq!(said.trim(), "on");
+}

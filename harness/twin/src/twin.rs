@@ -30,6 +30,7 @@ use crate::{
     route53::Route53,
     rules::TopicRules,
     shadow::Shadows,
+    states::States,
     world::World,
 };
 
@@ -185,6 +186,7 @@ impl Twin {
             route53: Route53::new(),
             dynamodb: DynamoDb::new(config.replication_delay),
             lambda: Lambda::new(),
+            states: States::default(),
             api_url: format!("http://{api_address}"),
             dns,
             https_port: port(&https).map_err(|source| listening("HTTPS", source))?,
@@ -207,6 +209,11 @@ impl Twin {
     /// Where everything is.
     pub fn endpoints(&self) -> Endpoints {
         Endpoints::of(&self.world)
+    }
+
+    #[cfg(test)]
+    pub(crate) fn world(&self) -> &Arc<World> {
+        &self.world
     }
 
     /// Stops the twin and waits, within a bound, until its tasks and child processes have ended.
