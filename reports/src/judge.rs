@@ -6,6 +6,7 @@ mod fleet;
 mod journeys;
 mod latency;
 mod measure;
+mod observer;
 mod spread;
 mod timeline;
 mod undo;
@@ -80,7 +81,8 @@ pub fn judge(record: &Record) -> Summary {
         .iter()
         .map(|(key, condition)| measure::row(&evidence, key, condition))
         .collect();
-    let checks = checks::checks(&evidence.timeline, objectives.len(), &evidence.harness, &undo);
+    let mut checks = checks::checks(&evidence.timeline, objectives.len(), &evidence.harness, &undo);
+    checks.extend(observer::observer(record));
     let verdicts = objectives.iter().map(|row| row.verdict).chain(checks.iter().map(|row| row.verdict));
     let verdict = Verdict::combine(verdicts);
     let ended = evidence.timeline.end.as_ref().map(|(reason, _)| *reason);

@@ -179,6 +179,7 @@ impl Day {
     fn begin(&mut self) {
         let info = self.record.info.clone();
         self.push(0, Event::RunBegan(info.clone()));
+        self.push(S / 20, Event::Observer { seeing: true, detail: None });
         self.step(0, "provision", "Provision 500 devices", S / 10, 8 * S);
         self.step(1, "connect", "Connect, 200 a second", 8 * S, CONNECTED);
         self.step(2, "hold", "Hold for 30 s", CONNECTED, BROKEN - S);

@@ -3,7 +3,8 @@
 
 use std::{sync::Arc, sync::atomic::Ordering::Relaxed, time::Duration};
 
-use rumqttc::{AsyncClient, Event, Incoming, QoS};
+use gameday_report::record::Event as Recorded;
+use rumqttc::{AsyncClient, Event, Incoming, QoS, SubscribeReasonCode};
 use serde::Deserialize;
 
 use super::{Metric, Recorder};
@@ -23,7 +24,8 @@ pub(crate) struct Observer {
     pub(crate) primary: String,
 }
 
-/// Observes until dropped. Documents that change while it is not connected are not seen; that is recorded as time.
+/// Observes until dropped. Documents that change while it is not connected are not seen: the record says from when to when,
+/// and the judge makes of it that it does not know.
 pub(crate) async fn observe(observer: Observer) {
     loop {
         let options = observer.dialer.options(&observer.client_id, &observer.host, Duration::from_secs(30));
@@ -35,9 +37,16 @@ pub(crate) async fn observe(observer: Observer) {
                         let at_us = observer.recorder.now_us();
                         observer.see(&message.topic, &message.payload, at_us);
                     }
+                    Ok(Event::Incoming(Incoming::SubAck(ack))) => {
+                        let seeing =
+                            ack.return_codes.iter().all(|code| *code != SubscribeReasonCode::Failure);
+                        let detail = (!seeing).then(|| "the subscription was refused".to_owned());
+                        observer.recorder.event(Recorded::Observer { seeing, detail });
+                    }
                     Ok(_) => {}
                     Err(error) => {
-                        tracing::warn!(%error, "the observer lost its connection");
+                        let detail = Some(error.to_string());
+                        observer.recorder.event(Recorded::Observer { seeing: false, detail });
                         break;
                     }
                 }

@@ -15,7 +15,7 @@ pub const TIMER_DELAY_P99_MAX_MS: f64 = 250.0;
 /// More late sends than this share of the intended ones make the run inconclusive: the load was not the scenario's.
 pub const LATE_SENDS_MAX_PERCENT: u64 = 1;
 
-fn row(name: &str, label: &str, verdict: Verdict, why: String) -> CheckRow {
+pub(crate) fn row(name: &str, label: &str, verdict: Verdict, why: String) -> CheckRow {
     CheckRow { name: name.to_owned(), label: label.to_owned(), verdict, why }
 }
 

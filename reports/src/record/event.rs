@@ -115,6 +115,14 @@ pub enum Event {
         /// What was still there. Empty is the proof that nothing is left.
         leftovers: Vec<Leftover>,
     },
+    /// The observer of the secondary's shadow documents began or ceased to see them.
+    Observer {
+        /// Whether it sees them from here on.
+        seeing: bool,
+        /// Why it ceased to.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        detail: Option<String>,
+    },
     /// Something a reader of the record should know: a limit of the method, a decision, an operator's note.
     Note {
         /// The text.
