@@ -61,8 +61,15 @@ impl Game {
             .flat_map(aws_sdk_iot::operation::list_policies::ListPoliciesOutput::policies)
             .filter_map(|p| p.policy_name());
         add("policy", policies.filter(of_run).map(str::to_owned).collect());
-        let rules = clients.iot.list_topic_rules().send().await.context("rules could not be listed")?;
-        let rules = rules.rules().iter().filter_map(|r| r.rule_name());
+        let pages: Vec<_> = clients
+            .iot
+            .list_topic_rules()
+            .into_paginator()
+            .send()
+            .collect::<Result<_, _>>()
+            .await
+            .context("rules could not be listed")?;
+        let rules = pages.iter().flat_map(|p| p.rules().iter()).filter_map(|r| r.rule_name());
         add("topic rule", rules.filter(|r| r.starts_with(&rule_prefix)).map(str::to_owned).collect());
         let tables: Vec<String> = clients
             .dynamodb
@@ -111,19 +118,32 @@ impl Game {
     }
 
     async fn sweep_global(&self) -> anyhow::Result<Vec<Leftover>> {
-        let zones = self.aws.route53.list_hosted_zones().send().await.context("zones could not be listed")?;
         let mark = format!("gd-{}", self.id);
-        let zones = zones
-            .hosted_zones()
-            .iter()
-            .filter(|z| z.name().starts_with(&mark))
-            .map(|z| ("hosted zone", z.name()));
-        let checks = self.aws.route53.list_health_checks().send().await;
-        let checks = checks.context("health checks could not be listed")?;
-        let checks = checks.health_checks().iter().filter(|c| c.caller_reference().starts_with(&mark));
-        let checks = checks.map(|c| ("health check", c.id()));
+        let zones: Vec<_> = self
+            .aws
+            .route53
+            .list_hosted_zones()
+            .into_paginator()
+            .send()
+            .collect::<Result<_, _>>()
+            .await
+            .context("zones could not be listed")?;
+        let zones =
+            zones.iter().flat_map(|page| page.hosted_zones().iter()).filter(|z| z.name().starts_with(&mark));
+        let checks: Vec<_> = self
+            .aws
+            .route53
+            .list_health_checks()
+            .into_paginator()
+            .send()
+            .collect::<Result<_, _>>()
+            .await
+            .context("health checks could not be listed")?;
+        let checks = checks.iter().flat_map(|page| page.health_checks().iter());
+        let checks = checks.filter(|c| c.caller_reference().starts_with(&mark));
         Ok(zones
-            .chain(checks)
+            .map(|zone| ("hosted zone", zone.name()))
+            .chain(checks.map(|check| ("health check", check.id())))
             .map(|(kind, name)| Leftover { kind: kind.to_owned(), name: name.to_owned() })
             .collect())
     }
