@@ -110,8 +110,15 @@ fn an_unknown_target_is_refused_in_words() {
 fn an_interrupt_in_each_phase_leaves_nothing_behind() {
     let twin = TwinProcess::start().unwrap();
     let target = twin.variable("AWS_ENDPOINT_URL").to_owned();
-    for phase in ["deploy: replicator", "Provision", "Connect", "Hold", "broken: primary Region dark", "Heal"]
-    {
+    for phase in [
+        "deploy: replicator",
+        "Provision",
+        "Connect",
+        "Hold",
+        "broken: primary Region dark",
+        "Heal",
+        "converge",
+    ] {
         let mut day = GameDay::start(&fixture("quick.toml"), &["--target", &target]).unwrap();
         day.signal_at(Some(phase), "-INT").unwrap();
         let exit = day.exit().unwrap();

@@ -69,7 +69,7 @@ impl Journal {
         failed.into_iter().map(|(change, why)| (change.name(), why)).collect()
     }
 
-    /// Undoes once more what was undone, newest first: for what came into being meanwhile. What still cannot be undone is
+    /// Undoes once more what was undone, in the same order: for what came into being meanwhile. What still cannot be undone is
     /// found by the sweep.
     pub(crate) async fn repeat(&self, aws: &Aws) {
         let undone = self.state.lock().undone.clone();
@@ -83,8 +83,9 @@ impl Journal {
     /// Undoes everything that stands: first what makes more, that is the rules and functions of the replicator, then the
     /// rest, newest first. The answer is what could not be undone, each with its manual undo.
     pub(crate) async fn undo_all(&self, aws: &Aws, output: &Output) -> Vec<String> {
-        let mut failed = self.undo_where(aws, Some(output), Change::makes_more).await;
-        failed.extend(self.undo_where(aws, Some(output), |_| true).await);
+        // What fails here still stands, and is tried and named with the rest.
+        self.undo_where(aws, Some(output), Change::makes_more).await;
+        let failed = self.undo_where(aws, Some(output), |_| true).await;
         failed
             .into_iter()
             .map(|(change, why)| {
