@@ -9,7 +9,7 @@ use gameday_twin::{Endpoints, Twin, TwinConfig};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
-    log,
+    descriptors, log,
     output::{data, to_stderr},
 };
 
@@ -45,6 +45,8 @@ impl TwinCommand {
 
     async fn serve(self) -> anyhow::Result<ExitCode> {
         log::to_stderr();
+        // A descriptor for each client: as many as the system lets.
+        let _ = descriptors::raise();
         let config = TwinConfig {
             quota_scale: self.quota_scale,
             replication_delay: Duration::from_millis(self.replication_delay_ms),
