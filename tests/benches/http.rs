@@ -18,11 +18,7 @@ impl Http {
     /// Connects to `url`, for example `http://127.0.0.1:4566`.
     pub(crate) async fn connect(url: &str) -> Result<Self> {
         let host = url.trim_start_matches("http://").trim_end_matches('/').to_owned();
-        let stream = TcpStream::connect(&host).await.with_context(|| format!("cannot connect to {host}"))?;
-        stream.set_nodelay(true)?;
-        let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
-        tokio::spawn(connection);
-        Ok(Self { sender, host })
+        Ok(Self { sender: open(&host).await?, host })
     }
 
     /// One call of a service in us-east-1; an answer that is no success is an error.
@@ -45,7 +41,10 @@ impl Http {
                 format!("AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0"),
             )
             .body(Full::new(Bytes::from(body)))?;
-        self.sender.ready().await?;
+        // A server that ends the connection behind its answer pays for a new one.
+        if self.sender.ready().await.is_err() {
+            self.sender = open(&self.host).await?;
+        }
         let response = self.sender.send_request(request).await?;
         let status = response.status();
         let body = response.into_body().collect().await?.to_bytes();
@@ -54,4 +53,12 @@ impl Http {
         }
         Ok(body)
     }
+}
+
+async fn open(host: &str) -> Result<http1::SendRequest<Full<Bytes>>> {
+    let stream = TcpStream::connect(host).await.with_context(|| format!("cannot connect to {host}"))?;
+    stream.set_nodelay(true)?;
+    let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+    tokio::spawn(connection);
+    Ok(sender)
 }

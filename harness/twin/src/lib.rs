@@ -17,6 +17,7 @@
 mod accept;
 mod api;
 mod authorize;
+mod bucket;
 mod call;
 mod clock;
 mod control;

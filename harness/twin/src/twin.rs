@@ -24,7 +24,7 @@ use crate::{
     mqtt::{self, Broker},
     names::Names,
     pki::{Pki, PkiError},
-    quota::Quotas,
+    quota::{DataPlane, Quotas},
     region::Region,
     registry::Registry,
     route53::Route53,
@@ -48,6 +48,8 @@ pub struct TwinConfig {
     pub regions: [String; 2],
     /// AWS's default quotas are multiplied by this.
     pub quota_scale: f64,
+    /// Off: nothing is throttled and no limit of a rate or a count is enforced.
+    pub quotas_enforced: bool,
     /// How long a write to a global table takes to the other Region.
     pub replication_delay: Duration,
     /// Route 53 checkers of each health check.
@@ -61,6 +63,7 @@ impl Default for TwinConfig {
         Self {
             regions: ["us-east-1".to_owned(), "us-west-2".to_owned()],
             quota_scale: 1.0,
+            quotas_enforced: true,
             replication_delay: Duration::from_millis(200),
             health_checkers: 16,
             api_port: 0,
@@ -171,21 +174,22 @@ impl Twin {
         let api_address = api.local_addr().map_err(|source| listening("the API port", source))?;
         let port = |pair: &[TcpListener; 2]| pair[0].local_addr().map(|a| a.port());
         let account = "123456789012".to_owned();
+        let quotas = Quotas::new(config.quota_scale, config.quotas_enforced, &config.regions);
         let world = Arc::new(World {
             account: account.clone(),
             clock: Clock,
             pki: Pki::new().map_err(PkiError::from)?,
             names: Names::default(),
-            quotas: Quotas::new(config.quota_scale),
             regions: config
                 .regions
                 .iter()
                 .zip(ADDRESSES)
-                .map(|(name, address)| Arc::new(region(name, address, &account, config.quota_scale)))
+                .map(|(name, address)| Arc::new(region(name, address, &account, &quotas)))
                 .collect(),
             route53: Route53::new(),
             dynamodb: DynamoDb::new(config.replication_delay),
             lambda: Lambda::new(),
+            quotas,
             states: States::default(),
             api_url: format!("http://{api_address}"),
             dns,
@@ -232,15 +236,18 @@ impl Drop for Twin {
     }
 }
 
-fn region(name: &str, address: Ipv4Addr, account: &str, quota_scale: f64) -> Region {
+fn region(name: &str, address: Ipv4Addr, account: &str, quotas: &Quotas) -> Region {
+    let limits = DataPlane::of(quotas, name);
     Region {
         name: name.to_owned(),
         address,
         endpoint: format!("a2gamedaytwin0-ats.iot.{name}.amazonaws.com"),
         registry: Mutex::new(Registry::new(name, account)),
         shadows: Mutex::new(Shadows::default()),
+        shadow_rates: Mutex::default(),
         rules: TopicRules::default(),
-        broker: Broker::new(quota_scale),
+        broker: Broker::new(limits.clone()),
+        limits,
         dark: Switch::default(),
         replication_paused: Switch::default(),
     }

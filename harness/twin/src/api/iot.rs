@@ -37,7 +37,9 @@ pub(super) async fn handle(world: &Arc<World>, call: &Call) -> Outcome {
     let (noun, operation) = iot_operation::of(&call.method, &path)
         .ok_or_else(|| AwsError::unknown_operation(&format!("{} {}", call.method, call.raw_path)))?;
     let region = world.region(&call.region).ok_or_else(|| AwsError::unknown_operation(operation))?;
-    world.quotas.take(&call.region, operation)?;
+    if !world.quotas.take(&call.region, "iot", operation) {
+        return Err(AwsError::new(400, "ThrottlingException", "Rate exceeded"));
+    }
     let name = path.get(1).copied().unwrap_or_default();
     let api = Api { world, region, call, name, last: path.last().copied().unwrap_or_default() };
     match noun {
