@@ -54,9 +54,8 @@ async fn refused(State(world): State<Arc<World>>) -> Json<Vec<Refused>> {
 }
 
 async fn set_quota(State(world): State<Arc<World>>, Json(setting): Json<QuotaSetting>) -> Response {
-    if setting.value < 0.0 {
-        let told = json!({"message": "a quota is 0 or more"});
-        return (StatusCode::BAD_REQUEST, Json(told)).into_response();
+    if let Err(message) = setting.check() {
+        return (StatusCode::BAD_REQUEST, Json(json!({"message": message}))).into_response();
     }
     if world.quotas.set(&setting) {
         StatusCode::NO_CONTENT.into_response()

@@ -43,4 +43,5 @@ mod world;
 
 pub use fault::Fault;
 pub use pki::PkiError;
+pub use quota::QuotaSetting;
 pub use twin::{Endpoints, RegionEndpoint, Twin, TwinConfig, TwinError};

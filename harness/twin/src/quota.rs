@@ -76,6 +76,11 @@ impl Quota {
         operation.chars().all(|c| c.is_ascii_alphanumeric()).then_some(operation)
     }
 
+    /// Whether it is called this: its code or its name.
+    fn is(&self, called: &str) -> bool {
+        self.code == called || self.name == called
+    }
+
     /// Whether Service Quotas lists it.
     pub(crate) fn is_listed(&self) -> bool {
         !self.code.starts_with(UNLISTED_PREFIX)
@@ -93,13 +98,31 @@ impl Quota {
 /// A quota that is set on its own. Sent as JSON to the control API.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct QuotaSetting {
+pub struct QuotaSetting {
     /// The Region.
-    pub(crate) region: String,
-    /// The quota's code.
-    pub(crate) code: String,
+    pub region: String,
+    /// The quota's code or its name, as AWS has them.
+    pub code: String,
     /// What applies from now on.
-    pub(crate) value: f64,
+    pub value: f64,
+}
+
+impl QuotaSetting {
+    /// What is wrong with it, in words: a quota that AWS does not have, a value that none can have.
+    ///
+    /// # Errors
+    /// The message.
+    pub fn check(&self) -> Result<(), String> {
+        if !(self.value >= 0.0 && self.value.is_finite()) {
+            return Err("a quota is 0 or more".to_owned());
+        }
+        if !DEFAULTS.lines().filter_map(parse).any(|quota| quota.is(&self.code)) {
+            return Err(
+                "is no quota: give AWS's code, as L-64CBACAC, or its name, as CreateThing API TPS".to_owned()
+            );
+        }
+        Ok(())
+    }
 }
 
 /// A quota that refused something. What the control API answers.
@@ -169,9 +192,9 @@ impl Quotas {
         limit.cloned().unwrap_or_else(|| Arc::new(Limit::new(f64::INFINITY, 1.0, false)))
     }
 
-    /// Sets a quota in a Region; `false` if there is none with this code.
+    /// Sets a quota in a Region; `false` if there is none of this code or name.
     pub(crate) fn set(&self, setting: &QuotaSetting) -> bool {
-        let at = self.list.iter().position(|quota| quota.code == setting.code);
+        let at = self.list.iter().position(|quota| quota.is(&setting.code));
         let limit = at.and_then(|n| self.limits.get(&setting.region)?.get(n));
         limit.inspect(|limit| limit.set(setting.value)).is_some()
     }

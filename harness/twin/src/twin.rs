@@ -24,7 +24,7 @@ use crate::{
     mqtt::{self, Broker},
     names::Names,
     pki::{Pki, PkiError},
-    quota::{DataPlane, Quotas},
+    quota::{DataPlane, QuotaSetting, Quotas},
     region::Region,
     registry::Registry,
     route53::Route53,
@@ -50,6 +50,8 @@ pub struct TwinConfig {
     pub quota_scale: f64,
     /// Off: nothing is throttled and no limit of a rate or a count is enforced.
     pub quotas_enforced: bool,
+    /// Quotas that are set from the start.
+    pub quotas: Vec<QuotaSetting>,
     /// How long a write to a global table takes to the other Region.
     pub replication_delay: Duration,
     /// Route 53 checkers of each health check.
@@ -64,6 +66,7 @@ impl Default for TwinConfig {
             regions: ["us-east-1".to_owned(), "us-west-2".to_owned()],
             quota_scale: 1.0,
             quotas_enforced: true,
+            quotas: Vec::new(),
             replication_delay: Duration::from_millis(200),
             health_checkers: 16,
             api_port: 0,
@@ -88,6 +91,9 @@ pub enum TwinError {
     /// The temporary folder for functions could not be made.
     #[error("could not make a temporary folder")]
     Folder(#[source] io::Error),
+    /// A quota that is to be set and that there is not.
+    #[error("there is no quota {0:?} in {1}")]
+    Quota(String, String),
     /// Certificates or TLS.
     #[error("could not set up TLS")]
     Pki(#[from] PkiError),
@@ -175,6 +181,9 @@ impl Twin {
         let port = |pair: &[TcpListener; 2]| pair[0].local_addr().map(|a| a.port());
         let account = "123456789012".to_owned();
         let quotas = Quotas::new(config.quota_scale, config.quotas_enforced, &config.regions);
+        if let Some(unknown) = config.quotas.iter().find(|setting| !quotas.set(setting)) {
+            return Err(TwinError::Quota(unknown.code.clone(), unknown.region.clone()));
+        }
         let world = Arc::new(World {
             account: account.clone(),
             clock: Clock,
