@@ -25,6 +25,8 @@ mod zone_xml;
 use jiff::Timestamp;
 use parking_lot::Mutex;
 
+#[cfg(test)]
+pub(crate) use api::element;
 pub(crate) use api::{error_reply, handle};
 pub(crate) use name::absolute;
 pub(crate) use record::{RecordSet, RecordType, texts};

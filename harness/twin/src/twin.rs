@@ -18,6 +18,7 @@ use crate::{
     clock::Clock,
     dns,
     dynamodb::{self, DynamoDb},
+    events::{self, Events},
     fault::Switch,
     https,
     lambda::Lambda,
@@ -29,6 +30,7 @@ use crate::{
     registry::Registry,
     route53::Route53,
     rules::TopicRules,
+    scheduler::{self, Scheduler},
     shadow::Shadows,
     states::States,
     world::World,
@@ -50,6 +52,9 @@ pub struct TwinConfig {
     pub quota_scale: f64,
     /// How long a write to a global table takes to the other Region.
     pub replication_delay: Duration,
+    /// How long a call of the IoT API takes to its event on EventBridge. AWS promises none: mostly seconds, at times
+    /// minutes.
+    pub api_event_delay: Duration,
     /// Route 53 checkers of each health check.
     pub health_checkers: u32,
     /// Port of the AWS API; 0 picks a free one.
@@ -62,6 +67,7 @@ impl Default for TwinConfig {
             regions: ["us-east-1".to_owned(), "us-west-2".to_owned()],
             quota_scale: 1.0,
             replication_delay: Duration::from_millis(200),
+            api_event_delay: Duration::from_secs(1),
             health_checkers: 16,
             api_port: 0,
         }
@@ -187,6 +193,8 @@ impl Twin {
             dynamodb: DynamoDb::new(config.replication_delay),
             lambda: Lambda::new(),
             states: States::default(),
+            events: Events::new(&config.regions, config.api_event_delay),
+            scheduler: Scheduler::new(&config.regions),
             api_url: format!("http://{api_address}"),
             dns,
             https_port: port(&https).map_err(|source| listening("HTTPS", source))?,
@@ -201,6 +209,8 @@ impl Twin {
             serve_region(&world, region, mqtt, https)?;
         }
         dynamodb::start(&world);
+        events::start(&world);
+        scheduler::start(&world);
         world.tasks.spawn(dns::serve(world.clone(), udp, dns_tcp));
         world.tasks.spawn(api::serve(world.clone(), api));
         Ok(Self { world, _folder: folder })
