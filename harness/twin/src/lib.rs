@@ -8,7 +8,7 @@
 //! - state, pure and synchronous: [`registry`], [`shadow`], [`authorize`], [`sql`], [`dynamodb`] tables, [`route53`] zones;
 //! - protocol: [`api`] (JSON, REST and XML codecs of the services), [`mqtt`], [`https`], [`dns`];
 //! - machinery: [`lambda`] (functions as child processes), [`states`] (state machines), [`rules`] (topic rules),
-//!   [`quota`], [`fault`];
+//!   [`events`] and [`scheduler`] (EventBridge), [`quota`], [`fault`];
 //! - [`world`] holds it together; nothing below it knows the others' protocols.
 //!
 //! It listens on loopback only, needs no other process and leaves nothing behind: functions' files live in a temporary
@@ -24,6 +24,7 @@ mod control;
 mod dns;
 mod dynamodb;
 mod error;
+mod events;
 mod fault;
 mod https;
 mod lambda;
@@ -35,6 +36,7 @@ mod region;
 mod registry;
 mod route53;
 mod rules;
+mod scheduler;
 mod shadow;
 mod sql;
 mod states;

@@ -18,6 +18,7 @@ use crate::{
     clock::Clock,
     dns,
     dynamodb::{self, DynamoDb},
+    events::{self, Events},
     fault::Switch,
     https,
     lambda::Lambda,
@@ -29,6 +30,7 @@ use crate::{
     registry::Registry,
     route53::Route53,
     rules::TopicRules,
+    scheduler::{self, Scheduler},
     shadow::Shadows,
     states::States,
     world::World,
@@ -54,6 +56,9 @@ pub struct TwinConfig {
     pub quotas: Vec<QuotaSetting>,
     /// How long a write to a global table takes to the other Region.
     pub replication_delay: Duration,
+    /// How long a call of the IoT API takes to its event on EventBridge. AWS promises none: mostly seconds, at times
+    /// minutes.
+    pub api_event_delay: Duration,
     /// Route 53 checkers of each health check.
     pub health_checkers: u32,
     /// Port of the AWS API; 0 picks a free one.
@@ -68,6 +73,7 @@ impl Default for TwinConfig {
             quotas_enforced: true,
             quotas: Vec::new(),
             replication_delay: Duration::from_millis(200),
+            api_event_delay: Duration::from_secs(1),
             health_checkers: 16,
             api_port: 0,
         }
@@ -200,6 +206,8 @@ impl Twin {
             lambda: Lambda::new(),
             quotas,
             states: States::default(),
+            events: Events::new(&config.regions, config.api_event_delay),
+            scheduler: Scheduler::new(&config.regions),
             api_url: format!("http://{api_address}"),
             dns,
             https_port: port(&https).map_err(|source| listening("HTTPS", source))?,
@@ -214,6 +222,8 @@ impl Twin {
             serve_region(&world, region, mqtt, https)?;
         }
         dynamodb::start(&world);
+        events::start(&world);
+        scheduler::start(&world);
         world.tasks.spawn(dns::serve(world.clone(), udp, dns_tcp));
         world.tasks.spawn(api::serve(world.clone(), api));
         Ok(Self { world, _folder: folder })
