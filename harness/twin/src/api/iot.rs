@@ -7,6 +7,7 @@ mod certificate;
 mod group;
 mod index;
 mod policy;
+mod registration;
 mod rule;
 mod setting;
 mod tag;
@@ -15,15 +16,12 @@ mod thing_type;
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use bytes::Bytes;
-use rmqtt_codec::types::QoS;
 use serde_json::{Value, json};
 
 use super::iot_operation::{self, Noun};
 use crate::{
     call::{Call, Reply},
     error::AwsError,
-    mqtt::publish,
     region::Region,
     registry::{AttributeChange, Paging, RegistryEvent, invalid},
     world::World,
@@ -55,6 +53,7 @@ pub(super) async fn handle(world: &Arc<World>, call: &Call) -> Outcome {
         Noun::Index => api.index(operation),
         Noun::Tag => api.tag(operation),
         Noun::Setting => api.setting(operation),
+        Noun::Registration => api.registration(operation),
     }
 }
 
@@ -101,10 +100,7 @@ impl Api<'_> {
 
     /// Publishes what happened in the registry. Its lock must be free: a topic rule may call back.
     fn publish(&self, events: impl IntoIterator<Item = RegistryEvent>) {
-        for event in events {
-            let payload = Bytes::from(event.payload.to_string());
-            publish(self.world, self.region, &event.topic, &payload, QoS::AtLeastOnce);
-        }
+        self.region.announce(self.world, events);
     }
 }
 

@@ -8,11 +8,13 @@ use std::{
     io::{self, Cursor, Read},
     os::unix::fs::PermissionsExt,
     path::Path,
+    sync::Arc,
 };
 
+use bytes::Bytes;
 use zip::ZipArchive;
 
-use crate::error::AwsError;
+use crate::{error::AwsError, s3, world::World};
 
 /// As AWS has it for a package sent with the call.
 const ZIP_BYTES_MAX: usize = 50 * 1024 * 1024;
@@ -23,6 +25,23 @@ const FILE_TYPE_MASK: u32 = 0o170_000;
 const SYMBOLIC_LINK: u32 = 0o120_000;
 /// Mode of files that the archive has no mode for.
 const DEFAULT_MODE: u32 = 0o644;
+
+/// The package that lies in a bucket, which has to be in the function's Region.
+pub(crate) fn from_s3(world: &Arc<World>, region: &str, bucket: &str, key: &str) -> Result<Bytes, AwsError> {
+    if world.s3.region_of(bucket).is_some_and(|there| there != region) {
+        return Err(invalid(format!(
+            "Error occurred while GetObject. S3 Error Code: PermanentRedirect. S3 Error Message: The bucket is in this \
+             region: {}. Please use this region to retry the request",
+            world.s3.region_of(bucket).unwrap_or_default()
+        )));
+    }
+    s3::get_object(world, bucket, key).map_err(|e| {
+        invalid(format!(
+            "Error occurred while GetObject. S3 Error Code: {}. S3 Error Message: {}",
+            e.code, e.message
+        ))
+    })
+}
 
 /// Unpacks the archive. The folder is made, and is there also if this fails.
 pub(crate) fn unpack(zip: &[u8], folder: &Path) -> Result<(), AwsError> {

@@ -2,17 +2,31 @@
 //! register automatically makes the certificate known as `PENDING_ACTIVATION` and announces it. That connection, and each
 //! later one until somebody activates the certificate, is dropped by the broker.
 //!
-//! A provisioning template of the CA is not run: the announcement is what the twin does in any case.
+//! A CA with a provisioning template has its devices provisioned besides: what the template is filled with comes from the
+//! certificate's subject.
+
+use std::collections::BTreeMap;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use rustls_pki_types::CertificateDer;
 use serde_json::{Value, json};
+use x509_parser::{der_parser::Oid, oid_registry::*};
 
 use super::{
     Certificate, CertificateStatus, Registry, RegistryEvent,
     certificate::{certificate_id, parse},
 };
 
+/// Parameters of templates that come from the subject.
+const SUBJECT_PARAMETERS: [(&str, Oid<'static>); 7] = [
+    ("Country", OID_X509_COUNTRY_NAME),
+    ("Organization", OID_X509_ORGANIZATION_NAME),
+    ("OrganizationalUnit", OID_X509_ORGANIZATIONAL_UNIT),
+    ("DistinguishedNameQualifier", OID_X509_DN_QUALIFIER),
+    ("StateName", OID_X509_STATE_OR_PROVINCE_NAME),
+    ("CommonName", OID_X509_COMMON_NAME),
+    ("SerialNumber", OID_X509_SERIALNUMBER),
+];
 /// Characters of a line of PEM.
 const PEM_LINE_CHARS: usize = 64;
 
@@ -35,6 +49,25 @@ impl Registry {
         let status = CertificateStatus::PendingActivation;
         let made = self.register_certificate(&pem(der), status, mode, Some(ca), now_ms / 1_000).ok()?;
         self.registered_event(&made, false, now_ms)
+    }
+
+    /// The template that provisions a certificate which waits for its activation, and the parameters for it; `None`
+    /// when its CA has no template.
+    pub(crate) fn just_in_time_template(
+        &self,
+        der: &CertificateDer<'_>,
+    ) -> Option<(String, BTreeMap<String, String>)> {
+        let known = self.certificates.get(&certificate_id(der))?;
+        let ca = self.cas.get(known.ca.as_ref()?)?;
+        let waits = known.status == CertificateStatus::PendingActivation && ca.active && ca.auto_registration;
+        let body = ca.registration_config.as_ref()?["templateBody"].as_str().filter(|_| waits)?;
+        let certificate = parse(der).ok()?;
+        let mut parameters = BTreeMap::from([("AWS::IoT::Certificate::Id".to_owned(), known.id.clone())]);
+        for (name, oid) in SUBJECT_PARAMETERS {
+            let value = certificate.subject().iter_by_oid(&oid).find_map(|attribute| attribute.as_str().ok());
+            parameters.extend(value.map(|v| (format!("AWS::IoT::Certificate::{name}"), v.to_owned())));
+        }
+        Some((body.to_owned(), parameters))
     }
 
     fn registered_event(&self, certificate: &Certificate, again: bool, now_ms: i64) -> Option<RegistryEvent> {
