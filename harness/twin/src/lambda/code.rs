@@ -139,6 +139,27 @@ pub(crate) mod tests {
         assert!(unpack(b"no zip", &inner).is_err());
     }
 
+    #[tokio::test]
+    async fn a_package_comes_from_a_bucket_of_its_region() {
+        let twin = crate::Twin::start(crate::TwinConfig::default()).await.unwrap();
+        let world = twin.world();
+        world
+            .s3
+            .put_for_service(world, "us-east-1", "packages", "f.zip", Bytes::from_static(b"zip"))
+            .unwrap();
+        assert_eq!(from_s3(world, "us-east-1", "packages", "f.zip").unwrap(), "zip");
+        for (region, bucket, key) in [
+            ("us-west-2", "packages", "f.zip"),
+            ("us-east-1", "packages", "absent"),
+            ("us-east-1", "absent", "f.zip"),
+        ] {
+            let error = from_s3(world, region, bucket, key).unwrap_err();
+            assert_eq!(error.code, "InvalidParameterValueException");
+            assert!(error.message.starts_with("Error occurred while GetObject"), "{error}");
+        }
+        twin.stop().await;
+    }
+
     #[test]
     fn a_link_is_refused() {
         let folder = tempfile::tempdir().unwrap();

@@ -261,7 +261,7 @@ mod tests {
 
     use super::*;
 
-    fn plan(resources: Value, parameters: &[(&str, &str)]) -> Result<Plan, AwsError> {
+    fn plan(resources: &Value, parameters: &[(&str, &str)]) -> Result<Plan, AwsError> {
         let declared = json!({"Name": {"Type": "String"}, "Place": {"Type": "String", "Default": "WA"}});
         let body = json!({"Parameters": declared, "Resources": resources});
         let given = parameters.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
@@ -283,7 +283,7 @@ mod tests {
 
     #[test]
     fn a_template_resolves_to_what_is_to_be_made() {
-        let plan = plan(resources(), &[("Name", "1"), ("Extra", "x")]).unwrap();
+        let plan = plan(&resources(), &[("Name", "1"), ("Extra", "x")]).unwrap();
         let thing = plan.thing.clone().unwrap();
         assert_eq!(
             (thing.name.as_str(), thing.groups.unwrap()),
@@ -311,7 +311,7 @@ mod tests {
     fn a_policy_without_a_name_is_named_by_its_document() {
         let one = |document: Value| {
             let policy = json!({"Type": "AWS::IoT::Policy", "Properties": {"PolicyDocument": document}});
-            plan(json!({"policy": policy}), &[("Name", "1")]).unwrap().policies.remove(0)
+            plan(&json!({"policy": policy}), &[("Name", "1")]).unwrap().policies.remove(0)
         };
         let (text, object) = (one(json!("{\"a\":1}")), one(json!({"a": 1})));
         assert_eq!(text, object);
@@ -320,11 +320,11 @@ mod tests {
 
     #[test]
     fn what_does_not_fill_the_template_fails() {
-        assert!(plan(resources(), &[]).unwrap_err().message.contains("Name"));
+        assert!(plan(&resources(), &[]).unwrap_err().message.contains("Name"));
         let wrong = |pointer: &str, value: Value| {
             let mut resources = resources();
             *resources.pointer_mut(pointer).unwrap() = value;
-            plan(resources, &[("Name", "1")]).unwrap_err().code
+            plan(&resources, &[("Name", "1")]).unwrap_err().code
         };
         for (pointer, value) in [
             ("/thing/Properties", json!({})),

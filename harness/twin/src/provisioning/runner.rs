@@ -21,6 +21,8 @@ use crate::{error::AwsError, region::Region, s3, world::World};
 
 /// What was measured on AWS.
 const LINES_PER_S: f64 = 5.0;
+/// However small the quota scale is.
+const LINES_PER_S_MIN: f64 = 0.001;
 /// As AWS has it.
 const LINE_CHARS_MAX: usize = 256_000;
 /// Between two tries of a call that is over its quota.
@@ -93,10 +95,11 @@ impl Run {
         let lines: Vec<(Place, &[u8])> = lines(data).collect();
         let now_ms = self.world.clock.now_ms();
         self.region.registrations.lock().change(&self.id, now_ms, |t| t.lines = Some(lines.len() as u64));
-        let (started, rate) = (Instant::now(), LINES_PER_S * self.world.quotas.scale());
+        let (started, rate) =
+            (Instant::now(), (LINES_PER_S * self.world.quotas.scale()).max(LINES_PER_S_MIN));
         for (done, (place, line)) in lines.into_iter().enumerate() {
             sleep_until(started + Duration::from_secs_f64(done as f64 / rate)).await;
-            if !self.region.registrations.lock().may_run(&self.id, self.world.clock.now_ms()) {
+            if !self.region.registrations.lock().may_run(&self.id) {
                 return;
             }
             let outcome = self.line(line).await;

@@ -10,8 +10,6 @@ use crate::{
 
 /// Tasks that are known. AWS keeps them for 30 days; here the oldest that has ended makes room.
 const TASKS_MAX: usize = 100;
-/// Milliseconds after which AWS ends a task that still runs.
-const RUN_MS_MAX: i64 = 30 * 24 * 3_600 * 1_000;
 
 /// The tasks of a Region.
 #[derive(Debug, Default)]
@@ -144,14 +142,12 @@ impl RegistrationTasks {
                 task.failed += 1;
             }
         });
-        self.may_run(id, now_ms)
+        self.may_run(id)
     }
 
-    /// Whether a task is not asked to stop and not too old.
-    pub(super) fn may_run(&self, id: &str, now_ms: i64) -> bool {
-        self.tasks
-            .get(id)
-            .is_some_and(|t| t.status == TaskStatus::InProgress && now_ms - t.created_ms < RUN_MS_MAX)
+    /// Whether a task is not asked to stop.
+    pub(super) fn may_run(&self, id: &str) -> bool {
+        self.tasks.get(id).is_some_and(|task| task.status == TaskStatus::InProgress)
     }
 
     pub(super) fn change(&mut self, id: &str, now_ms: i64, change: impl FnOnce(&mut Task)) {
@@ -217,7 +213,6 @@ mod tests {
         assert!(tasks.count("1", true, 2) && tasks.count("1", false, 3));
         let task = tasks.get("1").unwrap();
         assert_eq!((task.succeeded, task.failed, task.percent(), task.modified_ms), (1, 1, 66, 3));
-        assert!(!tasks.may_run("1", RUN_MS_MAX), "too old");
         tasks.cancel("1", 4).unwrap();
         assert!(!tasks.count("1", true, 5));
         tasks.end("1", Some("no input".to_owned()), Vec::new(), 6);

@@ -10,7 +10,13 @@ use std::collections::BTreeMap;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use rustls_pki_types::CertificateDer;
 use serde_json::{Value, json};
-use x509_parser::{der_parser::Oid, oid_registry::*};
+use x509_parser::{
+    der_parser::Oid,
+    oid_registry::{
+        OID_X509_COMMON_NAME, OID_X509_COUNTRY_NAME, OID_X509_DN_QUALIFIER, OID_X509_ORGANIZATION_NAME,
+        OID_X509_ORGANIZATIONAL_UNIT, OID_X509_SERIALNUMBER, OID_X509_STATE_OR_PROVINCE_NAME,
+    },
+};
 
 use super::{
     Certificate, CertificateStatus, Registry, RegistryEvent,
@@ -143,6 +149,26 @@ mod tests {
             "same name, other key"
         );
         assert_eq!(r.just_in_time(&[], 0), None);
+    }
+
+    #[test]
+    fn a_template_is_filled_from_the_subject_while_the_certificate_waits() {
+        let (mut r, a) = (Registry::new("us-east-1", "123456789012"), Authority::new("a"));
+        let leaf = a.sign("device");
+        let code = r.registration_code().to_owned();
+        let ca = r.register_ca(a.registration(&code), 0).unwrap().id;
+        r.just_in_time(&[leaf.der().clone()], 0).unwrap();
+        assert_eq!(r.just_in_time_template(leaf.der()), None, "no template");
+        let config = Some(json!({"templateBody": "{}", "roleArn": "r"}));
+        r.update_ca(&ca, CaChange { registration_config: config, ..CaChange::default() }, 0).unwrap();
+        let (body, parameters) = r.just_in_time_template(leaf.der()).unwrap();
+        let id = certificate_id(leaf.der());
+        assert_eq!(body, "{}");
+        assert_eq!(parameters["AWS::IoT::Certificate::CommonName"], "device");
+        assert_eq!(parameters["AWS::IoT::Certificate::Id"], id);
+        assert_eq!(parameters.len(), 2, "the subject has no more");
+        r.set_certificate_status(&id, CertificateStatus::Active, 0).unwrap();
+        assert_eq!(r.just_in_time_template(leaf.der()), None, "decided on");
     }
 
     #[test]

@@ -116,6 +116,7 @@ fn on_object(request: &Request<'_>) -> Result<Reply, AwsError> {
     let is_copy = request.call.header("x-amz-copy-source").is_some();
     match request.call.method {
         Method::GET if request.has("uploadId") => multipart_api::list_parts(request),
+        Method::GET if request.has("tagging") => object_api::tags(request),
         Method::GET | Method::HEAD => object_api::get(request),
         Method::PUT if request.has("uploadId") && is_copy => multipart_api::copy_part(request),
         Method::PUT if request.has("uploadId") => multipart_api::put_part(request),
@@ -161,3 +162,6 @@ pub(crate) fn error_reply(error: &AwsError) -> Reply {
     }
     reply
 }
+
+#[cfg(test)]
+mod tests;

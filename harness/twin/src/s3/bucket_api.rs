@@ -49,8 +49,11 @@ pub(super) fn list(request: &Request<'_>) -> Result<Reply, AwsError> {
 pub(super) fn create(request: &Request<'_>) -> Result<Reply, AwsError> {
     request.only(&[])?;
     let region = request.call.region.as_str();
-    let asked: CreateBucketConfiguration =
-        if request.call.body.is_empty() { Default::default() } else { read(&request.call.body)? };
+    let asked: CreateBucketConfiguration = if request.call.body.is_empty() {
+        CreateBucketConfiguration::default()
+    } else {
+        read(&request.call.body)?
+    };
     // us-east-1 is the one Region that is not named.
     let fits = match asked.location_constraint.as_deref() {
         None => region == "us-east-1",

@@ -20,11 +20,14 @@ const HEADERS: [&str; 5] = [
     "x-amz-checksum-sha256",
 ];
 
+/// Headers with checksums that are true of some content.
+pub(super) type Checksums = Vec<(&'static str, String)>;
+
 /// The checksums that `given` names, if all of them are true of `data`.
 pub(super) fn check<'a>(
     data: &[u8],
     given: impl Fn(&'static str) -> Option<&'a str>,
-) -> Result<Vec<(&'static str, String)>, AwsError> {
+) -> Result<Checksums, AwsError> {
     if let Some(md5) = given("content-md5")
         && STANDARD.encode(Md5::digest(data)) != md5
     {

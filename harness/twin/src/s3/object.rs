@@ -6,6 +6,8 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use md5::{Digest, Md5};
 
+use super::checksum::Checksums;
+
 /// Headers that are stored with an object and given back as they came.
 pub(super) const STORED_HEADERS: [&str; 6] = [
     "content-type",
@@ -36,7 +38,7 @@ pub(super) struct Properties {
     /// User metadata without its prefix.
     pub(super) metadata: BTreeMap<String, String>,
     /// Checksum headers that the uploader gave and that fit.
-    pub(super) checksums: Vec<(&'static str, String)>,
+    pub(super) checksums: Checksums,
 }
 
 impl Object {
@@ -56,7 +58,7 @@ impl Object {
     }
 }
 
-/// The ETag of content that came in one piece.
+/// The `ETag` of content that came in one piece.
 pub(super) fn md5_hex(data: &[u8]) -> String {
     hex(&Md5::digest(data))
 }

@@ -7,10 +7,11 @@ use percent_encoding::percent_decode_str;
 use super::{
     api::{Request, empty, not_implemented},
     bucket_api::invalid,
-    checksum, chunked,
+    checksum::{self, Checksums},
+    chunked,
     object::{Object, Properties, STORED_HEADERS},
     range,
-    xml::{CopyResult, reply, time},
+    xml::{CopyResult, Tagging, reply, time},
 };
 use crate::{
     call::{Call, Reply},
@@ -31,7 +32,7 @@ const OVERRIDES: [(&str, &str); 6] = [
 ];
 
 /// The content of an upload, out of the form that it came in, and the checksums that are true of it.
-pub(super) fn content(call: &Call) -> Result<(Bytes, Vec<(&'static str, String)>), AwsError> {
+pub(super) fn content(call: &Call) -> Result<(Bytes, Checksums), AwsError> {
     let streamed = call.header("x-amz-content-sha256").is_some_and(|hash| hash.starts_with("STREAMING-"))
         || call.header("content-encoding").is_some_and(|e| e.contains("aws-chunked"));
     let (data, trailers) = if streamed {
@@ -197,6 +198,14 @@ pub(super) fn source(request: &Request<'_>) -> Result<Object, AwsError> {
         return Err(precondition_failed());
     }
     Ok(object.clone())
+}
+
+/// Objects have no tags: an upload with some is refused. Clients ask before they copy in parts.
+pub(super) fn tags(request: &Request<'_>) -> Result<Reply, AwsError> {
+    request.only(&["tagging"])?;
+    request.check_bucket()?;
+    request.world.s3.store.lock().bucket(request.bucket)?.object(request.key)?;
+    reply("Tagging", &Tagging::default())
 }
 
 pub(super) fn delete(request: &Request<'_>) -> Result<Reply, AwsError> {

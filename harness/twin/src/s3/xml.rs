@@ -222,3 +222,10 @@ pub(super) struct UploadEntry {
     pub(super) initiated: String,
     pub(super) storage_class: &'static str,
 }
+
+/// The tags of an object, which has none.
+#[derive(Debug, Default, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Tagging {
+    pub(super) tag_set: String,
+}

@@ -85,7 +85,8 @@ async fn a_task_without_its_input_fails() {
 async fn a_task_stops_at_the_next_line_and_keeps_its_pace() {
     let twin = twin(1.0).await;
     let (world, region) = (twin.world(), twin.world().region(REGION).unwrap());
-    let lines: String = (0..100).map(|n| format!("{{\"ThingName\":\"t{n}\"}}\n")).collect();
+    let lines =
+        (0..100).map(|n| json!({"ThingName": format!("t{n}")}).to_string()).collect::<Vec<_>>().join("\n");
     let id = start(world, region, input(world, &lines)).unwrap();
     while region.registrations.lock().get(&id).unwrap().succeeded == 0 {
         tokio::time::sleep(Duration::from_millis(5)).await;
