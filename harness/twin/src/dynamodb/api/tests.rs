@@ -196,11 +196,11 @@ fn what_dynamodb_refuses_is_refused() {
         ("Scan", json!({"TableName": "nothing"}), "ResourceNotFoundException"),
         ("DeleteTable", json!({"TableName": "nothing"}), "ResourceNotFoundException"),
         ("BatchWriteItem", json!({"RequestItems": {}}), "ValidationException"),
-        ("TransactWriteItems", json!({}), "UnknownOperationException"),
+        ("ExecuteStatement", json!({}), "UnknownOperationException"),
     ] {
         assert_eq!(code(call(&db, operation, &request)), expected, "{operation} {request}");
     }
-    let again = json!({"TableName": "things", "AttributeDefinitions": [{"AttributeName": "pk", "AttributeType": "S"}],
+    let again = json!({"TableName": "things", "BillingMode": "PAY_PER_REQUEST", "AttributeDefinitions": [{"AttributeName": "pk", "AttributeType": "S"}],
                        "KeySchema": [{"AttributeName": "pk", "KeyType": "HASH"}]});
     assert_eq!(code(call(&db, "CreateTable", &again)), "ResourceInUseException");
 }

@@ -9,7 +9,7 @@ use super::*;
 use crate::dynamodb::{
     item::Value,
     stream::{Event, SHARDS},
-    table::{KeyAttribute, KeyValue, Schema},
+    key::{KeyAttribute, KeyValue, Schema},
     ttl::expire_now,
 };
 
@@ -50,7 +50,8 @@ fn delete(tables: &mut Tables, region: &str, name: &str, at: Timestamp) {
 }
 
 fn content(tables: &Tables, region: &str) -> Vec<Arc<Item>> {
-    tables.get(region, "things").unwrap().items(Bound::Unbounded).map(|(_, i)| Arc::clone(i)).collect()
+    let table = tables.get(region, "things").unwrap();
+    table.range((Bound::Unbounded, Bound::Unbounded)).map(|(_, item)| Arc::clone(item)).collect()
 }
 
 fn events(tables: &Tables, region: &str) -> Vec<(Event, bool)> {
@@ -113,7 +114,7 @@ fn a_replica_starts_with_what_the_table_holds() {
 fn what_expires_is_marked_in_the_writers_stream_alone() {
     let mut tables = global_table();
     for region in [EAST, WEST] {
-        tables.get_mut(region, "things").unwrap().ttl_attribute = Some("ttl".to_owned());
+        tables.get_mut(region, "things").unwrap().set_ttl_attribute(Some("ttl".to_owned()));
     }
     let mut new = item("a", "1");
     new.insert("ttl".to_owned(), Value::N("1700000000".parse().unwrap()));
