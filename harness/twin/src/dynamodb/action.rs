@@ -112,7 +112,8 @@ impl Action {
 
 /// A put of an item, or the deletion of one, as batches have it.
 pub(crate) fn batched(table: &Table, request: &Json) -> Result<(Key, Option<Item>), AwsError> {
-    let part = |verb: &str, member: &str| request.get(verb).map(|r| r.get(member).cloned().unwrap_or(Json::Null));
+    let part =
+        |verb: &str, member: &str| request.get(verb).map(|r| r.get(member).cloned().unwrap_or(Json::Null));
     let members = request.as_object().map_or(0, serde_json::Map::len);
     match (part("PutRequest", "Item"), part("DeleteRequest", "Key")) {
         (Some(item), None) if members == 1 => {

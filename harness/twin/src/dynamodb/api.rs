@@ -5,8 +5,8 @@ use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value as Json, json};
 
 use super::{
-    DynamoDb, batch_api, control_api, global_api, item::invalid, item_api, query_api, setting_api, stream_api,
-    transaction_api,
+    DynamoDb, batch_api, control_api, global_api, item::invalid, item_api, query_api, setting_api,
+    stream_api, transaction_api,
 };
 use crate::{
     call::{Call, Reply},

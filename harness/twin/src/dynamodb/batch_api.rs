@@ -115,7 +115,8 @@ pub(crate) fn batch_get_item(context: &Context<'_>, request: Json) -> Result<Jso
         let name = table_name(&given).to_owned();
         let table = tables.table_mut(context.region, &name)?;
         let mut placeholders = Placeholders::new(keys.expression_attribute_names, None);
-        let projection = keys.projection_expression.map(|t| parse_projection(&t, &mut placeholders)).transpose()?;
+        let projection =
+            keys.projection_expression.map(|t| parse_projection(&t, &mut placeholders)).transpose()?;
         placeholders.check_all_used()?;
         let mut seen = BTreeSet::new();
         let mut found = Vec::new();

@@ -199,7 +199,13 @@ pub(crate) fn update_table(context: &Context<'_>, request: Json) -> Result<Json,
     }
     if !request.global_secondary_index_updates.is_empty() {
         let attributes = Attributes::parse(request.attribute_definitions)?;
-        update_indexes(context, &mut tables, (name, &regions), attributes, request.global_secondary_index_updates)?;
+        update_indexes(
+            context,
+            &mut tables,
+            (name, &regions),
+            attributes,
+            request.global_secondary_index_updates,
+        )?;
     }
     for update in request.replica_updates {
         update_replica(context, &mut tables, name, update)?;

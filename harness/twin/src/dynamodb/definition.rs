@@ -113,7 +113,10 @@ impl Attributes {
     }
 
     /// Every attribute that is defined must be part of a key.
-    pub(crate) fn check_all_used<'a>(&self, schemas: impl Iterator<Item = &'a Schema>) -> Result<(), AwsError> {
+    pub(crate) fn check_all_used<'a>(
+        &self,
+        schemas: impl Iterator<Item = &'a Schema>,
+    ) -> Result<(), AwsError> {
         let used: BTreeSet<&String> = schemas.flat_map(Schema::attributes).map(|a| &a.name).collect();
         let unused: Vec<&String> = self.kinds.keys().filter(|name| !used.contains(name)).collect();
         if unused.is_empty() {
@@ -126,13 +129,20 @@ impl Attributes {
     }
 
     /// The definition of an index of a table with this schema.
-    pub(crate) fn index(&self, request: &IndexRequest, kind: Kind, table: &Schema) -> Result<Definition, AwsError> {
+    pub(crate) fn index(
+        &self,
+        request: &IndexRequest,
+        kind: Kind,
+        table: &Schema,
+    ) -> Result<Definition, AwsError> {
         check_name("indexName", &request.index_name)?;
         if request.on_demand_throughput.is_some() || request.warm_throughput.is_some() {
             return Err(invalid("The twin does not have OnDemandThroughput and WarmThroughput of an index"));
         }
         let schema = self.schema(&request.key_schema)?;
-        if kind == Kind::Local && (schema.hash != table.hash || schema.range.is_none() || table.range.is_none()) {
+        if kind == Kind::Local
+            && (schema.hash != table.hash || schema.range.is_none() || table.range.is_none())
+        {
             return Err(invalid(format!(
                 "One or more parameter values were invalid: Index KeySchema does not have the same leading hash key as \
                  table KeySchema, or no range key, for index: {}",

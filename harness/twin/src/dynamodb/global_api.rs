@@ -78,7 +78,9 @@ pub(crate) fn update_global_table(context: &Context<'_>, request: Json) -> Resul
                     return Err(AwsError::new(
                         400,
                         "ReplicaAlreadyExistsException",
-                        format!("Global table with name: '{name}' already has a replica in region: '{region_name}'"),
+                        format!(
+                            "Global table with name: '{name}' already has a replica in region: '{region_name}'"
+                        ),
                     ));
                 }
             }
@@ -111,7 +113,12 @@ pub(crate) fn update_global_table(context: &Context<'_>, request: Json) -> Resul
 }
 
 /// Makes one global table of the tables of these Regions.
-fn join(tables: &mut Tables, context: &Context<'_>, name: &str, regions: &BTreeSet<String>) -> Result<(), AwsError> {
+fn join(
+    tables: &mut Tables,
+    context: &Context<'_>,
+    name: &str,
+    regions: &BTreeSet<String>,
+) -> Result<(), AwsError> {
     check(tables, context, name, regions)?;
     for table in tables.in_regions(regions, name) {
         table.legacy = true;
@@ -122,7 +129,12 @@ fn join(tables: &mut Tables, context: &Context<'_>, name: &str, regions: &BTreeS
 
 /// That version replicates only tables that are empty and equal in keys and indexes, and that have both images in their
 /// streams.
-fn check(tables: &Tables, context: &Context<'_>, name: &str, regions: &BTreeSet<String>) -> Result<(), AwsError> {
+fn check(
+    tables: &Tables,
+    context: &Context<'_>,
+    name: &str,
+    regions: &BTreeSet<String>,
+) -> Result<(), AwsError> {
     let mut first: Option<&Table> = None;
     for region in regions {
         if !context.regions.contains(region) {
@@ -132,7 +144,9 @@ fn check(tables: &Tables, context: &Context<'_>, name: &str, regions: &BTreeSet<
             AwsError::new(400, "TableNotFoundException", format!("Table not found: {name} in {region}"))
         })?;
         if !table.legacy && !table.replicas.is_empty() {
-            return Err(invalid(format!("Table {name} in {region} is part of a global table of version 2019.11.21")));
+            return Err(invalid(format!(
+                "Table {name} in {region} is part of a global table of version 2019.11.21"
+            )));
         }
         if table.stream.as_ref().is_none_or(|s| s.view != View::NewAndOldImages) {
             return Err(invalid(format!(

@@ -215,3 +215,6 @@ impl Index {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -113,7 +113,8 @@ pub(crate) fn update_indexes(
                 let mut all: Vec<Definition> = table.indexes.iter().map(|i| i.definition.clone()).collect();
                 all.push(definition.clone());
                 check_indexes(&all)?;
-                attributes.check_all_used(std::iter::once(&table.schema).chain(all.iter().map(|d| &d.schema)))?;
+                attributes
+                    .check_all_used(std::iter::once(&table.schema).chain(all.iter().map(|d| &d.schema)))?;
                 let active_at = context.now.saturating_add(CHANGE_TIME).unwrap_or(context.now);
                 for table in tables.in_regions(regions, name) {
                     let throughput = request.provisioned_throughput;

@@ -50,7 +50,8 @@ pub(crate) fn get_item(context: &Context<'_>, request: Json) -> Result<Json, Aws
     let mut tables = context.db.tables.lock();
     let table = tables.table_mut(context.region, &request.table_name)?;
     table.admit_read(None, context.now)?;
-    let (item, consumed) = read(table, request.key()?, expressions.projection.as_deref(), request.consistent_read)?;
+    let (item, consumed) =
+        read(table, request.key()?, expressions.projection.as_deref(), request.consistent_read)?;
     table.charge(&consumed, Direction::Read);
     let mut answer = item.map_or_else(|| json!({}), |item| json!({"Item": item}));
     detail.tell(&mut answer, &request.table_name, &consumed);

@@ -43,3 +43,6 @@ pub(crate) fn unmarked(item: &Item) -> Arc<Item> {
     }
     Arc::new(item)
 }
+
+#[cfg(test)]
+mod tests;

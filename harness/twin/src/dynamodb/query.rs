@@ -33,10 +33,8 @@ impl KeyCondition {
 
     /// The range of keys.
     fn places(&self) -> (Bound<Place>, Bound<Place>) {
-        let place = |range: Option<KeyValue>| Place {
-            key: Key { hash: self.hash.clone(), range },
-            table_key: None,
-        };
+        let place =
+            |range: Option<KeyValue>| Place { key: Key { hash: self.hash.clone(), range }, table_key: None };
         let from = match &self.range.0 {
             Bound::Unbounded => Bound::Included(place(None)),
             bound => bound.as_ref().map(|value| place(Some(value.clone()))),
@@ -179,7 +177,11 @@ fn sort_range(schema: &Schema, condition: Condition) -> Result<(Bound<KeyValue>,
             let end = match &prefix {
                 KeyValue::S(text) => text_after(text).map(KeyValue::S),
                 KeyValue::B(bytes) => bytes_after(&bytes.0).map(|b| KeyValue::B(Binary(b))),
-                _ => return Err(invalid("Invalid KeyConditionExpression: Incorrect operand type for begins_with")),
+                _ => {
+                    return Err(invalid(
+                        "Invalid KeyConditionExpression: Incorrect operand type for begins_with",
+                    ));
+                }
             };
             Ok((Bound::Included(prefix), end.map_or(Bound::Unbounded, Bound::Excluded)))
         }
@@ -228,7 +230,9 @@ fn is_name(path: &Path, name: &str) -> bool {
 
 fn typed(attribute: &KeyAttribute, value: Value) -> Result<KeyValue, AwsError> {
     KeyValue::of(value, &attribute.kind).ok_or_else(|| {
-        invalid("One or more parameter values were invalid: Condition parameter type does not match schema type")
+        invalid(
+            "One or more parameter values were invalid: Condition parameter type does not match schema type",
+        )
     })
 }
 

@@ -51,7 +51,9 @@ pub(crate) fn scan(context: &Context<'_>, request: Json) -> Result<Json, AwsErro
     answer(context, &request, expressions, |_, _, wanted| {
         wanted.segment = match (request.segment, request.total_segments) {
             (None, None) => None,
-            (Some(segment), Some(total)) if segment < total && total <= SEGMENTS_MAX => Some((segment, total)),
+            (Some(segment), Some(total)) if segment < total && total <= SEGMENTS_MAX => {
+                Some((segment, total))
+            }
             _ => {
                 return Err(invalid(
                     "The Segment parameter must be less than TotalSegments, and both must be given",
@@ -116,7 +118,9 @@ fn rows<'a>(
         Some(other) => return Err(invalid(format!("Select type {other} does not fit the request"))),
     }
     if projection.is_some() && select.is_some_and(|s| s != "SPECIFIC_ATTRIBUTES") {
-        return Err(invalid("Cannot specify the ProjectionExpression when choosing to get another selection"));
+        return Err(invalid(
+            "Cannot specify the ProjectionExpression when choosing to get another selection",
+        ));
     }
     let Some(index) = index else { return Ok(rows) };
     let name = &index.definition.name;

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, ops::Bound, sync::Arc};
 
 use super::{
-    index::{Index, Kind, Projection},
+    index::{Index, Projection},
     item::{Item, invalid, item_size_bytes},
     key::{Key, Schema},
     table::Table,
@@ -44,10 +44,6 @@ pub(crate) struct Rows<'a> {
 impl<'a> Rows<'a> {
     pub(crate) fn schema(&self) -> &'a Schema {
         self.index.map_or(&self.table.schema, |index| &index.definition.schema)
-    }
-
-    pub(crate) fn is_global_index(&self) -> bool {
-        self.index.is_some_and(|index| index.definition.kind == Kind::Global)
     }
 
     /// Whether items lack attributes here.

@@ -76,7 +76,11 @@ struct RecoverySpecification {
     recovery_period_in_days: Option<u32>,
 }
 
-fn backed_up<'a>(context: &Context<'_>, tables: &'a mut Tables, name: &str) -> Result<&'a mut Table, AwsError> {
+fn backed_up<'a>(
+    context: &Context<'_>,
+    tables: &'a mut Tables,
+    name: &str,
+) -> Result<&'a mut Table, AwsError> {
     let name = table_name(name);
     tables
         .get_mut(context.region, name)
@@ -88,7 +92,11 @@ pub(crate) fn update_continuous_backups(context: &Context<'_>, request: Json) ->
     let wanted = request.point_in_time_recovery_specification;
     let mut tables = context.db.tables.lock();
     let settings = &mut backed_up(context, &mut tables, &request.table_name)?.settings;
-    settings.set_recovery(wanted.point_in_time_recovery_enabled, wanted.recovery_period_in_days, context.now)?;
+    settings.set_recovery(
+        wanted.point_in_time_recovery_enabled,
+        wanted.recovery_period_in_days,
+        context.now,
+    )?;
     Ok(settings.backups(context.now))
 }
 

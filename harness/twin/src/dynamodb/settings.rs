@@ -124,7 +124,8 @@ impl SettingsRequest {
             settings.kms_key = encryption.kms_key(region, account);
         }
         settings.class = self.table_class.unwrap_or(settings.class);
-        settings.deletion_protection = self.deletion_protection_enabled.unwrap_or(settings.deletion_protection);
+        settings.deletion_protection =
+            self.deletion_protection_enabled.unwrap_or(settings.deletion_protection);
     }
 }
 
@@ -148,7 +149,8 @@ impl Settings {
             description["TableClassSummary"] = json!({"TableClass": self.class});
         }
         if let Some(key) = &self.kms_key {
-            description["SSEDescription"] = json!({"Status": "ENABLED", "SSEType": "KMS", "KMSMasterKeyArn": key});
+            description["SSEDescription"] =
+                json!({"Status": "ENABLED", "SSEType": "KMS", "KMSMasterKeyArn": key});
         }
         description["DeletionProtectionEnabled"] = json!(self.deletion_protection);
     }
@@ -169,7 +171,12 @@ impl Settings {
         }})
     }
 
-    pub(crate) fn set_recovery(&mut self, on: bool, days: Option<u32>, now: Timestamp) -> Result<(), AwsError> {
+    pub(crate) fn set_recovery(
+        &mut self,
+        on: bool,
+        days: Option<u32>,
+        now: Timestamp,
+    ) -> Result<(), AwsError> {
         let days = days.unwrap_or_else(|| self.recovery.map_or(RECOVERY_DAYS, |r| r.days));
         if !(1..=RECOVERY_DAYS).contains(&days) {
             return Err(invalid(format!("RecoveryPeriodInDays must be 1 to {RECOVERY_DAYS}")));

@@ -275,7 +275,8 @@ impl Table {
         let Some(throughput) = &mut self.settings.throughput else { return Ok(()) };
         let mut open = throughput.write.is_open(now);
         for index in &mut self.indexes {
-            let is_written = cost.of_global().any(|(n, units)| n == index.definition.name && units > Units::default());
+            let is_written =
+                cost.of_global().any(|(n, units)| n == index.definition.name && units > Units::default());
             if let (true, Some(throughput)) = (is_written, &mut index.throughput) {
                 open &= throughput.write.is_open(now);
             }

@@ -6,6 +6,12 @@ use axum::http::{HeaderMap, Method};
 
 use super::*;
 
+mod batches;
+mod global;
+mod indexes;
+mod settings;
+mod transactions;
+
 fn call_at(db: &DynamoDb, region: &str, operation: &str, body: &Json, now_s: i64) -> Result<Json, AwsError> {
     let mut headers = HeaderMap::new();
     headers.insert("x-amz-target", format!("DynamoDB_20120810.{operation}").parse().unwrap());
