@@ -12,7 +12,7 @@ use super::{
     },
     description::description,
     index::{Definition, Kind},
-    index_api::{IndexUpdate, add_index, limit_exceeded, set_rates, update_indexes},
+    index_api::{IndexUpdate, add_index, limit_exceeded, set_billing, update_indexes},
     item::invalid,
     setting_api::{Tag, add_tags},
     settings::{SettingsRequest, no_throughput},
@@ -92,10 +92,10 @@ pub(crate) fn create_table(context: &Context<'_>, request: Json) -> Result<Json,
     let all: Vec<Definition> = definitions.iter().map(|(d, _)| d.clone()).collect();
     check_indexes(&all)?;
     attributes.check_all_used(std::iter::once(&schema).chain(all.iter().map(|d| &d.schema)))?;
-    let rates = request.settings.billing()?.ok_or_else(no_throughput)?;
+    let billing = request.settings.billing()?.ok_or_else(no_throughput)?;
     let mut table = Table::new(name, context.region, context.account, schema, context.now);
     request.settings.apply(&mut table.settings, (context.region, context.account));
-    set_rates(&mut table, rates, context.now);
+    set_billing(&mut table, billing, context.now);
     for (definition, throughput) in definitions {
         add_index(&mut table, definition, throughput, (context.now, context.now))?;
     }
@@ -171,7 +171,7 @@ pub(crate) fn update_table(context: &Context<'_>, request: Json) -> Result<Json,
     }
     let request: UpdateTable = input(request)?;
     let name = table_name(&request.table_name);
-    let rates = request.settings.billing()?;
+    let billing = request.settings.billing()?;
     let mut tables = context.db.tables.lock();
     let table = tables.named(context.region, name)?;
     table.settle(context.now);
@@ -189,9 +189,9 @@ pub(crate) fn update_table(context: &Context<'_>, request: Json) -> Result<Json,
     let mut regions = if table.legacy { BTreeSet::new() } else { table.replicas.clone() };
     regions.insert(context.region.to_owned());
     request.settings.apply(&mut table.settings, (context.region, context.account));
-    if let Some(rates) = rates {
+    if let Some(billing) = billing {
         for table in tables.in_regions(&regions, name) {
-            set_rates(table, rates, context.now);
+            set_billing(table, billing, context.now);
         }
     }
     if let Some(specification) = &request.stream_specification {

@@ -34,7 +34,7 @@ pub(crate) struct KeySchemaElement {
     key_type: String,
 }
 
-/// A secondary index of CreateTable or UpdateTable.
+/// A secondary index of `CreateTable` or `UpdateTable`.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct IndexRequest {

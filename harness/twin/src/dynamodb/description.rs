@@ -9,6 +9,7 @@ use super::{
     api::seconds,
     definition::schema_json,
     index::{Index, Kind, Projection, Status},
+    key::Schema,
     settings::throughput_json,
     table::Table,
 };
@@ -17,7 +18,7 @@ pub(crate) fn description(table: &Table, now: Timestamp) -> Json {
     let (count, bytes) = table.size();
     let schemas = std::iter::once(&table.schema).chain(table.indexes.iter().map(|i| &i.definition.schema));
     let attributes: BTreeMap<&str, &str> =
-        schemas.flat_map(|s| s.attributes()).map(|a| (a.name.as_str(), a.kind.as_str())).collect();
+        schemas.flat_map(Schema::attributes).map(|a| (a.name.as_str(), a.kind.as_str())).collect();
     let mut description = json!({
         "TableName": table.name,
         "TableArn": table.arn,

@@ -1,4 +1,4 @@
-//! The operations of global tables of version 2017.11.29. The current version has UpdateTable.
+//! The operations of global tables of version 2017.11.29. The current version has `UpdateTable`.
 
 use std::collections::BTreeSet;
 

@@ -21,6 +21,9 @@ use crate::error::AwsError;
 /// How long an index that is added to a table is `CREATING`, and one that is taken away `DELETING`. AWS takes minutes.
 pub(crate) const CHANGE_TIME: SignedDuration = SignedDuration::from_secs(1);
 
+/// Where an entry stands: by the index's key and the table's.
+type Place = (Key, Key);
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Kind {
     Global,
@@ -59,8 +62,7 @@ pub(crate) struct Index {
     pub(crate) throughput: Option<Throughput>,
     /// Names of the table's key attributes, which every index has.
     table_keys: Vec<String>,
-    /// By its own key and the table's.
-    entries: BTreeMap<(Key, Key), Arc<Item>>,
+    entries: BTreeMap<Place, Arc<Item>>,
     bytes: usize,
     active_at: Timestamp,
     gone_at: Option<Timestamp>,
@@ -110,8 +112,8 @@ impl Index {
     /// What stands between two places, in order. The range must not be turned around.
     pub(crate) fn range(
         &self,
-        range: (Bound<(Key, Key)>, Bound<(Key, Key)>),
-    ) -> impl DoubleEndedIterator<Item = (&(Key, Key), &Arc<Item>)> {
+        range: (Bound<Place>, Bound<Place>),
+    ) -> impl DoubleEndedIterator<Item = (&Place, &Arc<Item>)> {
         self.entries.range(range)
     }
 

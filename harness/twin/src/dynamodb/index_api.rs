@@ -1,4 +1,4 @@
-//! UpdateTable's changes of indexes and of throughput, in all Regions of a global table at once.
+//! `UpdateTable`'s changes of indexes and of throughput, in all Regions of a global table at once.
 
 use std::collections::BTreeSet;
 
@@ -12,7 +12,7 @@ use super::{
     definition::{Attributes, IndexRequest, check_indexes},
     index::{CHANGE_TIME, Definition, Index, Kind, Status},
     item::invalid,
-    settings::ThroughputRequest,
+    settings::{Billing, ThroughputRequest},
     table::Table,
     tables::{Tables, not_found},
 };
@@ -65,24 +65,25 @@ pub(crate) fn add_index(
     Ok(())
 }
 
-/// Provisions a table anew or puts it on demand. Its global indexes follow with the table's rates until they are given
-/// their own.
-pub(crate) fn set_rates(table: &mut Table, rates: Option<(u32, u32)>, now: Timestamp) {
+/// Provisions a table anew or puts it on demand. Global indexes that had no throughput get the table's, until they are
+/// given their own.
+pub(crate) fn set_billing(table: &mut Table, billing: Billing, now: Timestamp) {
+    let indexes = table.indexes.iter_mut().filter(|i| i.definition.kind == Kind::Global);
     let settings = &mut table.settings;
-    match (rates, &mut settings.throughput) {
-        (Some(rates), Some(throughput)) => throughput.set(rates, now),
-        (rates, throughput) => {
-            *throughput = rates.map(|r| Throughput::new(r, now));
-            if rates.is_none() {
-                settings.on_demand_since = Some(now);
-            }
+    match billing {
+        Billing::OnDemand => {
+            settings.throughput = None;
+            settings.on_demand_since = Some(now);
+            indexes.for_each(|index| index.throughput = None);
         }
-    }
-    for index in table.indexes.iter_mut().filter(|i| i.definition.kind == Kind::Global) {
-        match rates {
-            None => index.throughput = None,
-            Some(rates) if index.throughput.is_none() => index.throughput = Some(Throughput::new(rates, now)),
-            Some(_) => {}
+        Billing::Provisioned(rates) => {
+            match &mut settings.throughput {
+                Some(throughput) => throughput.set(rates, now),
+                none => *none = Some(Throughput::new(rates, now)),
+            }
+            for index in indexes {
+                index.throughput.get_or_insert_with(|| Throughput::new(rates, now));
+            }
         }
     }
 }

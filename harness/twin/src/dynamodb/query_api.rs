@@ -6,7 +6,7 @@ use super::{
     api::Context,
     capacity::Direction,
     condition::project,
-    expression::{Path, Step},
+    expression::{Condition, Path, Step},
     index::Kind,
     item::invalid,
     query::{Page, PageRequest, key_condition, page},
@@ -28,12 +28,11 @@ pub(crate) fn query(context: &Context<'_>, request: Json) -> Result<Json, AwsErr
             )
         })?;
         let condition = key_condition(rows.schema(), condition)?;
-        if let Some(filter) = &expressions.filter {
-            if let Some(name) = filter.attributes().into_iter().find(|name| rows.schema().has(name)) {
-                return Err(invalid(format!(
-                    "Filter Expression can only contain non-primary key attributes: Primary key attribute: {name}"
-                )));
-            }
+        let mut filtered = expressions.filter.iter().flat_map(Condition::attributes);
+        if let Some(name) = filtered.find(|name| rows.schema().has(name)) {
+            return Err(invalid(format!(
+                "Filter Expression can only contain non-primary key attributes: Primary key attribute: {name}"
+            )));
         }
         if wanted.start.as_ref().is_some_and(|start| start.key.hash != condition.hash) {
             return Err(invalid(

@@ -31,6 +31,14 @@ pub(crate) enum TableClass {
     StandardInfrequentAccess,
 }
 
+/// How a table is paid for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Billing {
+    OnDemand,
+    /// Units a second to read and to write.
+    Provisioned((u32, u32)),
+}
+
 /// Point-in-time recovery. Nothing can be restored from it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Recovery {
@@ -78,7 +86,7 @@ impl EncryptionRequest {
     }
 }
 
-/// The members of CreateTable and UpdateTable that are settings.
+/// The members of `CreateTable` and `UpdateTable` that are settings.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct SettingsRequest {
@@ -91,15 +99,17 @@ pub(crate) struct SettingsRequest {
 }
 
 impl SettingsRequest {
-    /// The provisioned rates asked for: `Some(None)` is on demand, none says nothing of it.
-    pub(crate) fn billing(&self) -> Result<Option<Option<(u32, u32)>>, AwsError> {
+    /// How the table is to be paid for; none if the request says nothing of it.
+    pub(crate) fn billing(&self) -> Result<Option<Billing>, AwsError> {
         match (self.billing_mode.as_deref(), self.provisioned_throughput) {
-            (Some("PAY_PER_REQUEST"), None) => Ok(Some(None)),
+            (Some("PAY_PER_REQUEST"), None) => Ok(Some(Billing::OnDemand)),
             (Some("PAY_PER_REQUEST"), Some(_)) => Err(invalid(
                 "One or more parameter values were invalid: Neither ReadCapacityUnits nor WriteCapacityUnits can be \
                  specified when BillingMode is PAY_PER_REQUEST",
             )),
-            (Some("PROVISIONED") | None, Some(throughput)) => Ok(Some(Some(throughput.rates()?))),
+            (Some("PROVISIONED") | None, Some(throughput)) => {
+                Ok(Some(Billing::Provisioned(throughput.rates()?)))
+            }
             (Some("PROVISIONED"), None) => Err(no_throughput()),
             (None, None) => Ok(None),
             (Some(other), _) => Err(invalid(format!(

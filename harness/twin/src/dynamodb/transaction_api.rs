@@ -1,4 +1,4 @@
-//! TransactWriteItems and TransactGetItems.
+//! The operations of transactions: writes and reads.
 
 use std::collections::{BTreeMap, BTreeSet};
 
