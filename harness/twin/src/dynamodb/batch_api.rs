@@ -59,7 +59,10 @@ pub(crate) fn batch_write_item(context: &Context<'_>, request: Json) -> Result<J
     let mut consumed: BTreeMap<String, Consumed> = BTreeMap::new();
     for (given, name, key, item, write) in writes {
         match tables.write((context.region, &name), &key, context.now, false, |_| Ok(item)) {
-            Ok(written) => consumed.entry(name).or_default().add(written.consumed),
+            Ok(written) => {
+                let cost = tables.cost((context.region, &name), &written, detail)?;
+                consumed.entry(name).or_default().add(cost);
+            }
             Err(error) if error == exceeded() => unprocessed.entry(given).or_default().push(write),
             Err(error) => return Err(error),
         }

@@ -37,10 +37,11 @@ fn write(context: &Context<'_>, verb: Verb, request: Json) -> Result<Json, AwsEr
     let paths = action.paths();
     let key = action.key.clone();
     let written = tables.write(place, &key, context.now, false, |old| action.apply(old))?;
+    let consumed = tables.cost(place, &written, detail)?;
     drop(tables);
     context.db.wake();
     let mut answer = return_values.answer(&written, &paths);
-    detail.tell(&mut answer, place.1, &written.consumed);
+    detail.tell(&mut answer, place.1, &consumed);
     Ok(answer)
 }
 

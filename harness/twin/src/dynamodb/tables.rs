@@ -12,7 +12,7 @@ use std::{
 use jiff::Timestamp;
 
 use super::{
-    capacity::{Consumed, Direction, Units},
+    capacity::{Consumed, Detail, Direction, Units},
     index::Index,
     item::{Item, invalid, item_size_bytes},
     key::Key,
@@ -70,7 +70,6 @@ impl Link {
 pub(crate) struct Written {
     pub(crate) old: Option<Arc<Item>>,
     pub(crate) new: Option<Arc<Item>>,
-    pub(crate) consumed: Consumed,
 }
 
 /// The tables of all Regions.
@@ -245,23 +244,38 @@ impl Tables {
             Ok(new) => new,
             Err(refused) => {
                 // A condition that fails costs what the item that it looked at weighs.
-                let table_units = Units::write(old.as_deref().map_or(0, item_size_bytes));
-                table.charge(&Consumed { table: table_units, ..Consumed::default() }, Direction::Write);
+                if table.settings.throughput.is_some() {
+                    let units = Units::write(old.as_deref().map_or(0, item_size_bytes));
+                    table.charge(&Consumed { table: units, ..Consumed::default() }, Direction::Write);
+                }
                 return Err(refused);
             }
         };
         if let Some(item) = &new {
             table.check(item)?;
         }
-        let consumed = table.write_cost(old.as_deref(), new.as_ref());
         // An expiry is free.
-        if !expired {
-            table.admit_write(&consumed, now)?;
-            table.charge(&consumed, Direction::Write);
+        if !expired && table.settings.throughput.is_some() {
+            let cost = table.write_cost(old.as_deref(), new.as_ref());
+            table.admit_write(&cost, now)?;
+            table.charge(&cost, Direction::Write);
         }
         let new = new.map(Arc::new);
         self.put_checked((region, name), key, new.clone(), now, expired)?;
-        Ok(Written { old, new, consumed })
+        Ok(Written { old, new })
+    }
+
+    /// What a write consumed, if anybody wants to know.
+    pub(crate) fn cost(
+        &self,
+        (region, name): (&str, &str),
+        written: &Written,
+        detail: Detail,
+    ) -> Result<Consumed, AwsError> {
+        if detail == Detail::None {
+            return Ok(Consumed::default());
+        }
+        Ok(self.table(region, name)?.write_cost(written.old.as_deref(), written.new.as_deref()))
     }
 
     /// Stores what was checked and charged, and sends it on its way to the other Regions.
