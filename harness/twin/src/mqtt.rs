@@ -32,12 +32,13 @@ use tokio::{sync::oneshot, time::Instant};
 use index::{Index, Subscription};
 use limits::SUBSCRIPTIONS_MAX;
 pub(crate) use listener::{black_hole, serve, serve_stream};
+pub(crate) use message::Properties;
 use message::{Delivery, Message};
 use packet::{Refusal, Subscribe};
 use retained::Retained;
-pub(crate) use service::{ShadowOperation, publish, publish_over_https, shadow};
+pub(crate) use service::{Republish, ShadowOperation, publish, publish_over_https, republish, shadow};
 use session::{Departure, Seat, Session, Sessions};
-pub(crate) use topic::filter_matches;
+pub(crate) use topic::{filter_matches, is_filter};
 
 /// Sessions, subscriptions and retained messages of one Region. Where two locks are held, they are taken in the order of
 /// the fields; mailboxes come last.
