@@ -14,7 +14,7 @@ use crate::error::AwsError;
 
 /// AWS's longest statement.
 const STATEMENT_CHARS_MAX: usize = 18_000;
-/// Operators in a statement. A chain of them is a tree as deep as it is long, and is walked by recursion.
+/// Operators in a statement. The parser's tree of a chain of them is as deep as the chain is long.
 const OPERATORS_MAX: usize = 200;
 /// How an expression begins that `VALUE` stands before.
 pub(super) const VALUE: &str = "VALUE";
@@ -75,8 +75,12 @@ fn begins_value(parser: &Parser) -> bool {
             !matches!(word.keyword, Keyword::FROM | Keyword::AS | Keyword::IN | Keyword::AND | Keyword::OR)
         }
         Token::Mul => is(&parser.peek_nth_token_ref(2).token, Keyword::FROM),
-        Token::LParen | Token::LBracket | Token::LBrace | Token::Number(..) => true,
-        Token::SingleQuotedString(_) | Token::DoubleQuotedString(_) => true,
+        Token::LParen
+        | Token::LBracket
+        | Token::LBrace
+        | Token::Number(..)
+        | Token::SingleQuotedString(_)
+        | Token::DoubleQuotedString(_) => true,
         _ => false,
     }
 }
@@ -115,8 +119,11 @@ fn is_operator(token: &Token) -> bool {
         | Token::RParen
         | Token::LBrace
         | Token::RBrace
+        | Token::LBracket
+        | Token::RBracket
+        | Token::Colon
         | Token::EOF => false,
-        // Array literals, too; and whatever else there is, to be safe.
+        // Whatever else there is, to be safe.
         _ => true,
     }
 }

@@ -48,7 +48,7 @@ impl<'a> Scope<'a> {
                     .json()
                     .map(Cow::Owned)
             }
-            Expression::Binary(left, op, right) => self.binary(left, *op, right).map(Cow::Owned),
+            Expression::Chain(first, operations) => self.chain(first, operations),
             Expression::In { value, among, negated } => {
                 owned(json!(self.is_among(value, among)? != *negated))
             }
@@ -79,28 +79,10 @@ impl<'a> Scope<'a> {
         condition.is_none_or(|c| self.eval(c).is_some_and(|v| *v == Value::Bool(true)))
     }
 
-    fn binary(self, left: &'a Expression, op: Operator, right: &'a Expression) -> Option<Value> {
-        let (left, right) = (self.eval(left)?, self.eval(right)?);
-        let booleans = || Some((convert::boolean(&left)?, convert::boolean(&right)?));
-        let numbers = || Some((Number::of(&left)?, Number::of(&right)?));
-        let ordering = || numbers().map(|(a, b)| a.compare(&b));
-        match op {
-            Operator::And => booleans().map(|(a, b)| json!(a && b)),
-            Operator::Or => booleans().map(|(a, b)| json!(a || b)),
-            Operator::Equal => Some(json!(equal(&left, &right))),
-            Operator::Unequal => Some(json!(!equal(&left, &right))),
-            Operator::Less => ordering().map(|o| json!(o.is_lt())),
-            Operator::LessOrEqual => ordering().map(|o| json!(o.is_le())),
-            Operator::Greater => ordering().map(|o| json!(o.is_gt())),
-            Operator::GreaterOrEqual => ordering().map(|o| json!(o.is_ge())),
-            Operator::Arithmetic(Arithmetic::Add) if left.is_string() || right.is_string() => {
-                Some(json!(convert::text(&left)? + &convert::text(&right)?))
-            }
-            Operator::Arithmetic(arithmetic) => {
-                let (a, b) = numbers()?;
-                a.calculate(arithmetic, &b)?.json()
-            }
-        }
+    fn chain(self, first: &'a Expression, operations: &'a [(Operator, Expression)]) -> Evaluated<'a> {
+        operations.iter().try_fold(self.eval(first)?, |left, (op, right)| {
+            operate(&left, *op, &*self.eval(right)?).map(Cow::Owned)
+        })
     }
 
     fn is_among(self, value: &'a Expression, among: &'a Among) -> Option<bool> {
@@ -184,6 +166,30 @@ fn owned<'a>(value: Value) -> Evaluated<'a> {
 
 fn follow<'a>(root: &'a Value, path: &[String]) -> Option<&'a Value> {
     path.iter().try_fold(root, |value, key| value.get(key))
+}
+
+/// Undefined on either side makes any operation undefined.
+fn operate(left: &Value, op: Operator, right: &Value) -> Option<Value> {
+    let booleans = || Some((convert::boolean(left)?, convert::boolean(right)?));
+    let numbers = || Some((Number::of(left)?, Number::of(right)?));
+    let ordering = || numbers().map(|(a, b)| a.compare(&b));
+    match op {
+        Operator::And => booleans().map(|(a, b)| json!(a && b)),
+        Operator::Or => booleans().map(|(a, b)| json!(a || b)),
+        Operator::Equal => Some(json!(equal(left, right))),
+        Operator::Unequal => Some(json!(!equal(left, right))),
+        Operator::Less => ordering().map(|o| json!(o.is_lt())),
+        Operator::LessOrEqual => ordering().map(|o| json!(o.is_le())),
+        Operator::Greater => ordering().map(|o| json!(o.is_gt())),
+        Operator::GreaterOrEqual => ordering().map(|o| json!(o.is_ge())),
+        Operator::Arithmetic(Arithmetic::Add) if left.is_string() || right.is_string() => {
+            Some(json!(convert::text(left)? + &convert::text(right)?))
+        }
+        Operator::Arithmetic(arithmetic) => {
+            let (a, b) = numbers()?;
+            a.calculate(arithmetic, &b)?.json()
+        }
+    }
 }
 
 /// Numbers are equal by value: 1 and 1.0 are. Values of different types are not.

@@ -18,7 +18,8 @@ pub(super) enum Expression {
     EncodedPayload,
     Not(Box<Expression>),
     Negate(Box<Expression>),
-    Binary(Box<Expression>, Operator, Box<Expression>),
+    /// Operations one after the other, from the left: however many there are, they nest no deeper.
+    Chain(Box<Expression>, Vec<(Operator, Expression)>),
     In {
         value: Box<Expression>,
         among: Among,

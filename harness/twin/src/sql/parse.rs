@@ -126,10 +126,7 @@ impl Context<'_> {
             Expr::Nested(inner) => self.expression(*inner)?,
             Expr::UnaryOp { op: UnaryOperator::Not, expr } => Expression::Not(self.boxed(*expr)?),
             Expr::UnaryOp { op: UnaryOperator::Minus, expr } => Expression::Negate(self.boxed(*expr)?),
-            Expr::BinaryOp { left, op, right } => {
-                let op = operator(&op).ok_or_else(|| refused(format!("There is no operator {op}")))?;
-                Expression::Binary(self.boxed(*left)?, op, self.boxed(*right)?)
-            }
+            chain @ Expr::BinaryOp { .. } => self.chain(chain)?,
             Expr::InList { expr, list, negated } => {
                 Expression::In { value: self.boxed(*expr)?, among: Among::List(self.each(list)?), negated }
             }
@@ -163,6 +160,18 @@ impl Context<'_> {
             }
             other => self.call(other)?,
         })
+    }
+
+    /// Operators take what is left of them first, so that a statement of many is a tree that leans to the left.
+    fn chain(self, expr: Expr) -> Result<Expression, AwsError> {
+        let (mut first, mut operations) = (expr, Vec::new());
+        while let Expr::BinaryOp { left, op, right } = first {
+            let op = operator(&op).ok_or_else(|| refused(format!("There is no operator {op}")))?;
+            operations.push((op, self.expression(*right)?));
+            first = *left;
+        }
+        operations.reverse();
+        Ok(Expression::Chain(self.boxed(first)?, operations))
     }
 
     /// Function calls; some have a syntax of their own in the parser's grammar.

@@ -118,6 +118,26 @@ fn what_is_not_sql_is_refused() {
 }
 
 #[test]
+fn the_longest_statements_need_little_stack() {
+    let check = || {
+        let chain = format!("1{}", "+1".repeat(200));
+        assert_eq!(eval(&chain, &json!({})), Some(json!(201)));
+        let nested = |depth: usize| format!("{}1{}", "abs(".repeat(depth), ")".repeat(depth));
+        // As deep as the parser goes.
+        let deepest = (1..100)
+            .take_while(|depth| Template::parse(&format!("${{{}}}", nested(*depth)), VERSION).is_ok());
+        let deepest = deepest.last().unwrap();
+        assert!(deepest >= 20, "{deepest}");
+        assert_eq!(eval(&nested(deepest - 3), &json!({})), Some(json!(1)));
+        let wide: Vec<String> = (0..1_000).map(|n| format!("a.b AS c{n}")).collect();
+        let out = run(&format!("SELECT {} FROM 't'", wide.join(", ")), "t", &json!({"a": {"b": 1}})).unwrap();
+        assert_eq!(out.as_object().unwrap().len(), 1_000);
+    };
+    // Half of what a worker has, of which the rest is for what calls the rules.
+    std::thread::Builder::new().stack_size(1024 * 1024).spawn(check).unwrap().join().unwrap();
+}
+
+#[test]
 fn from_is_optional_and_a_semicolon_harmless() {
     assert_eq!(Query::parse("SELECT * WHERE a = 1", VERSION).unwrap().filter, None);
     assert_eq!(Query::parse("select * from 'a/+/#';", VERSION).unwrap().filter.as_deref(), Some("a/+/#"));

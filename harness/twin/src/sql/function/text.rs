@@ -16,8 +16,8 @@ const PADDING_MAX: i64 = 1_000;
 const BLANKS: [char; 2] = [' ', '\t'];
 
 pub(super) static FUNCTIONS: &[Function] = &[
-    function("lower", 1..=1, |call| of(call, |s| s.to_lowercase())),
-    function("upper", 1..=1, |call| of(call, |s| s.to_uppercase())),
+    function("lower", 1..=1, |call| of(call, str::to_lowercase)),
+    function("upper", 1..=1, |call| of(call, str::to_uppercase)),
     function("trim", 1..=1, |call| of(call, |s| s.trim().to_owned())),
     function("ltrim", 1..=1, |call| of(call, |s| s.trim_start_matches(BLANKS).to_owned())),
     function("rtrim", 1..=1, |call| of(call, |s| s.trim_end_matches(BLANKS).to_owned())),
