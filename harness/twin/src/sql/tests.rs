@@ -129,6 +129,23 @@ fn the_longest_statements_need_little_stack() {
         let deepest = deepest.last().unwrap();
         assert!(deepest >= 20, "{deepest}");
         assert_eq!(eval(&nested(deepest - 3), &json!({})), Some(json!(1)));
+        for (open, close) in [
+            ("[", "]"),
+            ("{'k': ", "}"),
+            ("(", ")"),
+            ("CASE 1 WHEN 1 THEN ", " END"),
+            ("NOT ", ""),
+            ("-", ""),
+            ("1 + (", ")"),
+            ("get((SELECT VALUE a FROM b WHERE ", "), 0)"),
+        ] {
+            for depth in 1..60 {
+                let text = format!("SELECT VALUE {}true{} FROM 't'", open.repeat(depth), close.repeat(depth));
+                if let Ok(query) = Query::parse(&text, VERSION) {
+                    query.run(&message("t", br#"{"b":[{"a":1}]}"#));
+                }
+            }
+        }
         let wide: Vec<String> = (0..1_000).map(|n| format!("a.b AS c{n}")).collect();
         let out = run(&format!("SELECT {} FROM 't'", wide.join(", ")), "t", &json!({"a": {"b": 1}})).unwrap();
         assert_eq!(out.as_object().unwrap().len(), 1_000);
