@@ -23,7 +23,7 @@ pub(crate) use iotdata::device_call;
 
 use crate::{
     call::{Call, Reply},
-    control, dynamodb,
+    cloudformation, control, dynamodb,
     error::AwsError,
     lambda, route53, states,
     world::World,
@@ -78,7 +78,7 @@ async fn aws(State(world): State<Arc<World>>, request: Request) -> Response<Body
     response(dispatch(&world, &call).await)
 }
 
-async fn dispatch(world: &Arc<World>, call: &Call) -> Reply {
+pub(crate) async fn dispatch(world: &Arc<World>, call: &Call) -> Reply {
     if world.region(&call.region).is_none() && !matches!(call.service.as_str(), "route53" | "sts") {
         let names: Vec<&str> = world.regions.iter().map(|r| r.name.as_str()).collect();
         let error = AwsError::new(
@@ -91,6 +91,9 @@ async fn dispatch(world: &Arc<World>, call: &Call) -> Reply {
     match call.service.as_str() {
         "iot" | "execute-api" => iot::handle(world, call).await.unwrap_or_else(|e| error_json(&e)),
         "iotdata" => iotdata::handle(world, call).unwrap_or_else(|e| error_json(&e)),
+        "cloudformation" => {
+            cloudformation::handle(world, call).await.unwrap_or_else(|e| cloudformation::error_reply(&e))
+        }
         "dynamodb" => dynamodb::handle(world, call).await.unwrap_or_else(|e| dynamodb::error_reply(&e)),
         "lambda" => lambda::handle(world, call).await.unwrap_or_else(|e| lambda::error_reply(&e)),
         "route53" => route53::handle(world, call).await.unwrap_or_else(|e| route53::error_reply(&e)),

@@ -19,6 +19,7 @@ mod api;
 mod authorize;
 mod call;
 mod clock;
+mod cloudformation;
 mod control;
 mod dns;
 mod dynamodb;

@@ -16,6 +16,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     api,
     clock::Clock,
+    cloudformation::CloudFormation,
     dns,
     dynamodb::{self, DynamoDb},
     fault::Switch,
@@ -187,6 +188,7 @@ impl Twin {
             dynamodb: DynamoDb::new(config.replication_delay),
             lambda: Lambda::new(),
             states: States::default(),
+            cloudformation: CloudFormation::default(),
             api_url: format!("http://{api_address}"),
             dns,
             https_port: port(&https).map_err(|source| listening("HTTPS", source))?,

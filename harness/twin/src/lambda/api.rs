@@ -48,6 +48,9 @@ pub(crate) async fn handle(world: &Arc<World>, call: &Call) -> Result<Reply, Aws
         (&Method::POST, ["2015-03-31", "functions", name, "policy"]) => {
             add_permission(&*function(name)?, call)
         }
+        (&Method::DELETE, ["2015-03-31", "functions", name, "policy", id]) => {
+            remove_permission(&*function(name)?, id)
+        }
         (&Method::PUT, ["2017-10-31", "functions", name, "concurrency"]) => {
             put_concurrency(&*function(name)?, call)
         }
@@ -301,6 +304,12 @@ fn add_permission(function: &Function, call: &Call) -> Result<Reply, AwsError> {
     }
     permissions.insert(id.to_owned(), statement.clone());
     Ok(Reply::json(201, &json!({"Statement": statement.to_string()})))
+}
+
+fn remove_permission(function: &Function, id: &str) -> Result<Reply, AwsError> {
+    let removed = function.permissions.lock().remove(id);
+    let message = format!("Statement {id} is not found in resource policy.");
+    removed.map(|_| empty(204)).ok_or_else(|| AwsError::new(404, "ResourceNotFoundException", message))
 }
 
 #[derive(Debug, Deserialize)]
