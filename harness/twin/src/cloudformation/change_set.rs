@@ -86,9 +86,9 @@ pub(crate) fn changes(
     let mut left: BTreeMap<String, BTreeSet<String>> = graph.nodes().clone();
     while let Some(name) = left.iter().find(|(_, before)| before.is_empty()).map(|(n, _)| n.clone()) {
         left.remove(&name);
-        left.values_mut().for_each(|before| {
+        for before in left.values_mut() {
             before.remove(&name);
-        });
+        }
         let Some(declared) = plan.template.resources.get(&name) else { continue };
         let properties = scope.resolve(&declared.properties)?.unwrap_or_default();
         let old = stack.resources.get(&name).filter(|r| r.physical.is_some());

@@ -28,6 +28,29 @@ pub(crate) struct Operation {
     pub(crate) region: String,
 }
 
+/// Why a stack's resources are not what a plan says.
+#[derive(Debug)]
+pub(super) enum NotApplied {
+    /// These failed.
+    Resources(Vec<String>),
+    /// The plan does not work out.
+    Plan(String),
+    TooLate,
+}
+
+impl NotApplied {
+    /// In words, as the stack's status has them. `verb` is what was to be done with the resources.
+    pub(super) fn reason(self, verb: &str) -> String {
+        match self {
+            Self::Resources(names) => {
+                format!("The following resource(s) failed to {verb}: [{}]. ", names.join(", "))
+            }
+            Self::Plan(why) => format!("{why}. "),
+            Self::TooLate => "Stack creation time exceeded the specified timeout. ".to_owned(),
+        }
+    }
+}
+
 /// What one step does to a resource.
 enum Act {
     Create,
@@ -71,8 +94,10 @@ impl Operation {
     }
 
     /// Makes every resource what the plan says; if one fails, says which and why.
-    pub(super) async fn apply(&self, plan: &Plan, deadline: Option<Instant>) -> Result<(), String> {
-        let graph = self.scoped(plan, Graph::of).ok_or("The stack is gone")?.map_err(|e| e.message)?;
+    pub(super) async fn apply(&self, plan: &Plan, deadline: Option<Instant>) -> Result<(), NotApplied> {
+        let graph =
+            self.scoped(plan, Graph::of).ok_or_else(|| NotApplied::Plan("The stack is gone".to_owned()))?;
+        let graph = graph.map_err(|error| NotApplied::Plan(error.message))?;
         let may_begin = || deadline.is_none_or(|at| Instant::now() < at);
         let run = |name: String| -> std::pin::Pin<Box<dyn Future<Output = bool> + Send + '_>> {
             Box::pin(async move { self.step(plan, &name).await })
@@ -81,12 +106,9 @@ impl Operation {
         if failed.is_empty() {
             return Ok(());
         }
-        let names: Vec<&str> =
-            failed.iter().filter(|(_, is_begun)| **is_begun).map(|(name, _)| name.as_str()).collect();
-        if names.is_empty() {
-            return Err("Stack creation time exceeded the specified timeout.".to_owned());
-        }
-        Err(format!("[{}]", names.join(", ")))
+        let begun = failed.into_iter().filter(|(_, is_begun)| *is_begun).map(|(name, _)| name);
+        let begun: Vec<String> = begun.collect();
+        Err(if begun.is_empty() { NotApplied::TooLate } else { NotApplied::Resources(begun) })
     }
 
     fn job<'a>(&'a self, plan: &'a Plan, logical: &'a str, kind: &'a str) -> Job<'a> {

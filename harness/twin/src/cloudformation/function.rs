@@ -1,15 +1,18 @@
 //! Intrinsic functions: what they refer to, and what they come to in a stack.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod condition;
+mod reference;
+
+use std::collections::BTreeMap;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Map, Value as Json, json};
 
+pub(crate) use self::reference::References;
+use self::reference::{attribute, call, parts, sub_arguments};
 use super::{error::invalid, template::Template};
 use crate::error::AwsError;
 
-/// Conditions within conditions.
-const CONDITIONS_DEEP_MAX: usize = 32;
 const PSEUDO: [&str; 8] = [
     "AWS::AccountId",
     "AWS::NoValue",
@@ -32,103 +35,6 @@ pub(crate) fn text(json: &Json) -> Option<String> {
         Json::Number(number) => Some(number.to_string()),
         Json::Bool(flag) => Some(flag.to_string()),
         _ => None,
-    }
-}
-
-/// The function that a value is a call of, and its argument.
-fn call(value: &Json) -> Option<(&str, &Json)> {
-    let map = value.as_object()?;
-    let (name, argument) = map.iter().next().filter(|_| map.len() == 1)?;
-    (name == "Ref" || name == "Condition" || name.starts_with("Fn::")).then_some((name, argument))
-}
-
-/// The parts of `Fn::Sub`'s text: plain text, or the name between `${` and `}`.
-fn parts(text: &str) -> Vec<Result<String, String>> {
-    let mut parts = Vec::new();
-    let mut rest = text;
-    while let Some((before, after)) = rest.split_once("${") {
-        parts.push(Ok(before.to_owned()));
-        let Some((name, after)) = after.split_once('}') else {
-            parts.push(Ok(format!("${{{after}")));
-            return parts;
-        };
-        parts.push(match name.strip_prefix('!') {
-            Some(literal) => Ok(format!("${{{literal}}}")),
-            None => Err(name.trim().to_owned()),
-        });
-        rest = after;
-    }
-    parts.push(Ok(rest.to_owned()));
-    parts
-}
-
-/// Names that a value refers to, whatever its conditions come to.
-#[derive(Debug, Default)]
-pub(crate) struct References {
-    /// Of `Ref`: parameters, pseudo parameters, resources.
-    pub(crate) names: BTreeSet<String>,
-    /// Of `Fn::GetAtt`: resource and attribute.
-    pub(crate) attributes: BTreeSet<(String, String)>,
-}
-
-impl References {
-    pub(crate) fn collect(&mut self, value: &Json) {
-        match call(value) {
-            Some(("Ref", Json::String(name))) => {
-                self.names.insert(name.clone());
-            }
-            Some(("Fn::GetAtt", argument)) => {
-                if let Some((resource, attribute)) = attribute(argument) {
-                    self.attributes.insert((resource, attribute.as_str().unwrap_or("Arn").to_owned()));
-                    self.collect(&attribute);
-                }
-            }
-            Some(("Fn::Sub", argument)) => {
-                let (text, variables) = sub_arguments(argument);
-                for name in parts(text).into_iter().filter_map(Result::err) {
-                    if variables.is_some_and(|v| v.contains_key(&name)) {
-                        continue;
-                    }
-                    match name.split_once('.') {
-                        Some((resource, attribute)) => {
-                            self.attributes.insert((resource.to_owned(), attribute.to_owned()));
-                        }
-                        None => {
-                            self.names.insert(name);
-                        }
-                    }
-                }
-                variables.into_iter().flat_map(Map::values).for_each(|v| self.collect(v));
-            }
-            Some((_, argument)) => self.collect(argument),
-            None => match value {
-                Json::Array(list) => list.iter().for_each(|v| self.collect(v)),
-                Json::Object(map) => map.values().for_each(|v| self.collect(v)),
-                _ => {}
-            },
-        }
-    }
-}
-
-/// Resource and attribute of `Fn::GetAtt`; the attribute may be a function.
-fn attribute(argument: &Json) -> Option<(String, Json)> {
-    match argument {
-        Json::String(path) => path.split_once('.').map(|(r, a)| (r.to_owned(), json!(a))),
-        Json::Array(list) => match list.as_slice() {
-            [Json::String(resource), attribute] => Some((resource.clone(), attribute.clone())),
-            _ => None,
-        },
-        _ => None,
-    }
-}
-
-fn sub_arguments(argument: &Json) -> (&str, Option<&Map<String, Json>>) {
-    match argument {
-        Json::String(text) => (text, None),
-        Json::Array(list) => {
-            (list.first().and_then(Json::as_str).unwrap_or_default(), list.get(1).and_then(Json::as_object))
-        }
-        _ => ("", None),
     }
 }
 
@@ -349,109 +255,6 @@ impl Scope<'_> {
         found.cloned().ok_or_else(|| {
             invalid(format!("Template error: Unable to get mapping for {map}::{first}::{second}"))
         })
-    }
-
-    /// Whether a condition of the template holds.
-    pub(crate) fn condition(&self, name: &str) -> Result<bool, AwsError> {
-        self.truth(&json!({"Condition": name}), 0)
-    }
-
-    fn truth(&self, value: &Json, depth: usize) -> Result<bool, AwsError> {
-        if depth > CONDITIONS_DEEP_MAX {
-            return Err(invalid("Template error: conditions refer to each other in a circle or too deeply"));
-        }
-        let all = |argument: &Json| -> Result<Vec<bool>, AwsError> {
-            argument.as_array().into_iter().flatten().map(|v| self.truth(v, depth + 1)).collect()
-        };
-        match call(value) {
-            Some(("Condition", Json::String(name))) => {
-                let condition = self.template.conditions.get(name).ok_or_else(|| {
-                    invalid(format!("Template error: unresolved condition dependency {name}"))
-                })?;
-                self.truth(condition, depth + 1)
-            }
-            Some(("Fn::And", list)) => Ok(all(list)?.into_iter().all(|v| v)),
-            Some(("Fn::Or", list)) => Ok(all(list)?.into_iter().any(|v| v)),
-            Some(("Fn::Not", list)) => match all(list)?.as_slice() {
-                [one] => Ok(!one),
-                _ => Err(invalid("Template error: every Fn::Not object requires one argument")),
-            },
-            Some(("Fn::Equals", list)) => {
-                let (left, right) = pair(list).ok_or_else(|| {
-                    invalid("Template error: every Fn::Equals object requires a list of 2 string parameters.")
-                })?;
-                let (left, right) = (self.some(left)?, self.some(right)?);
-                Ok(left == right || (text(&left).is_some() && text(&left) == text(&right)))
-            }
-            _ => match text(value).as_deref() {
-                Some("true") => Ok(true),
-                Some("false") => Ok(false),
-                _ => Err(invalid(
-                    "Template format error: Every Conditions member must be a condition function",
-                )),
-            },
-        }
-    }
-
-    /// The resources of the template whose conditions hold.
-    pub(crate) fn wanted(&self) -> Result<BTreeSet<String>, AwsError> {
-        let mut wanted = BTreeSet::new();
-        for (name, resource) in &self.template.resources {
-            let holds = resource.condition.as_ref().map_or(Ok(true), |c| self.condition(c))?;
-            if holds {
-                wanted.insert(name.clone());
-            }
-        }
-        Ok(wanted)
-    }
-
-    /// The resources that a value refers to: of `Fn::If` only the branch that is taken.
-    pub(crate) fn dependencies(&self, value: &Json, found: &mut BTreeSet<String>) -> Result<(), AwsError> {
-        if let Some(("Fn::If", argument)) = call(value)
-            && let Some([condition, yes, no]) = argument.as_array().map(Vec::as_slice)
-        {
-            let holds = self.condition(condition.as_str().unwrap_or_default())?;
-            return self.dependencies(if holds { yes } else { no }, found);
-        }
-        if let Some(("Ref" | "Fn::GetAtt" | "Fn::Sub", _)) = call(value) {
-            let mut references = References::default();
-            references.collect(value);
-            let names = references.names.into_iter().chain(references.attributes.into_iter().map(|(r, _)| r));
-            found.extend(names.filter(|name| self.template.resources.contains_key(name)));
-            if let Some(("Fn::Sub", Json::Array(list))) = call(value)
-                && let Some(variables) = list.get(1)
-            {
-                return self.dependencies(variables, found);
-            }
-            return Ok(());
-        }
-        match value {
-            Json::Array(list) => list.iter().try_for_each(|v| self.dependencies(v, found)),
-            Json::Object(map) => map.values().try_for_each(|v| self.dependencies(v, found)),
-            _ => Ok(()),
-        }
-    }
-
-    /// The exports of other stacks that a value takes.
-    pub(crate) fn imports(&self, value: &Json, found: &mut BTreeSet<String>) -> Result<(), AwsError> {
-        match call(value) {
-            Some(("Fn::ImportValue", name)) => {
-                found.insert(self.string(name, "the name of an import")?);
-                Ok(())
-            }
-            Some(("Fn::If", argument)) => match argument.as_array().map(Vec::as_slice) {
-                Some([condition, yes, no]) => {
-                    let holds = self.condition(condition.as_str().unwrap_or_default())?;
-                    self.imports(if holds { yes } else { no }, found)
-                }
-                _ => Ok(()),
-            },
-            _ => match value {
-                Json::Array(list) => list.iter().try_for_each(|v| self.imports(v, found)),
-                Json::Object(map) => map.values().try_for_each(|v| self.imports(v, found)),
-                _ => Ok(()),
-            },
-        }
     }
 }
 

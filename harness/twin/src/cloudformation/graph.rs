@@ -45,7 +45,9 @@ impl Graph {
                 break;
             }
             left.retain(|name, _| !ready.contains(name));
-            left.values_mut().for_each(|waits| waits.retain(|name| !ready.contains(name)));
+            for waits in left.values_mut() {
+                waits.retain(|name| !ready.contains(name));
+            }
         }
         if left.is_empty() {
             return Ok(Self(before));

@@ -1,11 +1,16 @@
 //! The life of a stack: making, updating, deleting it, and undoing what failed. Each runs as a task of its own.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use tokio::time::Instant;
 
 use super::{
     deploy::{Operation, removal_order},
+    function::Scope,
     stack::{OnFailure, Plan, Resource},
     template::Removal,
     walk,
@@ -35,10 +40,7 @@ impl Operation {
             return;
         };
         let deadline = minutes.map(|minutes| Instant::now() + Duration::from_mins(minutes.into()));
-        let made = self.apply(&plan, deadline).await.map_err(|failed| match failed.starts_with('[') {
-            true => format!("The following resource(s) failed to create: {failed}. "),
-            false => format!("{failed} "),
-        });
+        let made = self.apply(&plan, deadline).await.map_err(|failed| failed.reason("create"));
         let Err(why) = made.and_then(|()| self.finish(&plan)) else {
             self.enter("CREATE_COMPLETE", None);
             return;
@@ -75,7 +77,7 @@ impl Operation {
     fn finish(&self, plan: &Plan) -> Result<(), String> {
         let outputs = self.outputs(plan).map_err(|why| format!("{why}. "))?;
         let imports = self.scoped(plan, |scope| {
-            let mut imports = std::collections::BTreeSet::new();
+            let mut imports = BTreeSet::new();
             for name in scope.wanted()? {
                 if let Some(resource) = scope.template.resources.get(&name) {
                     scope.imports(&resource.properties, &mut imports)?;
@@ -114,10 +116,7 @@ impl Operation {
             stack.plan = plan.clone();
             stack.updated = Some(now);
         });
-        let applied = self.apply(&plan, None).await.map_err(|failed| match failed.starts_with('[') {
-            true => format!("The following resource(s) failed to update: {failed}. "),
-            false => format!("{failed} "),
-        });
+        let applied = self.apply(&plan, None).await.map_err(|failed| failed.reason("update"));
         if let Err(why) = applied.and_then(|()| self.finish(&plan)) {
             if on_failure == OnFailure::DoNothing {
                 self.enter("UPDATE_FAILED", Some(why.trim_end()));
@@ -128,7 +127,8 @@ impl Operation {
             return;
         }
         // What the plan no longer has goes last, and what is under way of it is garbage from here on.
-        let wanted = self.scoped(&plan, |scope| scope.wanted()).and_then(Result::ok).unwrap_or_default();
+        let wanted = self.scoped(&plan, |scope: &Scope<'_>| scope.wanted());
+        let wanted = wanted.and_then(Result::ok).unwrap_or_default();
         self.stack(|stack, _| {
             let (kept, dropped): (BTreeMap<_, _>, BTreeMap<_, _>) =
                 std::mem::take(&mut stack.resources).into_iter().partition(|(name, _)| wanted.contains(name));

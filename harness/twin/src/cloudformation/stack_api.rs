@@ -42,12 +42,10 @@ pub(super) fn on_failure(request: &Request<'_>) -> Result<OnFailure, AwsError> {
         (Some(_), Some(_)) if request.form.get("OnFailure").is_some() => {
             Err(invalid("You can specify either DisableRollback or OnFailure, but not both."))
         }
-        (Some("DO_NOTHING"), _) => Ok(OnFailure::DoNothing),
+        (Some("DO_NOTHING"), _) | (None, Some("true")) => Ok(OnFailure::DoNothing),
         (Some("DELETE"), _) => Ok(OnFailure::Delete),
-        (Some("ROLLBACK"), _) => Ok(OnFailure::Rollback),
+        (Some("ROLLBACK") | None, _) => Ok(OnFailure::Rollback),
         (Some(other), _) => Err(invalid(format!("Unknown value of OnFailure: {other}"))),
-        (None, Some("true")) => Ok(OnFailure::DoNothing),
-        (None, _) => Ok(OnFailure::Rollback),
     }
 }
 

@@ -1,6 +1,6 @@
 //! The stacks that there are: by name while they live, by id also afterwards; and the exports among them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     error::{exists, invalid, limit, no_stack},
@@ -18,7 +18,7 @@ pub(crate) struct Store {
     /// By id.
     stacks: BTreeMap<String, Stack>,
     /// Physical ids of what is recorded only, by Region and type: names are taken once.
-    pub(crate) recorded: std::collections::BTreeSet<(String, String, String)>,
+    pub(crate) recorded: BTreeSet<(String, String, String)>,
 }
 
 impl Store {

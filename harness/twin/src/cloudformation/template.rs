@@ -19,18 +19,9 @@ const SECTIONS: [&str; 8] = [
     "Resources",
     "Outputs",
 ];
-/// What a resource may have.
-const RESOURCE_MEMBERS: [&str; 9] = [
-    "Type",
-    "Properties",
-    "Condition",
-    "DependsOn",
-    "DeletionPolicy",
-    "UpdateReplacePolicy",
-    "Metadata",
-    "CreationPolicy",
-    "UpdatePolicy",
-];
+/// What a resource may have. `CreationPolicy` and `UpdatePolicy` are for types that the twin does not have.
+const RESOURCE_MEMBERS: [&str; 7] =
+    ["Type", "Properties", "Condition", "DependsOn", "DeletionPolicy", "UpdateReplacePolicy", "Metadata"];
 /// AWS's most of each.
 const RESOURCES_MAX: usize = 500;
 const PARAMETERS_MAX: usize = 200;

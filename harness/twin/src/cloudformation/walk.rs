@@ -41,9 +41,9 @@ pub(super) async fn walk<'a>(
         }
         let Some((name, is_done)) = running.next().await else { break };
         if is_done {
-            left.values_mut().for_each(|waits| {
+            for waits in left.values_mut() {
                 waits.remove(&name);
-            });
+            }
         } else {
             failed.insert(name, true);
         }

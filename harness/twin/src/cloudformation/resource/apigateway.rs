@@ -198,12 +198,11 @@ async fn put_method(job: &Job<'_>, properties: &Json) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Properties, and the paths by which a patch changes them.
+type Patches = &'static [(&'static str, &'static str)];
+
 /// Where a resource is, and the properties that a patch can change with their paths.
-fn patched(
-    job: &Job<'_>,
-    id: &str,
-    properties: &Json,
-) -> Result<(String, &'static [(&'static str, &'static str)]), Failure> {
+fn patched(job: &Job<'_>, id: &str, properties: &Json) -> Result<(String, Patches), Failure> {
     let id = segment(id);
     Ok(match job.kind {
         "AWS::ApiGateway::RestApi" => {

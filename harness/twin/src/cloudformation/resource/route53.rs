@@ -9,7 +9,7 @@ use super::{Failure, Job, Made, own_tags, required, text};
 use crate::cloudformation::client::{Rest, element};
 
 const BASE: &str = "/2013-04-01";
-/// What UpdateHealthCheck cannot change.
+/// What `UpdateHealthCheck` cannot change.
 const FIXED: [&str; 3] = ["MeasureLatency", "RequestInterval", "Type"];
 /// What of a record set's properties is no member of the record set.
 const NO_MEMBERS: [&str; 3] = ["Comment", "HostedZoneId", "HostedZoneName"];
