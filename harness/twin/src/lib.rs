@@ -8,7 +8,7 @@
 //! - state, pure and synchronous: [`registry`], [`shadow`], [`authorize`], [`sql`], [`dynamodb`] tables, [`route53`] zones;
 //! - protocol: [`api`] (JSON, REST and XML codecs of the services), [`mqtt`], [`https`], [`dns`];
 //! - machinery: [`lambda`] (functions as child processes), [`states`] (state machines), [`rules`] (topic rules),
-//!   [`cloudformation`] (stacks of all of them), [`quota`], [`fault`];
+//!   [`events`] and [`scheduler`] (EventBridge), [`cloudformation`] (stacks), [`quota`], [`fault`];
 //! - [`world`] holds it together; nothing below it knows the others' protocols.
 //!
 //! It listens on loopback only, needs no other process and leaves nothing behind: functions' files live in a temporary
@@ -17,6 +17,7 @@
 mod accept;
 mod api;
 mod authorize;
+mod bucket;
 mod call;
 mod clock;
 mod cloudformation;
@@ -24,17 +25,21 @@ mod control;
 mod dns;
 mod dynamodb;
 mod error;
+mod events;
 mod fault;
 mod https;
 mod lambda;
 mod mqtt;
 mod names;
 mod pki;
+mod provisioning;
 mod quota;
 mod region;
 mod registry;
 mod route53;
 mod rules;
+mod s3;
+mod scheduler;
 mod shadow;
 mod sql;
 mod states;
@@ -43,4 +48,5 @@ mod world;
 
 pub use fault::Fault;
 pub use pki::PkiError;
+pub use quota::QuotaSetting;
 pub use twin::{Endpoints, RegionEndpoint, Twin, TwinConfig, TwinError};

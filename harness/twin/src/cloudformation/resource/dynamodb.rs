@@ -30,17 +30,17 @@ const PASSED: &[&str] = &[
     "ProvisionedThroughput",
     "TableClass",
 ];
-/// What an update can change in place; the twin's tables have no capacity to change.
+/// What one call of an update changes.
+const CAPACITY: &[&str] =
+    &["BillingMode", "DeletionProtectionEnabled", "ProvisionedThroughput", "TableClass"];
+/// What an update changes besides.
 const CHANGED: &[&str] = &["StreamSpecification", "Replicas", "TimeToLiveSpecification", "Tags"];
 /// What is taken and does nothing in the twin.
 const IGNORED: &[&str] = &[
-    "BillingMode",
     "ContributorInsightsSpecification",
     "OnDemandThroughput",
     "PointInTimeRecoverySpecification",
-    "ProvisionedThroughput",
     "SSESpecification",
-    "TableClass",
     "WriteOnDemandThroughputSettings",
 ];
 
@@ -139,9 +139,15 @@ async fn active(job: &Job<'_>, name: &str) -> Result<Made, Failure> {
 
 pub(super) async fn update(job: &Job<'_>, id: &str, old: &Json, new: &Json) -> Result<Made, Failure> {
     let changed = super::super::change_set::changed(old, new);
-    let unknown = |name: &&String| !CHANGED.contains(&name.as_str()) && !IGNORED.contains(&name.as_str());
+    let unknown = |name: &&String| ![CAPACITY, CHANGED, IGNORED].concat().contains(&name.as_str());
     if let Some(name) = changed.iter().find(unknown) {
         return Err(Failure::new(format!("The twin cannot change {name} of a table in place")));
+    }
+    if changed.iter().any(|name| CAPACITY.contains(&name.as_str())) {
+        let mut request = typed(super::picked(new, CAPACITY), TYPED);
+        request["TableName"] = json!(id);
+        rpc(job, "UpdateTable", &request).await?;
+        active(job, id).await?;
     }
     let (before, after) = (view(job, old), view(job, new));
     if before != after {

@@ -178,3 +178,61 @@ async fn properties_that_a_type_does_not_have_fail_it() {
     assert!(events.contains("Properties validation failed for resource P with message:"), "{events}");
     assert!(events.contains("#: extraneous key [Policy] is not permitted"));
 }
+
+#[tokio::test]
+async fn rules_schedules_and_buckets_are_made_and_templates_come_from_buckets() {
+    let cloud = Cloud::start().await;
+    let template = json!({
+        "Resources": {
+            "Machine": {"Type": "AWS::StepFunctions::StateMachine", "Properties": {
+                "RoleArn": "arn:aws:iam::123456789012:role/r",
+                "DefinitionString": "{\"StartAt\":\"P\",\"States\":{\"P\":{\"Type\":\"Pass\",\"End\":true}}}"}},
+            "Rule": {"Type": "AWS::Events::Rule", "Properties": {
+                "EventPattern": {"source": ["mine"]},
+                "Targets": [{"Id": "one", "Arn": {"Ref": "Machine"}, "RoleArn": "arn:aws:iam::123456789012:role/r"}]}},
+            "Schedule": {"Type": "AWS::Scheduler::Schedule", "Properties": {
+                "ScheduleExpression": "rate(1 hour)", "FlexibleTimeWindow": {"Mode": "OFF"},
+                "Target": {"Arn": {"Ref": "Machine"}, "RoleArn": "arn:aws:iam::123456789012:role/r"}}},
+            "Bucket": {"Type": "AWS::S3::Bucket"},
+        },
+        "Outputs": {"Bucket": {"Value": {"Ref": "Bucket"}}, "Rule": {"Value": {"Fn::GetAtt": ["Rule", "Arn"]}},
+                    "Schedule": {"Value": {"Fn::GetAtt": ["Schedule", "Arn"]}}},
+    })
+    .to_string();
+    let id = cloud.made("s", &template).await;
+    assert!(
+        cloud.output("s", "Rule").await.starts_with("arn:aws:events:us-east-1:123456789012:rule/s-Rule-")
+    );
+    let schedule = cloud.output("s", "Schedule").await;
+    assert!(schedule.starts_with("arn:aws:scheduler:us-east-1:123456789012:schedule/default/s-Schedule-"));
+    let bucket = cloud.output("s", "Bucket").await;
+    assert!(bucket.starts_with("s-bucket-"), "{bucket}");
+    cloud.updated("s", &template.replace("1 hour", "2 hours").replace("[\"mine\"]", "[\"other\"]")).await;
+
+    let rest = Rest { body: Bytes::from(DEVICES), ..Rest::default() };
+    let path = format!("/{bucket}/t.yaml");
+    cloud.client().send("s3", Method::PUT, &path, rest).await.unwrap();
+    let url = format!("https://{bucket}.s3.us-east-1.amazonaws.com/t.yaml");
+    let members = [("StackName", "url"), ("TemplateURL", &url), ("Capabilities.member.1", "CAPABILITY_IAM")];
+    cloud.call("CreateStack", &members).await.unwrap();
+    assert_eq!(cloud.settled("url").await, "CREATE_COMPLETE", "{}", cloud.events("url").await);
+
+    // A bucket that holds something stays, as on AWS.
+    cloud.call("DeleteStack", &[("StackName", "s")]).await.unwrap();
+    assert_eq!(cloud.settled(&id).await, "DELETE_FAILED");
+    cloud.client().send("s3", Method::DELETE, &path, Rest::default()).await.unwrap();
+    cloud.call("DeleteStack", &[("StackName", "s")]).await.unwrap();
+    assert_eq!(cloud.settled(&id).await, "DELETE_COMPLETE", "{}", cloud.events(&id).await);
+}
+
+#[tokio::test]
+async fn a_table_changes_how_it_is_billed_in_place() {
+    let cloud = Cloud::start().await;
+    cloud.made("s", DEVICES).await;
+    let table = cloud.output("s", "TableName").await;
+    let provisioned = "BillingMode: PROVISIONED\n      ProvisionedThroughput: \
+                       {ReadCapacityUnits: \"5\", WriteCapacityUnits: 6}";
+    cloud.updated("s", &DEVICES.replace("BillingMode: PAY_PER_REQUEST", provisioned)).await;
+    let described = cloud.table(&table).await.unwrap();
+    assert_eq!(described["Table"]["ProvisionedThroughput"]["WriteCapacityUnits"], 6, "{described}");
+}

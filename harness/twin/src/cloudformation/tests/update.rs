@@ -99,6 +99,7 @@ async fn a_named_resource_cannot_be_replaced_under_its_name() {
     let named = |key: &str| {
         json!({"Resources": {"T": {"Type": "AWS::DynamoDB::Table", "Properties": {
             "TableName": "mine",
+            "BillingMode": "PAY_PER_REQUEST",
             "AttributeDefinitions": [{"AttributeName": key, "AttributeType": "S"}],
             "KeySchema": [{"AttributeName": key, "KeyType": "HASH"}],
         }}}})
