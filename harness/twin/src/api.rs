@@ -23,7 +23,7 @@ pub(crate) use iotdata::device_call;
 
 use crate::{
     call::{Call, Reply},
-    control, dynamodb,
+    cloudformation, control, dynamodb,
     error::AwsError,
     events, lambda, route53, s3, scheduler, states,
     world::World,
@@ -92,6 +92,9 @@ pub(crate) async fn dispatch(world: &Arc<World>, call: &Call) -> Reply {
     match call.service.as_str() {
         "iot" | "execute-api" => iot::handle(world, call).await.unwrap_or_else(|e| error_json(&e)),
         "iotdata" => iotdata::handle(world, call).unwrap_or_else(|e| error_json(&e)),
+        "cloudformation" => {
+            cloudformation::handle(world, call).await.unwrap_or_else(|e| cloudformation::error_reply(&e))
+        }
         "dynamodb" => dynamodb::handle(world, call).await.unwrap_or_else(|e| dynamodb::error_reply(&e)),
         "events" => events::handle(world, call).unwrap_or_else(|e| events::error_reply(&e)),
         "lambda" => lambda::handle(world, call).await.unwrap_or_else(|e| lambda::error_reply(&e)),

@@ -5,14 +5,16 @@ use std::sync::Arc;
 
 use axum::{
     Json, Router,
-    extract::State,
+    body::Bytes,
+    extract::{DefaultBodyLimit, Path, State},
     http::StatusCode,
     response::{IntoResponse, Response},
-    routing::get,
+    routing::{get, put},
 };
 use serde_json::json;
 
 use crate::{
+    cloudformation::ANSWER_BYTES_MAX,
     fault::Fault,
     quota::{QuotaSetting, Refused},
     twin::Endpoints,
@@ -25,6 +27,7 @@ pub(crate) fn routes() -> Router<Arc<World>> {
         .route("/faults", get(list).put(apply).delete(cure))
         .route("/quotas", get(refused).put(set_quota))
         .route("/state", get(state))
+        .route("/cloudformation/{token}", put(answer).layer(DefaultBodyLimit::max(ANSWER_BYTES_MAX)))
 }
 
 async fn endpoints(State(world): State<Arc<World>>) -> Json<Endpoints> {
@@ -63,6 +66,11 @@ async fn set_quota(State(world): State<Arc<World>>, Json(setting): Json<QuotaSet
         (StatusCode::NOT_FOUND, Json(json!({"message": "the twin has no such Region or quota"})))
             .into_response()
     }
+}
+
+/// The answer of a custom resource's function, at the URL that it was given.
+async fn answer(State(world): State<Arc<World>>, Path(token): Path<String>, body: Bytes) -> StatusCode {
+    if world.cloudformation.waiting.answer(&token, &body) { StatusCode::OK } else { StatusCode::NOT_FOUND }
 }
 
 fn set(world: &World, fault: &Fault, on: bool) -> Response {

@@ -8,7 +8,7 @@
 //! - state, pure and synchronous: [`registry`], [`shadow`], [`authorize`], [`sql`], [`dynamodb`] tables, [`route53`] zones;
 //! - protocol: [`api`] (JSON, REST and XML codecs of the services), [`mqtt`], [`https`], [`dns`];
 //! - machinery: [`lambda`] (functions as child processes), [`states`] (state machines), [`rules`] (topic rules),
-//!   [`events`] and [`scheduler`] (EventBridge), [`quota`], [`fault`];
+//!   [`events`] and [`scheduler`] (EventBridge), [`cloudformation`] (stacks), [`quota`], [`fault`];
 //! - [`world`] holds it together; nothing below it knows the others' protocols.
 //!
 //! It listens on loopback only, needs no other process and leaves nothing behind: functions' files live in a temporary
@@ -20,6 +20,7 @@ mod authorize;
 mod bucket;
 mod call;
 mod clock;
+mod cloudformation;
 mod control;
 mod dns;
 mod dynamodb;

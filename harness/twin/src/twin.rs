@@ -16,6 +16,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     api,
     clock::Clock,
+    cloudformation::CloudFormation,
     dns,
     dynamodb::{self, DynamoDb},
     events::{self, Events},
@@ -207,6 +208,7 @@ impl Twin {
             lambda: Lambda::new(),
             quotas,
             states: States::default(),
+            cloudformation: CloudFormation::default(),
             events: Events::new(&config.regions, config.api_event_delay),
             scheduler: Scheduler::new(&config.regions),
             s3: S3::default(),

@@ -5,8 +5,9 @@ use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    clock::Clock, dynamodb::DynamoDb, events::Events, lambda::Lambda, names::Names, pki::Pki, quota::Quotas,
-    region::Region, route53::Route53, s3::S3, scheduler::Scheduler, states::States,
+    clock::Clock, cloudformation::CloudFormation, dynamodb::DynamoDb, events::Events, lambda::Lambda,
+    names::Names, pki::Pki, quota::Quotas, region::Region, route53::Route53, s3::S3, scheduler::Scheduler,
+    states::States,
 };
 
 /// The whole twin. Shared by reference; each part guards its own state.
@@ -23,6 +24,7 @@ pub(crate) struct World {
     pub(crate) dynamodb: DynamoDb,
     pub(crate) lambda: Lambda,
     pub(crate) states: States,
+    pub(crate) cloudformation: CloudFormation,
     pub(crate) events: Events,
     pub(crate) scheduler: Scheduler,
     pub(crate) s3: S3,
