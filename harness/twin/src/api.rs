@@ -25,7 +25,7 @@ use crate::{
     call::{Call, Reply},
     control, dynamodb,
     error::AwsError,
-    lambda, route53, states,
+    lambda, route53, sqs, states,
     world::World,
 };
 
@@ -95,6 +95,7 @@ async fn dispatch(world: &Arc<World>, call: &Call) -> Reply {
         "lambda" => lambda::handle(world, call).await.unwrap_or_else(|e| lambda::error_reply(&e)),
         "route53" => route53::handle(world, call).await.unwrap_or_else(|e| route53::error_reply(&e)),
         "servicequotas" => servicequotas::handle(world, call),
+        "sqs" => sqs::handle(world, call).await.unwrap_or_else(|e| sqs::error_reply(&e)),
         "states" => states::handle(world, call).unwrap_or_else(|e| states::error_reply(&e)),
         "sts" => sts::handle(world, call),
         other => error_json(&AwsError::unknown_operation(&format!("of service {other}"))),

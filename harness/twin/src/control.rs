@@ -19,6 +19,7 @@ pub(crate) fn routes() -> Router<Arc<World>> {
         .route("/endpoints", get(endpoints))
         .route("/faults", get(list).put(apply).delete(cure))
         .route("/quotas", put(set_quota))
+        .route("/concurrency", put(set_concurrency))
         .route("/state", get(state))
 }
 
@@ -51,6 +52,22 @@ async fn set_quota(State(world): State<Arc<World>>, Json(setting): Json<QuotaSet
         (StatusCode::NOT_FOUND, Json(json!({"message": "the twin has no such Region or quota"})))
             .into_response()
     }
+}
+
+/// The invocations that a Region's account may have under way.
+#[derive(Debug, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ConcurrencySetting {
+    region: String,
+    value: usize,
+}
+
+async fn set_concurrency(State(world): State<Arc<World>>, Json(setting): Json<ConcurrencySetting>) -> Response {
+    if world.region(&setting.region).is_none() {
+        return (StatusCode::NOT_FOUND, Json(json!({"message": "the twin has no such Region"}))).into_response();
+    }
+    world.lambda.set_concurrency(&setting.region, setting.value);
+    StatusCode::NO_CONTENT.into_response()
 }
 
 fn set(world: &World, fault: &Fault, on: bool) -> Response {

@@ -36,6 +36,7 @@ mod route53;
 mod rules;
 mod shadow;
 mod sql;
+mod sqs;
 mod states;
 mod twin;
 mod world;

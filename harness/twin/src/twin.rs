@@ -30,6 +30,7 @@ use crate::{
     route53::Route53,
     rules::TopicRules,
     shadow::Shadows,
+    sqs::Sqs,
     states::States,
     world::World,
 };
@@ -187,6 +188,7 @@ impl Twin {
             dynamodb: DynamoDb::new(config.replication_delay),
             lambda: Lambda::new(),
             states: States::default(),
+            sqs: Sqs::default(),
             api_url: format!("http://{api_address}"),
             dns,
             https_port: port(&https).map_err(|source| listening("HTTPS", source))?,

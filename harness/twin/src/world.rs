@@ -6,7 +6,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     clock::Clock, dynamodb::DynamoDb, lambda::Lambda, names::Names, pki::Pki, quota::Quotas, region::Region,
-    route53::Route53, states::States,
+    route53::Route53, sqs::Sqs, states::States,
 };
 
 /// The whole twin. Shared by reference; each part guards its own state.
@@ -23,6 +23,7 @@ pub(crate) struct World {
     pub(crate) dynamodb: DynamoDb,
     pub(crate) lambda: Lambda,
     pub(crate) states: States,
+    pub(crate) sqs: Sqs,
     /// The AWS API endpoint, as functions are told it: `http://127.0.0.1:<port>`.
     pub(crate) api_url: String,
     /// The authoritative DNS server.

@@ -1,15 +1,24 @@
-//! An event source mapping: feeds the records of a DynamoDB stream to a function, one poller a shard.
+//! An event source mapping, and the pollers of one that reads a DynamoDB stream: for each shard as many lanes as its
+//! parallelization factor says. Records of one partition key go down one lane.
 //!
-//! Guarantees: in each shard, records are given in order, at least once, and none is given before those before it are
+//! Guarantees: in each lane, records are given in order, at least once, and none is given before those before it are
 //! done or given up. A poller sleeps until its shard has a record. While the function's Region is dark or the mapping is
-//! disabled nothing is given, and nothing is lost.
+//! disabled nothing is given, and nothing is lost. A new parallelization factor may give records again.
 
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use bytes::Bytes;
+use futures::future::join_all;
 use jiff::Timestamp;
 use parking_lot::Mutex;
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 use tokio::{
     sync::watch,
     time::{Instant, sleep, timeout_at},
@@ -19,21 +28,28 @@ use tokio_util::sync::CancellationToken;
 use super::{
     PAYLOAD_BYTES_MAX,
     batch::{Next, RetryRules, next, verdict},
+    destination::Destination,
+    event::{millisecond_text, response_context},
+    filter::Filters,
+    function::Invoked,
 };
 use crate::{
-    dynamodb::{Record, StreamName, sequence_text},
+    dynamodb::{Record, StreamName, sequence_text, shard_id},
+    error::AwsError,
     world::World,
 };
 
 /// First wait before a batch is given again.
-const BACK_OFF_MIN: Duration = Duration::from_millis(100);
+pub(crate) const BACK_OFF_MIN: Duration = Duration::from_millis(100);
 /// Longest wait before a batch is given again: a rehearsal does not want AWS's minutes.
-const BACK_OFF_MAX: Duration = Duration::from_secs(5);
+pub(crate) const BACK_OFF_MAX: Duration = Duration::from_secs(5);
 /// Bytes of the event around its records.
 const ENVELOPE_BYTES: usize = 64;
+/// Records that are looked at in one go, of which a lane may take few.
+const LOOK_MAX: usize = 1_000;
 
 /// What can be changed of a mapping.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct MappingSettings {
     pub(crate) batch_size: usize,
     pub(crate) window: Duration,
@@ -41,6 +57,17 @@ pub(crate) struct MappingSettings {
     /// None: until the stream drops the record.
     pub(crate) record_age_max: Option<Duration>,
     pub(crate) rules: RetryRules,
+    pub(crate) filters: Arc<Filters>,
+    pub(crate) on_failure: Option<Destination>,
+    /// Batches of a queue that may be under way at once, if that is set.
+    pub(crate) concurrency_max: Option<u32>,
+}
+
+/// What a mapping reads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Origin {
+    Stream { starting_position: String },
+    Queue { name: String },
 }
 
 /// An event source mapping.
@@ -48,72 +75,32 @@ pub(crate) struct MappingSettings {
 pub(crate) struct Mapping {
     pub(crate) uuid: String,
     pub(crate) region: String,
-    pub(crate) stream_arn: String,
+    pub(crate) source_arn: String,
+    pub(crate) origin: Origin,
     pub(crate) function_name: String,
     pub(crate) function_arn: String,
-    pub(crate) starting_position: String,
     pub(crate) settings: Mutex<MappingSettings>,
     pub(crate) modified: Mutex<Timestamp>,
     pub(crate) last_result: Mutex<String>,
     pub(crate) enabled: watch::Sender<bool>,
+    /// How many lanes each shard has, or how many batches of a queue are under way at once.
+    pub(crate) lanes: watch::Sender<u32>,
     /// Cancelled when the mapping is deleted.
     pub(crate) gone: CancellationToken,
 }
 
 impl Mapping {
-    fn say(&self, result: &str) {
+    pub(crate) fn say(&self, result: &str) {
         let mut last = self.last_result.lock();
         if *last != result {
             result.clone_into(&mut last);
         }
     }
-}
 
-/// Polls one shard after the sequence number, until the mapping, its stream or the world ends.
-pub(crate) async fn poll(world: Arc<World>, mapping: Arc<Mapping>, shard: usize, after: u64) {
-    let mut poller = Poller { world: &world, mapping: &mapping, shard, after, back_off: BACK_OFF_MIN };
-    tokio::select! {
-        () = world.shutdown.cancelled() => {}
-        () = mapping.gone.cancelled() => {}
-        () = Box::pin(poller.run()) => {}
-    }
-}
-
-struct Poller<'a> {
-    world: &'a Arc<World>,
-    mapping: &'a Mapping,
-    shard: usize,
-    /// The checkpoint: all records through this one are done.
-    after: u64,
-    back_off: Duration,
-}
-
-/// Records that are given together, and how often that has failed.
-#[derive(Debug)]
-struct Work {
-    records: Vec<Arc<Record>>,
-    failures: u32,
-}
-
-impl Poller<'_> {
-    async fn run(&mut self) {
-        let arn = &self.mapping.stream_arn;
-        while let Some(name) = self.world.dynamodb.stream_name(arn) {
-            self.gate().await;
-            if self.wait_for_batch().await.is_none() {
-                break;
-            }
-            self.gate().await;
-            let Some(records) = self.read() else { break };
-            self.work_off(&name, records).await;
-        }
-        self.mapping.say("PROBLEM: The stream does not exist any more");
-    }
-
-    /// Returns when records may be given.
-    async fn gate(&self) {
-        let Some(region) = self.world.region(&self.mapping.region) else { return };
-        let mut enabled = self.mapping.enabled.subscribe();
+    /// Returns when something may be given.
+    pub(crate) async fn gate(&self, world: &World) {
+        let Some(region) = world.region(&self.region) else { return };
+        let mut enabled = self.enabled.subscribe();
         loop {
             // The sender lives as long as the mapping, so that waiting cannot fail.
             let _ = enabled.wait_for(|on| *on).await;
@@ -124,51 +111,148 @@ impl Poller<'_> {
         }
     }
 
-    /// Waits until a batch is full or its window is over. None if the stream has ended.
-    async fn wait_for_batch(&self) -> Option<()> {
-        let (arn, shard, after) = (&self.mapping.stream_arn, self.shard, self.after);
-        let mut newest = self.world.dynamodb.stream_newest(arn, shard)?;
-        newest.wait_for(|sequence| *sequence > after).await.ok()?;
-        let MappingSettings { batch_size, window, .. } = *self.mapping.settings.lock();
-        let until = Instant::now() + window;
-        loop {
-            newest.mark_unchanged();
-            let (waiting, _) = self.world.dynamodb.stream_read(arn, shard, after, batch_size)?;
-            if window.is_zero() || waiting.len() >= batch_size {
-                return Some(());
-            }
-            match timeout_at(until, newest.changed()).await {
-                Ok(changed) => changed.ok()?,
-                Err(_) => return Some(()),
+    /// Calls the function.
+    pub(crate) async fn call(&self, world: &Arc<World>, event: Bytes) -> Result<Invoked, AwsError> {
+        let function = world.lambda.function(&self.region, &self.function_name)?;
+        world.lambda.run(world, &function, event, false).await
+    }
+}
+
+/// Polls one shard after the sequence number, until the mapping, its stream or the world ends.
+pub(crate) async fn poll(world: Arc<World>, mapping: Arc<Mapping>, shard: usize, mut after: u64) {
+    let mut lanes = mapping.lanes.subscribe();
+    loop {
+        let count = (*lanes.borrow_and_update()).max(1);
+        // Each lane's checkpoint: the next lanes start at the lowest.
+        let checkpoints: Vec<AtomicU64> = (0..count).map(|_| AtomicU64::new(after)).collect();
+        let (world, mapping) = (&world, &*mapping);
+        let pollers = checkpoints.iter().zip(0..).map(|(checkpoint, lane)| async move {
+            let lane = Lane { number: lane, of: u64::from(count) };
+            Box::pin(Poller { world, mapping, shard, lane, checkpoint, back_off: BACK_OFF_MIN }.run()).await;
+        });
+        tokio::select! {
+            () = world.shutdown.cancelled() => return,
+            () = mapping.gone.cancelled() => return,
+            _ = join_all(pollers) => return,
+            changed = lanes.wait_for(|wanted| (*wanted).max(1) != count) => {
+                if changed.is_err() {
+                    return;
+                }
             }
         }
+        after = checkpoints.iter().map(|c| c.load(Ordering::Relaxed)).min().unwrap_or(after);
+    }
+}
+
+/// Which records of a shard a poller takes.
+#[derive(Debug, Clone, Copy)]
+struct Lane {
+    number: u64,
+    of: u64,
+}
+
+impl Lane {
+    fn has(self, record: &Record) -> bool {
+        record.partition % self.of == self.number
+    }
+}
+
+struct Poller<'a> {
+    world: &'a Arc<World>,
+    mapping: &'a Mapping,
+    shard: usize,
+    lane: Lane,
+    /// All records of the lane through this one are done.
+    checkpoint: &'a AtomicU64,
+    back_off: Duration,
+}
+
+/// Records that are given together, and how that has gone.
+#[derive(Debug)]
+struct Work {
+    records: Vec<Arc<Record>>,
+    failures: u32,
+    invocations: u32,
+    /// Id and error of the last try.
+    last: Option<(String, Option<String>)>,
+}
+
+impl Work {
+    fn new(records: Vec<Arc<Record>>) -> Self {
+        Self { records, failures: 0, invocations: 0, last: None }
+    }
+}
+
+impl Poller<'_> {
+    async fn run(&mut self) {
+        let arn = &self.mapping.source_arn;
+        while let Some(name) = self.world.dynamodb.stream_name(arn) {
+            self.mapping.gate(self.world).await;
+            let Some(records) = self.collect(&name).await else { break };
+            self.work_off(&name, records).await;
+        }
+        self.mapping.say("PROBLEM: The stream does not exist any more");
     }
 
-    /// The next batch. None if the stream has ended.
-    fn read(&mut self) -> Option<Vec<Arc<Record>>> {
-        let arn = &self.mapping.stream_arn;
-        let batch_size = self.mapping.settings.lock().batch_size;
-        let (records, trimmed) = self.world.dynamodb.stream_read(arn, self.shard, self.after, batch_size)?;
-        if trimmed > self.after {
-            tracing::warn!(arn, shard = self.shard, "the stream dropped records before they were read");
-            self.mapping.say("PROBLEM: Records were trimmed before they were read");
+    /// The next batch: waits until it is full or its window is over. None if the stream has ended.
+    async fn collect(&mut self, name: &StreamName) -> Option<Vec<Arc<Record>>> {
+        let (arn, shard) = (&self.mapping.source_arn, self.shard);
+        let mut newest = self.world.dynamodb.stream_newest(arn, shard)?;
+        let mut batch: Vec<Arc<Record>> = Vec::new();
+        let mut seen = self.checkpoint.load(Ordering::Relaxed);
+        let mut until = None;
+        loop {
+            newest.mark_unchanged();
+            let MappingSettings { batch_size, window, filters, .. } = self.mapping.settings.lock().clone();
+            loop {
+                let (records, trimmed) = self.world.dynamodb.stream_read(arn, shard, seen, LOOK_MAX)?;
+                if trimmed > seen {
+                    tracing::warn!(arn, shard, "the stream dropped records before they were read");
+                    self.mapping.say("PROBLEM: Records were trimmed before they were read");
+                }
+                let Some(last) = records.last().map(|r| r.sequence) else { break };
+                for record in records {
+                    if batch.len() >= batch_size {
+                        return Some(batch);
+                    }
+                    if self.lane.has(&record)
+                        && (filters.is_empty() || filters.pass(&record.to_json(name, true)))
+                    {
+                        batch.push(record);
+                    }
+                }
+                seen = last;
+            }
+            if batch.is_empty() {
+                // Nothing of it is for the function.
+                self.checkpoint.store(seen, Ordering::Relaxed);
+                newest.changed().await.ok()?;
+                continue;
+            }
+            if window.is_zero() || batch.len() >= batch_size {
+                return Some(batch);
+            }
+            let until = *until.get_or_insert_with(|| Instant::now() + window);
+            match timeout_at(until, newest.changed()).await {
+                Ok(changed) => changed.ok()?,
+                Err(_) => return Some(batch),
+            }
         }
-        Some(records)
     }
 
     /// Gives the records until all are done or given up.
     async fn work_off(&mut self, name: &StreamName, records: Vec<Arc<Record>>) {
-        let mut queue = VecDeque::from([Work { records, failures: 0 }]);
+        let mut queue = VecDeque::from([Work::new(records)]);
         while let Some(mut work) = queue.pop_front() {
-            self.gate().await;
+            self.mapping.gate(self.world).await;
             self.drop_old(&mut work);
             let (event, count) = event(name, &work.records);
             if count == 0 {
                 continue;
             }
             if count < work.records.len() {
-                let rest = work.records.split_off(count);
-                queue.push_front(Work { records: rest, failures: work.failures });
+                let rest = Work::new(work.records.split_off(count));
+                queue.push_front(Work { failures: work.failures, ..rest });
             }
             if let Some(rest) = self.give(work, event).await {
                 for work in rest.into_iter().rev() {
@@ -185,23 +269,18 @@ impl Poller<'_> {
         let is_old =
             |r: &Arc<Record>| Duration::try_from(now.duration_since(r.at)).is_ok_and(|age| age > age_max);
         let old = work.records.iter().take_while(|r| is_old(r)).count();
-        if let Some(last) = work.records.drain(..old).next_back() {
-            tracing::warn!(
-                mapping = self.mapping.uuid,
-                old,
-                "records were too old for the mapping and were skipped"
-            );
-            self.after = last.sequence;
+        let dropped: Vec<Arc<Record>> = work.records.drain(..old).collect();
+        if !dropped.is_empty() {
+            tracing::warn!(mapping = self.mapping.uuid, old, "records were too old for the mapping and were skipped");
+            self.give_up(&dropped, work.invocations, work.last.as_ref(), "MaximumRecordAgeExceeded");
         }
     }
 
     /// Gives one batch once. What it says is to be given again, in order.
     async fn give(&mut self, mut work: Work, event: Bytes) -> Option<Vec<Work>> {
         let mapping = self.mapping;
-        let output =
-            self.world.lambda.invoke(self.world, &mapping.region, &mapping.function_name, event).await;
-        let output = match output {
-            Ok(output) => output,
+        let invoked = match mapping.call(self.world, event).await {
+            Ok(invoked) => invoked,
             Err(error) => {
                 // The function has not seen the batch: this counts as no try.
                 mapping.say(&format!("PROBLEM: {error}"));
@@ -209,6 +288,9 @@ impl Poller<'_> {
                 return Some(vec![work]);
             }
         };
+        let Invoked { request_id, output, .. } = invoked;
+        work.invocations = work.invocations.saturating_add(1);
+        work.last = Some((request_id, output.function_error.clone()));
         let rules = mapping.settings.lock().rules;
         let sequences: Vec<String> = work.records.iter().map(|r| sequence_text(r.sequence)).collect();
         let verdict = verdict(&sequences, output.function_error.is_some(), &output.payload, rules);
@@ -231,30 +313,73 @@ impl Poller<'_> {
                     records = work.records.len(),
                     "a batch was given up"
                 );
-                self.advance(&work.records);
+                self.give_up(&work.records, work.invocations, work.last.as_ref(), "RetryAttemptsExhausted");
                 None
             }
             Next::Retry { from } => {
-                let failures = if from == 0 { work.failures.saturating_add(1) } else { 0 };
                 let records = work.records.split_off(from);
-                if from > 0 {
+                let again = if from == 0 {
+                    Work { records, failures: work.failures.saturating_add(1), ..work }
+                } else {
                     self.advance(&work.records);
-                }
+                    Work::new(records)
+                };
                 self.pause().await;
-                Some(vec![Work { records, failures }])
+                Some(vec![again])
             }
             Next::Split { at } => {
                 let second = work.records.split_off(at);
                 self.pause().await;
-                let failures = work.failures;
-                Some(vec![work, Work { records: second, failures }])
+                let second = Work { failures: work.failures, ..Work::new(second) };
+                Some(vec![work, second])
             }
         }
     }
 
+    /// Goes past records that are given up, and tells the destination of them.
+    fn give_up(
+        &mut self,
+        records: &[Arc<Record>],
+        invocations: u32,
+        last: Option<&(String, Option<String>)>,
+        condition: &str,
+    ) {
+        let mapping = self.mapping;
+        if let Some(destination) = mapping.settings.lock().on_failure.clone()
+            && let (Some(first_record), Some(last_record)) = (records.first(), records.last())
+        {
+            let id = last.map_or_else(|| uuid::Uuid::new_v4().to_string(), |(id, _)| id.clone());
+            let arrival = |r: &Record| r.at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+            let mut record = json!({
+                "requestContext": {
+                    "requestId": id,
+                    "functionArn": mapping.function_arn,
+                    "condition": condition,
+                    "approximateInvokeCount": invocations,
+                },
+                "version": "1.0",
+                "timestamp": millisecond_text(self.world.clock.now()),
+                "DDBStreamBatchInfo": {
+                    "shardId": shard_id(self.shard),
+                    "startSequenceNumber": sequence_text(first_record.sequence),
+                    "endSequenceNumber": sequence_text(last_record.sequence),
+                    "approximateArrivalOfFirstRecord": arrival(first_record),
+                    "approximateArrivalOfLastRecord": arrival(last_record),
+                    "batchSize": records.len(),
+                    "streamArn": mapping.source_arn,
+                },
+            });
+            if let Some((_, error)) = last {
+                record["responseContext"] = response_context(error.as_deref());
+            }
+            destination.send(self.world, &mapping.region, &record);
+        }
+        self.advance(records);
+    }
+
     fn advance(&mut self, done: &[Arc<Record>]) {
         if let Some(last) = done.last() {
-            self.after = last.sequence;
+            self.checkpoint.store(last.sequence, Ordering::Relaxed);
         }
         self.back_off = BACK_OFF_MIN;
     }
@@ -267,10 +392,14 @@ impl Poller<'_> {
 
 /// The event for a function, and how many of the records fit into it: at least one.
 fn event(name: &StreamName, records: &[Arc<Record>]) -> (Bytes, usize) {
+    events(records.iter().map(|record| record.to_json(name, true)))
+}
+
+/// The event of these records, and how many of them fit into it: at least one.
+pub(crate) fn events(records: impl Iterator<Item = Json>) -> (Bytes, usize) {
     let mut text = String::from(r#"{"Records":["#);
     let mut count = 0;
     for record in records {
-        let record: Json = record.to_json(name, true);
         let record = record.to_string();
         if count > 0 && text.len() + record.len() + ENVELOPE_BYTES > PAYLOAD_BYTES_MAX {
             break;

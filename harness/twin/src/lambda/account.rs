@@ -1,0 +1,100 @@
+//! The concurrency of one Region: how many invocations may be under way at once, and what functions have reserved of it.
+//!
+//! What waits for an instance counts too: on AWS it would run.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use crate::error::AwsError;
+
+/// AWS's default.
+pub(crate) const CONCURRENCY_DEFAULT: usize = 1_000;
+/// What reservations must leave to the other functions, as AWS has it.
+const UNRESERVED_MIN: usize = 100;
+
+/// The concurrency of one Region.
+#[derive(Debug)]
+pub(crate) struct Account {
+    limit: AtomicUsize,
+    reserved: AtomicUsize,
+    busy: AtomicUsize,
+}
+
+impl Default for Account {
+    fn default() -> Self {
+        Self { limit: AtomicUsize::new(CONCURRENCY_DEFAULT), reserved: AtomicUsize::default(), busy: AtomicUsize::default() }
+    }
+}
+
+/// One invocation of a function without reserved concurrency.
+#[derive(Debug)]
+pub(crate) struct Slot(Arc<Account>);
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        self.0.busy.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Account {
+    pub(crate) fn limit(&self) -> usize {
+        self.limit.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_limit(&self, limit: usize) {
+        self.limit.store(limit, Ordering::Relaxed);
+    }
+
+    /// What is left to functions that have reserved nothing.
+    pub(crate) fn unreserved(&self) -> usize {
+        self.limit().saturating_sub(self.reserved.load(Ordering::Relaxed))
+    }
+
+    /// Notes how much all functions have reserved, if that leaves enough.
+    pub(crate) fn reserve(&self, reserved: usize) -> Result<(), AwsError> {
+        let least = UNRESERVED_MIN.min(self.limit());
+        if self.limit().saturating_sub(reserved) < least {
+            let message = format!(
+                "Specified ReservedConcurrentExecutions for function decreases account's \
+                 UnreservedConcurrentExecution below its minimum value of [{least}]."
+            );
+            return Err(AwsError::new(400, "InvalidParameterValueException", message));
+        }
+        self.reserved.store(reserved, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Takes one of the invocations that may be under way.
+    pub(crate) fn enter(self: &Arc<Self>) -> Result<Slot, AwsError> {
+        let most = self.unreserved();
+        let entered =
+            self.busy.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |busy| (busy < most).then(|| busy + 1));
+        match entered {
+            Ok(_) => Ok(Slot(Arc::clone(self))),
+            Err(_) => Err(AwsError::new(429, "TooManyRequestsException", "Rate Exceeded.")
+                .with("Reason", "ConcurrentInvocationLimitExceeded")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reservations_leave_something_and_the_rest_is_shared() {
+        let account = Arc::new(Account::default());
+        assert!(account.reserve(901).is_err());
+        account.reserve(900).unwrap();
+        assert_eq!(account.unreserved(), 100);
+        account.set_limit(2);
+        account.reserve(0).unwrap();
+        assert!(account.reserve(1).is_err());
+        let slots = [account.enter().unwrap(), account.enter().unwrap()];
+        assert_eq!(account.enter().unwrap_err().status, 429);
+        drop(slots);
+        assert!(account.enter().is_ok());
+    }
+}
