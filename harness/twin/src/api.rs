@@ -22,6 +22,7 @@ use tokio::net::TcpListener;
 pub(crate) use iotdata::device_call;
 
 use crate::{
+    apigateway,
     call::{Call, Reply},
     control, dynamodb,
     error::AwsError,
@@ -91,6 +92,7 @@ async fn dispatch(world: &Arc<World>, call: &Call) -> Reply {
     match call.service.as_str() {
         "iot" | "execute-api" => iot::handle(world, call).await.unwrap_or_else(|e| error_json(&e)),
         "iotdata" => iotdata::handle(world, call).unwrap_or_else(|e| error_json(&e)),
+        "apigateway" => apigateway::handle(world, call).unwrap_or_else(|e| error_json(&e)),
         "dynamodb" => dynamodb::handle(world, call).await.unwrap_or_else(|e| dynamodb::error_reply(&e)),
         "lambda" => lambda::handle(world, call).await.unwrap_or_else(|e| lambda::error_reply(&e)),
         "route53" => route53::handle(world, call).await.unwrap_or_else(|e| route53::error_reply(&e)),

@@ -62,9 +62,13 @@ struct ConcurrencySetting {
     value: usize,
 }
 
-async fn set_concurrency(State(world): State<Arc<World>>, Json(setting): Json<ConcurrencySetting>) -> Response {
+async fn set_concurrency(
+    State(world): State<Arc<World>>,
+    Json(setting): Json<ConcurrencySetting>,
+) -> Response {
     if world.region(&setting.region).is_none() {
-        return (StatusCode::NOT_FOUND, Json(json!({"message": "the twin has no such Region"}))).into_response();
+        return (StatusCode::NOT_FOUND, Json(json!({"message": "the twin has no such Region"})))
+            .into_response();
     }
     world.lambda.set_concurrency(&setting.region, setting.value);
     StatusCode::NO_CONTENT.into_response()

@@ -41,12 +41,17 @@ use axum::http::{HeaderMap, Method};
 use bytes::Bytes;
 use parking_lot::Mutex;
 
-pub(crate) use self::api::{error_reply, handle};
+#[cfg(test)]
+pub(crate) use self::code::tests::zip_of;
 use self::{
     account::Account,
     function::{Function, Invoked, Wish},
     interruption::Interruptions,
     mapping::Mapping,
+};
+pub(crate) use self::{
+    api::{error_reply, handle},
+    url::header_name,
 };
 use crate::{call::Reply, error::AwsError, world::World};
 
@@ -103,7 +108,7 @@ impl Lambda {
     }
 
     /// Kills one instance of a function in the middle of its invocation. Says whether one was running.
-    #[cfg_attr(not(test), allow(dead_code, reason = "what the fault of a crashing function calls"))]
+    #[allow(dead_code, reason = "what the fault of a crashing function calls")]
     pub(crate) fn kill_one(&self, region: &str, name: &str) -> Result<bool, AwsError> {
         Ok(self.function(region, name)?.pool.kill_one())
     }

@@ -16,6 +16,7 @@
 
 mod accept;
 mod api;
+mod apigateway;
 mod authorize;
 mod call;
 mod clock;

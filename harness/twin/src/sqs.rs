@@ -18,11 +18,11 @@ use std::{collections::BTreeMap, time::Duration};
 use parking_lot::Mutex;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
+use self::queue::Queue;
 pub(crate) use self::{
     api::{error_reply, handle},
     message::{Attribute, Message, Received},
 };
-use self::queue::Queue;
 use crate::{error::AwsError, world::World};
 
 /// Queues of a Region.
@@ -101,7 +101,8 @@ impl Sqs {
             if !received.is_empty() || now >= deadline {
                 return Ok(received);
             }
-            let in_ms = next_ms.map_or(u64::MAX, |ms| ms.saturating_sub(world.clock.now_ms()).max(1).unsigned_abs());
+            let in_ms =
+                next_ms.map_or(u64::MAX, |ms| ms.saturating_sub(world.clock.now_ms()).max(1).unsigned_abs());
             let wake = now.checked_add(Duration::from_millis(in_ms)).unwrap_or(deadline).min(deadline);
             tokio::select! {
                 () = world.shutdown.cancelled() => return Ok(Vec::new()),

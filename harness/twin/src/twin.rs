@@ -15,6 +15,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     api,
+    apigateway::ApiGateway,
     clock::Clock,
     dns,
     dynamodb::{self, DynamoDb},
@@ -189,6 +190,7 @@ impl Twin {
             lambda: Lambda::new(),
             states: States::default(),
             sqs: Sqs::default(),
+            apigateway: ApiGateway::default(),
             api_url: format!("http://{api_address}"),
             dns,
             https_port: port(&https).map_err(|source| listening("HTTPS", source))?,
@@ -254,8 +256,12 @@ fn serve_region(
     mqtt: TcpListener,
     https: TcpListener,
 ) -> Result<(), TwinError> {
-    let names =
-        [region.endpoint.clone(), format!("*.lambda-url.{}.on.aws", region.name), "localhost".to_owned()];
+    let names = [
+        region.endpoint.clone(),
+        format!("*.lambda-url.{}.on.aws", region.name),
+        format!("*.execute-api.{}.amazonaws.com", region.name),
+        "localhost".to_owned(),
+    ];
     let address = IpAddr::V4(region.address);
     let device_tls = world.pki.server(&names, address, true)?;
     let mut https_tls = world.pki.server(&names, address, false)?;

@@ -5,8 +5,8 @@ use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    clock::Clock, dynamodb::DynamoDb, lambda::Lambda, names::Names, pki::Pki, quota::Quotas, region::Region,
-    route53::Route53, sqs::Sqs, states::States,
+    apigateway::ApiGateway, clock::Clock, dynamodb::DynamoDb, lambda::Lambda, names::Names, pki::Pki,
+    quota::Quotas, region::Region, route53::Route53, sqs::Sqs, states::States,
 };
 
 /// The whole twin. Shared by reference; each part guards its own state.
@@ -24,6 +24,7 @@ pub(crate) struct World {
     pub(crate) lambda: Lambda,
     pub(crate) states: States,
     pub(crate) sqs: Sqs,
+    pub(crate) apigateway: ApiGateway,
     /// The AWS API endpoint, as functions are told it: `http://127.0.0.1:<port>`.
     pub(crate) api_url: String,
     /// The authoritative DNS server.

@@ -152,7 +152,8 @@ pub(super) fn tags(world: &World, call: &Call, resource: &str) -> Result<Reply, 
             Ok(empty(204))
         }
         Method::DELETE => {
-            let keys: Vec<&String> = call.query.iter().filter(|(n, _)| n == "tagKeys").map(|(_, k)| k).collect();
+            let keys: Vec<&String> =
+                call.query.iter().filter(|(n, _)| n == "tagKeys").map(|(_, k)| k).collect();
             tags.retain(|key, _| !keys.contains(&key));
             Ok(empty(204))
         }

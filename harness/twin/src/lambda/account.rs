@@ -24,7 +24,11 @@ pub(crate) struct Account {
 
 impl Default for Account {
     fn default() -> Self {
-        Self { limit: AtomicUsize::new(CONCURRENCY_DEFAULT), reserved: AtomicUsize::default(), busy: AtomicUsize::default() }
+        Self {
+            limit: AtomicUsize::new(CONCURRENCY_DEFAULT),
+            reserved: AtomicUsize::default(),
+            busy: AtomicUsize::default(),
+        }
     }
 }
 
@@ -69,8 +73,9 @@ impl Account {
     /// Takes one of the invocations that may be under way.
     pub(crate) fn enter(self: &Arc<Self>) -> Result<Slot, AwsError> {
         let most = self.unreserved();
-        let entered =
-            self.busy.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |busy| (busy < most).then(|| busy + 1));
+        let entered = self
+            .busy
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |busy| (busy < most).then(|| busy + 1));
         match entered {
             Ok(_) => Ok(Slot(Arc::clone(self))),
             Err(_) => Err(AwsError::new(429, "TooManyRequestsException", "Rate Exceeded.")

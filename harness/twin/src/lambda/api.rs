@@ -129,7 +129,9 @@ pub(crate) fn page<T>(
         Some(Ok(size @ 1..=PAGE_SIZE_MAX)) => size.min(PAGE_SIZE_DEFAULT),
         Some(_) => return Err(invalid(format!("MaxItems must be 1 to {PAGE_SIZE_MAX}"))),
     };
-    let after = call.query("Marker").map(|marker| STANDARD.decode(marker).ok().and_then(|m| String::from_utf8(m).ok()));
+    let after = call
+        .query("Marker")
+        .map(|marker| STANDARD.decode(marker).ok().and_then(|m| String::from_utf8(m).ok()));
     if after == Some(None) {
         return Err(invalid("Invalid Marker"));
     }

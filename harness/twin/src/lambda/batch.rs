@@ -88,7 +88,9 @@ pub(crate) fn next(verdict: Verdict, records: usize, failures: u32, rules: Retry
     match verdict {
         Verdict::Done => Next::Advance,
         Verdict::FailedFrom(from) if from > 0 => Next::Retry { from },
-        Verdict::Failed | Verdict::FailedFrom(_) if rules.bisect && records > 1 => Next::Split { at: records / 2 },
+        Verdict::Failed | Verdict::FailedFrom(_) if rules.bisect && records > 1 => {
+            Next::Split { at: records / 2 }
+        }
         Verdict::Failed | Verdict::FailedFrom(_) => {
             if rules.retries_max.is_some_and(|max| failures >= max) {
                 Next::Discard
@@ -167,7 +169,11 @@ mod tests {
     fn bisecting_finds_the_one_record_and_costs_no_retry() {
         let rules = RetryRules { bisect: true, ..RULES };
         assert_eq!(next(Verdict::Failed, 5, 2, rules), Next::Split { at: 2 });
-        assert_eq!(next(Verdict::FailedFrom(3), 5, 2, rules), Next::Retry { from: 3 }, "at the record reported");
+        assert_eq!(
+            next(Verdict::FailedFrom(3), 5, 2, rules),
+            Next::Retry { from: 3 },
+            "at the record reported"
+        );
         assert_eq!(next(Verdict::FailedFrom(0), 5, 2, rules), Next::Split { at: 2 });
         assert_eq!(next(Verdict::Failed, 1, 1, rules), Next::Retry { from: 0 });
         assert_eq!(next(Verdict::Failed, 1, 2, rules), Next::Discard);

@@ -35,7 +35,8 @@ impl Destination {
     /// The queue of an ARN, if it is there.
     pub(crate) fn queue(world: &World, region: &str, arn: &str) -> Result<Self, AwsError> {
         let name = world.sqs.queue_of_arn(region, arn);
-        let name = name.ok_or_else(|| invalid(format!("The destination ARN {arn} is invalid: no such queue")))?;
+        let name =
+            name.ok_or_else(|| invalid(format!("The destination ARN {arn} is invalid: no such queue")))?;
         Ok(Self::Queue { arn: arn.to_owned(), name })
     }
 
@@ -67,9 +68,7 @@ impl Destination {
     /// Sends a record.
     pub(crate) fn send(&self, world: &Arc<World>, region: &str, record: &Json) {
         let sent = match self {
-            Self::Queue { name, .. } => {
-                world.sqs.send(world, region, name, record.to_string(), [].into())
-            }
+            Self::Queue { name, .. } => world.sqs.send(world, region, name, record.to_string(), [].into()),
             Self::Function { arn } => {
                 world.lambda.invoke_event(world, region, bare_name(arn), Bytes::from(record.to_string()))
             }
@@ -81,7 +80,14 @@ impl Destination {
 }
 
 /// Sends an event that was given up to the function's dead-letter queue: the event itself, and why in attributes.
-pub(crate) fn bury(world: &Arc<World>, region: &str, queue: &str, event: &Bytes, request_id: &str, error: &str) {
+pub(crate) fn bury(
+    world: &Arc<World>,
+    region: &str,
+    queue: &str,
+    event: &Bytes,
+    request_id: &str,
+    error: &str,
+) {
     let mut error = error.to_owned();
     while error.len() > ERROR_BYTES_MAX {
         error.pop();

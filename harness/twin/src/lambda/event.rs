@@ -104,7 +104,11 @@ impl Event<'_> {
 
     fn tell(&self, destination: Option<&Destination>, condition: &str) {
         if let Some(destination) = destination {
-            destination.send(self.world, &self.function.region, &self.record(condition, self.world.clock.now()));
+            destination.send(
+                self.world,
+                &self.function.region,
+                &self.record(condition, self.world.clock.now()),
+            );
         }
     }
 

@@ -64,12 +64,16 @@ pub(super) fn handle(
     rest: &[&str],
 ) -> Result<Reply, AwsError> {
     let now = world.clock.now();
-    let none =
-        || EventConfig { retries_max: None, age_max: None, on_success: None, on_failure: None, modified: now };
+    let none = || EventConfig {
+        retries_max: None,
+        age_max: None,
+        on_success: None,
+        on_failure: None,
+        modified: now,
+    };
     let set = function.event_config.lock().clone();
     let missing = || {
-        let message =
-            format!("The function {}:$LATEST doesn't have an EventInvokeConfig", function.arn);
+        let message = format!("The function {}:$LATEST doesn't have an EventInvokeConfig", function.arn);
         AwsError::new(404, "ResourceNotFoundException", message)
     };
     let replace = |before: EventConfig| {

@@ -35,7 +35,8 @@ impl Filters {
 
     /// As AWS tells it.
     pub(crate) fn describe(&self) -> Option<Json> {
-        let filters: Vec<Json> = self.0.iter().map(|p| serde_json::json!({"Pattern": p.to_string()})).collect();
+        let filters: Vec<Json> =
+            self.0.iter().map(|p| serde_json::json!({"Pattern": p.to_string()})).collect();
         (!filters.is_empty()).then(|| serde_json::json!({"Filters": filters}))
     }
 
@@ -115,7 +116,9 @@ fn passes(rule: &Json, value: Option<&Json>) -> bool {
         ("exists", of) => of.as_bool() == Some(value.is_some_and(|v| !v.is_object())),
         ("prefix", Json::String(of)) => text.is_some_and(|t| t.starts_with(of.as_str())),
         ("suffix", Json::String(of)) => text.is_some_and(|t| t.ends_with(of.as_str())),
-        ("equals-ignore-case", Json::String(of)) => text.is_some_and(|t| t.to_lowercase() == of.to_lowercase()),
+        ("equals-ignore-case", Json::String(of)) => {
+            text.is_some_and(|t| t.to_lowercase() == of.to_lowercase())
+        }
         ("anything-but", Json::Array(of)) => value.is_some_and(|v| !of.contains(v)),
         ("anything-but", of @ Json::Object(_)) => value.is_some() && !passes(of, value),
         ("anything-but", of) => value.is_some_and(|v| v != of),
@@ -146,7 +149,8 @@ mod tests {
 
     #[test]
     fn patterns_choose_events() {
-        let event = json!({"eventName": "INSERT", "n": 5, "dynamodb": {"NewImage": {"region": {"S": "us-east-1"}}}});
+        let event =
+            json!({"eventName": "INSERT", "n": 5, "dynamodb": {"NewImage": {"region": {"S": "us-east-1"}}}});
         for (pattern, expected) in [
             (json!({"eventName": ["INSERT", "MODIFY"]}), true),
             (json!({"eventName": ["REMOVE"]}), false),

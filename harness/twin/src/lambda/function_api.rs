@@ -187,7 +187,8 @@ pub(super) async fn create(world: &Arc<World>, call: &Call) -> Result<Reply, Aws
     configuration.check()?;
     super::access_api::check_tags(request.tags.len())?;
     let key = (call.region.clone(), name.clone());
-    let exists = || AwsError::new(409, "ResourceConflictException", format!("Function already exist: {name}"));
+    let exists =
+        || AwsError::new(409, "ResourceConflictException", format!("Function already exist: {name}"));
     if world.lambda.functions.lock().contains_key(&key) {
         return Err(exists());
     }

@@ -106,7 +106,8 @@ impl Instance {
         log.follow(&spec.name, child.stderr.take());
         let group = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
         let group = Arc::new(Group(Mutex::new(group)));
-        let mut instance = Self { child, group, api, log, _server: guard, _package: Arc::clone(&spec.package) };
+        let mut instance =
+            Self { child, group, api, log, _server: guard, _package: Arc::clone(&spec.package) };
         let started = tokio::select! {
             phase = timeout(INIT_TIMEOUT, instance.api.started()) => phase,
             status = instance.child.wait() => return Err(exited(request_id, status)),
@@ -116,7 +117,8 @@ impl Instance {
             Ok(Phase::Failed(why)) => Err(why),
             Ok(Phase::Starting) | Err(_) => {
                 let seconds = INIT_TIMEOUT.as_secs_f64();
-                let message = format!("RequestId: {request_id} Error: Init timed out after {seconds:.2} seconds");
+                let message =
+                    format!("RequestId: {request_id} Error: Init timed out after {seconds:.2} seconds");
                 Err(failure("Sandbox.Timedout", &message))
             }
         }

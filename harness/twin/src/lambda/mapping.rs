@@ -271,7 +271,11 @@ impl Poller<'_> {
         let old = work.records.iter().take_while(|r| is_old(r)).count();
         let dropped: Vec<Arc<Record>> = work.records.drain(..old).collect();
         if !dropped.is_empty() {
-            tracing::warn!(mapping = self.mapping.uuid, old, "records were too old for the mapping and were skipped");
+            tracing::warn!(
+                mapping = self.mapping.uuid,
+                old,
+                "records were too old for the mapping and were skipped"
+            );
             self.give_up(&dropped, work.invocations, work.last.as_ref(), "MaximumRecordAgeExceeded");
         }
     }
@@ -413,3 +417,6 @@ pub(crate) fn events(records: impl Iterator<Item = Json>) -> (Bytes, usize) {
     text.push_str("]}");
     (Bytes::from(text), count)
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,6 +9,7 @@ use serde_json::{Value as Json, json};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use super::function::Function;
 use super::{
     api::{input, invalid, page},
     batch::RetryRules,
@@ -17,7 +18,6 @@ use super::{
     mapping::{Mapping, MappingSettings, Origin, poll},
     queue_mapping,
 };
-use super::function::Function;
 use crate::{
     call::{Call, Reply},
     dynamodb::SHARDS,
@@ -256,7 +256,9 @@ fn create(world: &Arc<World>, call: &Call) -> Result<Reply, AwsError> {
 fn lanes(origin: &Origin, settings: &MappingSettings) -> u32 {
     match origin {
         Origin::Stream { .. } => settings.parallelization,
-        Origin::Queue { .. } => settings.concurrency_max.unwrap_or(queue_mapping::POLLERS).min(QUEUE_POLLERS_MAX),
+        Origin::Queue { .. } => {
+            settings.concurrency_max.unwrap_or(queue_mapping::POLLERS).min(QUEUE_POLLERS_MAX)
+        }
     }
 }
 
@@ -270,7 +272,8 @@ fn origin(
     if arn.starts_with("arn:aws:sqs:") {
         let name = world.sqs.queue_of_arn(&call.region, arn);
         let name = name.ok_or_else(|| {
-            let message = format!("Error occurred while ReceiveMessage. SQS Error Code: QueueDoesNotExist. {arn}");
+            let message =
+                format!("Error occurred while ReceiveMessage. SQS Error Code: QueueDoesNotExist. {arn}");
             invalid(message)
         })?;
         return Ok((Origin::Queue { name }, 0));

@@ -73,7 +73,8 @@ impl Pool {
         }
         state.busy += 1;
         state.leases += 1;
-        let mut lease = Lease { pool: self, number: state.leases, generation: state.generation, instance: None };
+        let mut lease =
+            Lease { pool: self, number: state.leases, generation: state.generation, instance: None };
         while let Some((mut instance, _)) = state.idle.pop() {
             if instance.is_alive() {
                 lease.instance = Some(instance);

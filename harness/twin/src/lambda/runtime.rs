@@ -60,7 +60,8 @@ impl Runtime {
 
 /// Whether this is the name of a Python runtime: `python3.` and a number.
 fn is_python(name: &str) -> bool {
-    name.strip_prefix("python3.").is_some_and(|v| (1..=2).contains(&v.len()) && v.bytes().all(|b| b.is_ascii_digit()))
+    name.strip_prefix("python3.")
+        .is_some_and(|v| (1..=2).contains(&v.len()) && v.bytes().all(|b| b.is_ascii_digit()))
 }
 
 fn invalid(message: String) -> AwsError {

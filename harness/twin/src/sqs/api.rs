@@ -119,7 +119,11 @@ impl Context<'_> {
     }
 
     /// The attributes on top of settings.
-    fn settings(&self, before: Settings, attributes: &BTreeMap<String, String>) -> Result<Settings, AwsError> {
+    fn settings(
+        &self,
+        before: Settings,
+        attributes: &BTreeMap<String, String>,
+    ) -> Result<Settings, AwsError> {
         before.with(attributes, |arn| self.world.sqs.queue_of_arn(self.region, arn).is_some())
     }
 }
@@ -167,7 +171,11 @@ fn create_queue(context: &Context<'_>, request: Json) -> Result<Json, AwsError> 
         return Ok(json!({"QueueUrl": context.url(&name)}));
     }
     if queues.keys().filter(|(region, _)| region == context.region).count() >= QUEUES_MAX {
-        return Err(AwsError::new(403, "RequestThrottled", format!("The twin has at most {QUEUES_MAX} queues")));
+        return Err(AwsError::new(
+            403,
+            "RequestThrottled",
+            format!("The twin has at most {QUEUES_MAX} queues"),
+        ));
     }
     let mut queue = Queue::new(arn, settings, context.now_ms / 1_000);
     queue.tags = request.tags;
@@ -338,7 +346,8 @@ pub(crate) fn seconds(name: &str, value: i64, max: i64) -> Result<Duration, AwsE
     if (0..=max).contains(&value) {
         return Ok(Duration::from_secs(value.unsigned_abs()));
     }
-    let message =
-        format!("Value {value} for parameter {name} is invalid. Reason: Must be between 0 and {max}, if provided.");
+    let message = format!(
+        "Value {value} for parameter {name} is invalid. Reason: Must be between 0 and {max}, if provided."
+    );
     Err(AwsError::new(400, "InvalidParameterValue", message))
 }

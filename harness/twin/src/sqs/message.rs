@@ -79,7 +79,9 @@ pub(crate) fn body_md5(body: &str) -> String {
 }
 
 /// Of the attributes in the order of their names, each part with its length before it, in hexadecimal.
-pub(crate) fn attributes_md5<'a>(attributes: impl Iterator<Item = (&'a String, &'a Attribute)>) -> Option<String> {
+pub(crate) fn attributes_md5<'a>(
+    attributes: impl Iterator<Item = (&'a String, &'a Attribute)>,
+) -> Option<String> {
     let mut hash = Md5::new();
     let mut count = 0;
     let part = |hash: &mut Md5, bytes: &[u8]| {

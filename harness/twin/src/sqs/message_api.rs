@@ -54,7 +54,9 @@ impl AttributeInput {
         let value = match (kind, self.string_value, self.binary_value) {
             ("String" | "Number", Some(text), None) if !text.is_empty() => Value::Text(text),
             ("Binary", None, Some(text)) => Value::Binary(
-                STANDARD.decode(text).map_err(|e| invalid(format!("The attribute '{name}' is not base64: {e}")))?,
+                STANDARD
+                    .decode(text)
+                    .map_err(|e| invalid(format!("The attribute '{name}' is not base64: {e}")))?,
             ),
             ("String" | "Number" | "Binary", ..) => {
                 let message = format!(
@@ -90,7 +92,9 @@ impl ToSend {
             return Err(invalid("MessageDeduplicationId is of FIFO queues, which the twin does not have"));
         }
         if self.message_attributes.len() > ATTRIBUTES_MAX {
-            return Err(invalid(format!("Number of message attributes exceeds the allowed {ATTRIBUTES_MAX}")));
+            return Err(invalid(format!(
+                "Number of message attributes exceeds the allowed {ATTRIBUTES_MAX}"
+            )));
         }
         let delay = self.delay_seconds.map(|s| seconds("DelaySeconds", s, DELAY_S_MAX)).transpose()?;
         let attributes = self.message_attributes.into_iter().map(|(name, attribute)| {
@@ -160,7 +164,10 @@ pub(super) fn change_message_visibility(context: &Context<'_>, request: Json) ->
     hide(context, &url, request)
 }
 
-pub(super) fn change_message_visibility_batch(context: &Context<'_>, request: Json) -> Result<Json, AwsError> {
+pub(super) fn change_message_visibility_batch(
+    context: &Context<'_>,
+    request: Json,
+) -> Result<Json, AwsError> {
     batch(context, request, |url, entry| hide(context, url, entry))
 }
 
@@ -209,7 +216,10 @@ fn batch(
         return refuse("InvalidBatchEntryId", message);
     }
     if ids.iter().collect::<BTreeSet<_>>().len() < ids.len() {
-        return refuse("BatchEntryIdsNotDistinct", "Two or more batch entries in the request have the same Id.");
+        return refuse(
+            "BatchEntryIdsNotDistinct",
+            "Two or more batch entries in the request have the same Id.",
+        );
     }
     let (mut successful, mut failed) = (Vec::new(), Vec::new());
     for (id, entry) in ids.into_iter().zip(entries) {
@@ -282,8 +292,10 @@ fn message_json(received: &Received, request: &ReceiveMessage, context: &Context
         let names = request.attribute_names.iter().chain(&request.message_system_attribute_names);
         names.into_iter().any(|n| n == "All" || n == name)
     };
-    let system: BTreeMap<&str, String> =
-        system_attributes(message, &context.world.account).into_iter().filter(|(name, _)| asked(name)).collect();
+    let system: BTreeMap<&str, String> = system_attributes(message, &context.world.account)
+        .into_iter()
+        .filter(|(name, _)| asked(name))
+        .collect();
     if !system.is_empty() {
         answer["Attributes"] = json!(system);
     }

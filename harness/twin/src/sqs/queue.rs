@@ -155,8 +155,7 @@ impl Queue {
             self.visible.insert((held.visible_ms, number));
             held.message.receives = held.message.receives.saturating_add(1);
             held.message.first_received_ms.get_or_insert(now_ms);
-            let handle =
-                URL_SAFE_NO_PAD.encode(format!("{} {number} {}", self.id, held.message.receives));
+            let handle = URL_SAFE_NO_PAD.encode(format!("{} {number} {}", self.id, held.message.receives));
             received.push(Received { message: held.message.clone(), handle });
         }
         (received, dead)

@@ -71,9 +71,14 @@ impl Settings {
                         self.kept.insert(name.clone(), value.clone());
                     }
                 }
-                "FifoQueue" | "ContentBasedDeduplication" | "DeduplicationScope" | "FifoThroughputLimit"
-                | "KmsMasterKeyId" | "KmsDataKeyReusePeriodSeconds" => {
-                    let message = format!("The twin has standard queues without KMS, not the attribute {name}");
+                "FifoQueue"
+                | "ContentBasedDeduplication"
+                | "DeduplicationScope"
+                | "FifoThroughputLimit"
+                | "KmsMasterKeyId"
+                | "KmsDataKeyReusePeriodSeconds" => {
+                    let message =
+                        format!("The twin has standard queues without KMS, not the attribute {name}");
                     return Err(AwsError::new(400, "InvalidAttributeName", message));
                 }
                 _ => return Err(unknown(name)),
@@ -122,7 +127,8 @@ fn redrive(text: &str, exists: &impl Fn(&str) -> bool) -> Result<Redrive, AwsErr
         let message = format!("Value {text} for parameter RedrivePolicy is invalid. Reason: {why}");
         AwsError::new(400, "InvalidParameterValue", message)
     };
-    let policy: Json = serde_json::from_str(text).map_err(|_| refuse("Redrive policy is not a valid JSON map."))?;
+    let policy: Json =
+        serde_json::from_str(text).map_err(|_| refuse("Redrive policy is not a valid JSON map."))?;
     let arn = policy["deadLetterTargetArn"]
         .as_str()
         .ok_or_else(|| refuse("Redrive policy does not contain mandatory attribute: deadLetterTargetArn."))?;
@@ -164,8 +170,16 @@ mod tests {
             ("FifoQueue", "true", "InvalidAttributeName"),
             ("Nothing", "1", "InvalidAttributeName"),
             ("RedrivePolicy", "{}", "InvalidParameterValue"),
-            ("RedrivePolicy", r#"{"deadLetterTargetArn":"arn:d","maxReceiveCount":0}"#, "InvalidParameterValue"),
-            ("RedrivePolicy", r#"{"deadLetterTargetArn":"arn:x","maxReceiveCount":1}"#, "InvalidParameterValue"),
+            (
+                "RedrivePolicy",
+                r#"{"deadLetterTargetArn":"arn:d","maxReceiveCount":0}"#,
+                "InvalidParameterValue",
+            ),
+            (
+                "RedrivePolicy",
+                r#"{"deadLetterTargetArn":"arn:x","maxReceiveCount":1}"#,
+                "InvalidParameterValue",
+            ),
         ] {
             assert_eq!(set(name, value).unwrap_err().code, code, "{name} {value}");
         }

@@ -54,11 +54,14 @@ async fn a_long_poll_ends_when_a_message_arrives() {
     let message = &again["Messages"][0];
     assert_eq!(message["Attributes"]["ApproximateReceiveCount"], "2");
     assert_eq!(message["MessageAttributes"]["a"], attribute);
-    let entries = json!([{"Id": "a", "ReceiptHandle": message["ReceiptHandle"]}, {"Id": "b", "ReceiptHandle": "x"}]);
-    let deleted = ask(world, "DeleteMessageBatch", json!({"QueueUrl": url, "Entries": entries})).await.unwrap();
+    let entries =
+        json!([{"Id": "a", "ReceiptHandle": message["ReceiptHandle"]}, {"Id": "b", "ReceiptHandle": "x"}]);
+    let deleted =
+        ask(world, "DeleteMessageBatch", json!({"QueueUrl": url, "Entries": entries})).await.unwrap();
     assert_eq!(deleted["Successful"], json!([{"Id": "a"}]));
     assert_eq!(deleted["Failed"][0]["Code"], "ReceiptHandleIsInvalid");
-    let counted = ask(world, "GetQueueAttributes", json!({"QueueUrl": url, "AttributeNames": ["All"]})).await.unwrap();
+    let counted =
+        ask(world, "GetQueueAttributes", json!({"QueueUrl": url, "AttributeNames": ["All"]})).await.unwrap();
     for name in ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"] {
         assert_eq!(counted["Attributes"][name], "0");
     }
@@ -69,7 +72,8 @@ async fn dead_letters_move_to_their_queue() {
     let twin = Twin::start(TwinConfig::default()).await.unwrap();
     let world = twin.world();
     let letters = create(world, "letters", json!({})).await;
-    let policy = json!({"deadLetterTargetArn": "arn:aws:sqs:us-east-1:123456789012:letters", "maxReceiveCount": 1});
+    let policy =
+        json!({"deadLetterTargetArn": "arn:aws:sqs:us-east-1:123456789012:letters", "maxReceiveCount": 1});
     let url =
         create(world, "q", json!({"RedrivePolicy": policy.to_string(), "VisibilityTimeout": "0"})).await;
     ask(world, "SendMessage", json!({"QueueUrl": url, "MessageBody": "m"})).await.unwrap();

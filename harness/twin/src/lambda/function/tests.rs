@@ -51,7 +51,8 @@ struct Deployed {
 impl Deployed {
     fn new(environment: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let package = Package::open(Source::Zip(zip_of("bootstrap", BOOTSTRAP, 0o755)), folder.path()).unwrap();
+        let package =
+            Package::open(Source::Zip(zip_of("bootstrap", BOOTSTRAP, 0o755)), folder.path()).unwrap();
         let environment = environment.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
         let spec = Spec {
             name: "echo".to_owned(),
@@ -73,7 +74,7 @@ impl Deployed {
             modified: Timestamp::UNIX_EPOCH,
             revision: String::new(),
         };
-        let function = Function::new(Deployed { spec, settings }, Arc::default());
+        let function = Function::new(super::Deployed { spec, settings }, Arc::default());
         Self { function, shutdown: CancellationToken::new(), _folder: folder }
     }
 
