@@ -124,23 +124,23 @@ impl Lambda {
         payload: Bytes,
     ) -> Result<InvokeOutput, AwsError> {
         let function = self.function(region, name)?;
-        self.run(world, &function, payload, false).await.map(|invoked| invoked.output)
+        self.run(world, &function, payload, Wish::default()).await.map(|invoked| invoked.output)
     }
 
-    /// Invokes a function, with the end of its log if asked for. Every invocation passes here.
+    /// Invokes a function as wished. Every invocation passes here, and the fault that cuts some off.
     async fn run(
         &self,
         world: &Arc<World>,
         function: &Arc<Function>,
         payload: Bytes,
-        log: bool,
+        wish: Wish,
     ) -> Result<Invoked, AwsError> {
         if payload.len() > PAYLOAD_BYTES_MAX {
             return Err(too_large(PAYLOAD_BYTES_MAX));
         }
         let interruption = self.interruptions.interrupt(&function.region, &function.name);
         let (clock, shutdown, function) = (world.clock, world.shutdown.clone(), Arc::clone(function));
-        let wish = Wish { log, interruption };
+        let wish = Wish { interruption, ..wish };
         let task = world.tasks.spawn(async move { function.invoke(clock, &shutdown, payload, wish).await });
         task.await.unwrap_or_else(|e| Err(AwsError::new(500, "ServiceException", e.to_string())))
     }

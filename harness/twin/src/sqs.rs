@@ -80,7 +80,7 @@ impl Sqs {
         attributes: BTreeMap<String, Attribute>,
     ) -> Result<(), AwsError> {
         let message = Message::new(body, attributes, world.clock.now_ms());
-        self.with(region, name, |queue| queue.send(message, None).map(|_| ()))
+        self.with(region, name, |queue| queue.send(message, None))
     }
 
     /// Receives what is visible, and waits for it where there is nothing.

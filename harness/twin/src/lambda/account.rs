@@ -56,10 +56,11 @@ impl Account {
         self.limit().saturating_sub(self.reserved.load(Ordering::Relaxed))
     }
 
-    /// Notes how much all functions have reserved, if that leaves enough.
+    /// Notes how much all functions have reserved, if that leaves enough or is less than before.
     pub(crate) fn reserve(&self, reserved: usize) -> Result<(), AwsError> {
         let least = UNRESERVED_MIN.min(self.limit());
-        if self.limit().saturating_sub(reserved) < least {
+        let is_more = reserved > self.reserved.load(Ordering::Relaxed);
+        if is_more && self.limit().saturating_sub(reserved) < least {
             let message = format!(
                 "Specified ReservedConcurrentExecutions for function decreases account's \
                  UnreservedConcurrentExecution below its minimum value of [{least}]."
@@ -97,6 +98,10 @@ mod tests {
         account.set_limit(2);
         account.reserve(0).unwrap();
         assert!(account.reserve(1).is_err());
+        account.set_limit(1_000);
+        account.reserve(900).unwrap();
+        account.set_limit(2);
+        account.reserve(0).expect("what is given back is never refused");
         let slots = [account.enter().unwrap(), account.enter().unwrap()];
         assert_eq!(account.enter().unwrap_err().status, 429);
         drop(slots);

@@ -11,7 +11,7 @@ use super::{
     access_api as access,
     code::UNZIPPED_BYTES_MAX,
     event_api as events,
-    function::{Function, bare_name},
+    function::{Function, Wish, bare_name, qualifier},
     function_api as functions, mapping_api,
 };
 use crate::{
@@ -144,11 +144,11 @@ pub(crate) fn page<T>(
 
 /// Refuses versions and aliases, by a qualifier or in the name.
 fn check_version(name: &str, call: &Call) -> Result<(), AwsError> {
-    let in_name = name.split_once(bare_name(name)).and_then(|(_, rest)| rest.strip_prefix(':'));
-    match call.query("Qualifier").or(in_name) {
+    match call.query("Qualifier").or(qualifier(name)) {
         None | Some(LATEST) => Ok(()),
         Some(other) => {
-            let message = format!("Function not found: {name}:{other}. The twin has {LATEST} only");
+            let message =
+                format!("Function not found: {}:{other}. The twin has {LATEST} only", bare_name(name));
             Err(AwsError::new(404, "ResourceNotFoundException", message))
         }
     }
@@ -188,7 +188,7 @@ async fn invoke(world: &Arc<World>, call: &Call, function: &Arc<Function>) -> Re
                 return Err(AwsError::new(400, "InvalidRequestContentException", message));
             }
             let payload = if payload.is_empty() { "{}".into() } else { payload };
-            let invoked = world.lambda.run(world, function, payload, log).await?;
+            let invoked = world.lambda.run(world, function, payload, Wish { log, ..Wish::default() }).await?;
             let mut reply = Reply::raw(200, "application/json", invoked.output.payload);
             reply.headers.push(("x-amz-executed-version", LATEST.to_owned()));
             if let Some(error) = invoked.output.function_error {

@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep};
 
 use super::{
     destination::{Destination, bury},
-    function::{Function, Invoked},
+    function::{Function, Invoked, Wish},
 };
 use crate::world::World;
 
@@ -41,7 +41,7 @@ struct Event<'a> {
     world: &'a Arc<World>,
     function: &'a Arc<Function>,
     payload: Bytes,
-    /// The id of its first try: AWS has one id for all.
+    /// The id of all its tries.
     request_id: String,
     tries: u32,
     last: Option<Invoked>,
@@ -58,7 +58,8 @@ pub(crate) async fn run(world: &Arc<World>, function: &Arc<Function>, payload: B
         let config = config.as_ref();
         let age_max = config.and_then(|c| c.age_max).unwrap_or(AGE_MAX_DEFAULT);
         let retries_max = config.and_then(|c| c.retries_max).unwrap_or(RETRIES_DEFAULT);
-        let wait = match world.lambda.run(world, function, event.payload.clone(), false).await {
+        let wish = Wish { request_id: Some(event.request_id.clone()), ..Wish::default() };
+        let wait = match world.lambda.run(world, function, event.payload.clone(), wish).await {
             Ok(invoked) => {
                 let succeeded = invoked.output.function_error.is_none();
                 event.tries += 1;

@@ -1,4 +1,4 @@
-//! Filter criteria of event source mappings: patterns in the language of EventBridge, of which one must match.
+//! Filter criteria of event source mappings: patterns in the language of `EventBridge`, of which one must match.
 //!
 //! [`matches`] is all that mappings know of the language.
 

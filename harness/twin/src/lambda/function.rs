@@ -49,8 +49,10 @@ pub(crate) struct Deployed {
 }
 
 /// What an invocation is asked for besides its answer.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Wish {
+    /// Its id, if it has one already: an event keeps one through all its tries.
+    pub(crate) request_id: Option<String>,
     /// The end of what the function wrote.
     pub(crate) log: bool,
     /// That it be cut off in the middle.
@@ -158,16 +160,19 @@ impl Function {
         let mut lease = self.pool.acquire(self.deployed().spec.timeout).await?;
         let deployed = self.deployed();
         let spec = &deployed.spec;
-        let request_id = uuid::Uuid::new_v4().to_string();
+        let request_id = wish.request_id.unwrap_or_else(|| uuid::Uuid::new_v4().to_string());
         let started = match lease.instance.take() {
-            Some(instance) => Ok(instance),
+            Some(instance) => {
+                // What was written before is of other invocations.
+                instance.log().clear();
+                Ok(instance)
+            }
             None => Instance::start(spec, &request_id).await,
         };
         let mut log = None;
         let answer = match started {
             Ok(mut instance) => {
                 lease.runs(&instance);
-                instance.log().clear();
                 instance.log().line(&format!("START RequestId: {request_id} Version: $LATEST"));
                 let usual = Duration::from_millis(self.last_ms.load(Ordering::Relaxed));
                 let cut = wish.interruption.then(|| moment(usual));
@@ -262,9 +267,18 @@ pub(crate) async fn keep(world: Arc<World>, function: Arc<Function>) {
 
 /// A function's name, also where an ARN or a qualified name was given.
 pub(crate) fn bare_name(name: &str) -> &str {
+    split_name(name).0
+}
+
+/// The version or alias that a name or an ARN ends with.
+pub(crate) fn qualifier(name: &str) -> Option<&str> {
+    split_name(name).1
+}
+
+fn split_name(name: &str) -> (&str, Option<&str>) {
     let name =
         name.split_once(":function:").or_else(|| name.split_once("function:")).map_or(name, |(_, n)| n);
-    name.split(':').next().unwrap_or(name)
+    name.split_once(':').map_or((name, None), |(name, qualifier)| (name, Some(qualifier)))
 }
 
 #[cfg(test)]

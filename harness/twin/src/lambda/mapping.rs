@@ -31,7 +31,7 @@ use super::{
     destination::Destination,
     event::{millisecond_text, response_context},
     filter::Filters,
-    function::Invoked,
+    function::{Invoked, Wish},
 };
 use crate::{
     dynamodb::{Record, StreamName, sequence_text, shard_id},
@@ -114,7 +114,7 @@ impl Mapping {
     /// Calls the function.
     pub(crate) async fn call(&self, world: &Arc<World>, event: Bytes) -> Result<Invoked, AwsError> {
         let function = world.lambda.function(&self.region, &self.function_name)?;
-        world.lambda.run(world, &function, event, false).await
+        world.lambda.run(world, &function, event, Wish::default()).await
     }
 }
 

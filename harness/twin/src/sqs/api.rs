@@ -20,6 +20,8 @@ const CONTENT_TYPE: &str = "application/x-amz-json-1.0";
 const NAME_CHARS_MAX: usize = 80;
 const PAGE_SIZE_MAX: usize = 1_000;
 const TAGS_MAX: usize = 50;
+/// Attributes that a queue need not have.
+const NOT_SET: [&str; 3] = ["Policy", "RedrivePolicy", "RedriveAllowPolicy"];
 
 /// What an operation is given.
 #[derive(Debug)]
@@ -223,7 +225,6 @@ fn get_queue_attributes(context: &Context<'_>, request: Json) -> Result<Json, Aw
     if asked.is_empty() {
         return Ok(json!({}));
     }
-    const NOT_SET: [&str; 3] = ["Policy", "RedrivePolicy", "RedriveAllowPolicy"];
     if let Some(name) =
         asked.iter().find(|n| *n != "All" && !attributes.contains_key(*n) && !NOT_SET.contains(&n.as_str()))
     {

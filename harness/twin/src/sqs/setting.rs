@@ -36,7 +36,7 @@ impl Default for Settings {
             visibility: Duration::from_secs(30),
             delay: Duration::ZERO,
             wait: Duration::ZERO,
-            retention: Duration::from_secs(345_600),
+            retention: Duration::from_hours(96),
             size_bytes_max: usize::try_from(SIZE_BYTES_MAX).unwrap_or(usize::MAX),
             redrive: None,
             kept: BTreeMap::new(),

@@ -187,7 +187,7 @@ async fn a_new_deployment_replaces_instances_after_what_they_do() {
 async fn an_invocation_is_cut_off_when_a_fault_says_so() {
     let deployed = Deployed::new(&[]);
     for _ in 0..2 {
-        let wish = Wish { interruption: true, log: false };
+        let wish = Wish { interruption: true, ..Wish::default() };
         let invoked = deployed.invoke_with("echo", wish).await.unwrap();
         let answer: Json = serde_json::from_slice(&invoked.output.payload).unwrap();
         let message = answer["errorMessage"].as_str().unwrap();
@@ -208,7 +208,7 @@ async fn an_invocation_is_cut_off_when_a_fault_says_so() {
 async fn a_caller_may_have_the_end_of_the_log() {
     let deployed = Deployed::new(&[]);
     assert_eq!(deployed.invoke_with("say", Wish::default()).await.unwrap().log, None);
-    let invoked = deployed.invoke_with("say", Wish { log: true, interruption: false }).await.unwrap();
+    let invoked = deployed.invoke_with("say", Wish { log: true, ..Wish::default() }).await.unwrap();
     let log = String::from_utf8(invoked.log.unwrap()).unwrap();
     let lines: Vec<&str> = log.lines().collect();
     assert_eq!(lines[0], format!("START RequestId: {} Version: $LATEST", invoked.request_id));
@@ -239,5 +239,12 @@ fn a_function_is_found_by_name_and_by_arn() {
         "arn:aws:lambda:us-east-1:123456789012:function:echo:$LATEST",
     ] {
         assert_eq!(bare_name(name), "echo", "{name}");
+    }
+    for (name, expected) in [
+        ("arn:aws:lambda:us-east-1:123456789012:function:lambda:prod", Some("prod")),
+        ("arn:aws:lambda:us-east-1:123456789012:function:lambda", None),
+        ("echo:$LATEST", Some("$LATEST")),
+    ] {
+        assert_eq!(qualifier(name), expected, "{name}");
     }
 }
