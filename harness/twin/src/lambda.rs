@@ -1,7 +1,7 @@
 //! Lambda: functions as child processes that speak the Lambda Runtime API, event source mappings, function URLs.
 //!
 //! The layers: what is deployed ([`function`], [`package`], [`code`], [`runtime`]); what runs it ([`pool`], [`instance`],
-//! [`runtime_api`], [`log`], within [`account`]); what feeds it ([`event`], [`mapping`] and [`queue_mapping`] by the rules
+//! [`runtime_api`], [`log`], within [`account`]); what feeds it ([`event`]; [`mapping`]s, [`stream_mapping`] and [`queue_mapping`], by the rules
 //! of [`batch`] and [`filter`], [`url`]); where records of it go ([`destination`]); the codec ([`api`] and the modules
 //! that end in `_api`). [`interruption`] is its fault. Every child process ends with the world.
 
@@ -26,6 +26,7 @@ mod pool;
 mod queue_mapping;
 mod runtime;
 mod runtime_api;
+mod stream_mapping;
 mod url;
 
 use std::{

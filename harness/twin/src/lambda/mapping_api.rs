@@ -15,8 +15,8 @@ use super::{
     batch::RetryRules,
     destination::Destination,
     filter::Filters,
-    mapping::{Mapping, MappingSettings, Origin, poll},
-    queue_mapping,
+    mapping::{Mapping, MappingSettings, Origin},
+    queue_mapping, stream_mapping,
 };
 use crate::{
     call::{Call, Reply},
@@ -238,7 +238,12 @@ fn create(world: &Arc<World>, call: &Call) -> Result<Reply, AwsError> {
     match &mapping.origin {
         Origin::Stream { .. } => {
             for shard in 0..SHARDS {
-                world.tasks.spawn(poll(Arc::clone(world), Arc::clone(&mapping), shard, after));
+                world.tasks.spawn(stream_mapping::poll(
+                    Arc::clone(world),
+                    Arc::clone(&mapping),
+                    shard,
+                    after,
+                ));
             }
         }
         Origin::Queue { name } => {
