@@ -22,10 +22,11 @@ use tokio::net::TcpListener;
 pub(crate) use iotdata::device_call;
 
 use crate::{
+    apigateway,
     call::{Call, Reply},
     cloudformation, control, dynamodb,
     error::AwsError,
-    events, lambda, route53, s3, scheduler, states,
+    events, lambda, route53, s3, scheduler, sqs, states,
     world::World,
 };
 
@@ -95,6 +96,7 @@ pub(crate) async fn dispatch(world: &Arc<World>, call: &Call) -> Reply {
         "cloudformation" => {
             cloudformation::handle(world, call).await.unwrap_or_else(|e| cloudformation::error_reply(&e))
         }
+        "apigateway" => apigateway::handle(world, call).unwrap_or_else(|e| error_json(&e)),
         "dynamodb" => dynamodb::handle(world, call).await.unwrap_or_else(|e| dynamodb::error_reply(&e)),
         "events" => events::handle(world, call).unwrap_or_else(|e| events::error_reply(&e)),
         "lambda" => lambda::handle(world, call).await.unwrap_or_else(|e| lambda::error_reply(&e)),
@@ -102,6 +104,7 @@ pub(crate) async fn dispatch(world: &Arc<World>, call: &Call) -> Reply {
         "scheduler" => scheduler::handle(world, call).unwrap_or_else(|e| scheduler::error_reply(&e)),
         "s3" => s3::handle(world, call).await.unwrap_or_else(|e| s3::error_reply(&e)),
         "servicequotas" => servicequotas::handle(world, call),
+        "sqs" => sqs::handle(world, call).await.unwrap_or_else(|e| sqs::error_reply(&e)),
         "states" => states::handle(world, call).unwrap_or_else(|e| states::error_reply(&e)),
         "sts" => sts::handle(world, call),
         other => error_json(&AwsError::unknown_operation(&format!("of service {other}"))),

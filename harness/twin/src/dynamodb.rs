@@ -58,7 +58,7 @@ use tokio::sync::watch;
 pub(crate) use self::{
     api::error_reply,
     item::{Item, Value as AttributeValue},
-    stream::{Record, SHARDS, StreamName, sequence_text},
+    stream::{Record, SHARDS, StreamName, sequence_text, shard_id},
 };
 use self::{item::item_from_plain, tables::Tables};
 use crate::{

@@ -18,6 +18,7 @@ use tokio_rustls::TlsAcceptor;
 use crate::{
     accept,
     api::{self, device_call},
+    apigateway,
     call::{Call, Reply},
     lambda,
     mqtt::{self, black_hole},
@@ -109,6 +110,21 @@ async fn answer(
         peer,
     );
     if let Some(reply) = function.await {
+        return api::response(reply);
+    }
+    let host = if here { host.as_str() } else { "" };
+    let rest_api = apigateway::serve(
+        world,
+        &region.name,
+        host,
+        &parts.method,
+        parts.uri.path(),
+        raw_query,
+        &parts.headers,
+        &body,
+        peer,
+    );
+    if let Some(reply) = rest_api.await {
         return api::response(reply);
     }
     let call = Call {

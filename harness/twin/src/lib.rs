@@ -16,6 +16,7 @@
 
 mod accept;
 mod api;
+mod apigateway;
 mod authorize;
 mod bucket;
 mod call;
@@ -42,6 +43,7 @@ mod s3;
 mod scheduler;
 mod shadow;
 mod sql;
+mod sqs;
 mod states;
 mod twin;
 mod world;

@@ -15,6 +15,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     api,
+    apigateway::ApiGateway,
     clock::Clock,
     cloudformation::CloudFormation,
     dns,
@@ -34,6 +35,7 @@ use crate::{
     s3::S3,
     scheduler::{self, Scheduler},
     shadow::Shadows,
+    sqs::Sqs,
     states::States,
     world::World,
 };
@@ -205,13 +207,15 @@ impl Twin {
                 .collect(),
             route53: Route53::new(),
             dynamodb: DynamoDb::new(config.replication_delay),
-            lambda: Lambda::new(),
+            lambda: Lambda::new(&quotas, &config.regions),
             quotas,
             states: States::default(),
             cloudformation: CloudFormation::default(),
             events: Events::new(&config.regions, config.api_event_delay),
             scheduler: Scheduler::new(&config.regions),
             s3: S3::default(),
+            sqs: Sqs::default(),
+            apigateway: ApiGateway::default(),
             api_url: format!("http://{api_address}"),
             dns,
             https_port: port(&https).map_err(|source| listening("HTTPS", source))?,
@@ -283,8 +287,12 @@ fn serve_region(
     mqtt: TcpListener,
     https: TcpListener,
 ) -> Result<(), TwinError> {
-    let names =
-        [region.endpoint.clone(), format!("*.lambda-url.{}.on.aws", region.name), "localhost".to_owned()];
+    let names = [
+        region.endpoint.clone(),
+        format!("*.lambda-url.{}.on.aws", region.name),
+        format!("*.execute-api.{}.amazonaws.com", region.name),
+        "localhost".to_owned(),
+    ];
     let address = IpAddr::V4(region.address);
     let device_tls = world.pki.server(&names, address, true)?;
     let mut https_tls = world.pki.server(&names, address, false)?;

@@ -5,9 +5,9 @@ use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    clock::Clock, cloudformation::CloudFormation, dynamodb::DynamoDb, events::Events, lambda::Lambda,
-    names::Names, pki::Pki, quota::Quotas, region::Region, route53::Route53, s3::S3, scheduler::Scheduler,
-    states::States,
+    apigateway::ApiGateway, clock::Clock, cloudformation::CloudFormation, dynamodb::DynamoDb, events::Events,
+    lambda::Lambda, names::Names, pki::Pki, quota::Quotas, region::Region, route53::Route53, s3::S3,
+    scheduler::Scheduler, sqs::Sqs, states::States,
 };
 
 /// The whole twin. Shared by reference; each part guards its own state.
@@ -28,6 +28,8 @@ pub(crate) struct World {
     pub(crate) events: Events,
     pub(crate) scheduler: Scheduler,
     pub(crate) s3: S3,
+    pub(crate) sqs: Sqs,
+    pub(crate) apigateway: ApiGateway,
     /// The AWS API endpoint, as functions are told it: `http://127.0.0.1:<port>`.
     pub(crate) api_url: String,
     /// The authoritative DNS server.

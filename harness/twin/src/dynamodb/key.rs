@@ -39,6 +39,11 @@ impl Key {
         let parts = u64::try_from(parts).unwrap_or(1).max(1);
         usize::try_from(fixed_hash(&self.hash) % parts).unwrap_or(0)
     }
+
+    /// What tells partition keys of one part from each other: their hash without what has chosen the part.
+    pub(crate) fn partition_in_shard(&self, parts: usize) -> u64 {
+        fixed_hash(&self.hash) / u64::try_from(parts).unwrap_or(1).max(1)
+    }
 }
 
 /// A hash that is the same in every run.

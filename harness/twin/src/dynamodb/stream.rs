@@ -49,6 +49,8 @@ pub(crate) struct Record {
     pub(crate) new: Option<Arc<Item>>,
     /// Deleted because its time to live was over.
     pub(crate) expired: bool,
+    /// A hash of the partition key that its shard was not chosen by.
+    pub(crate) partition: u64,
 }
 
 /// Which images a stream's records carry.
@@ -114,7 +116,8 @@ impl Stream {
             (Some(_), None) => Event::Remove,
         };
         self.sequence += 1;
-        let record = Record { sequence: self.sequence, event, at: now, keys, old, new, expired };
+        let partition = key.partition_in_shard(SHARDS);
+        let record = Record { sequence: self.sequence, event, at: now, keys, old, new, expired, partition };
         let Some(shard) = self.shards.get_mut(key.part(SHARDS)) else { return };
         shard.records.push_back(Arc::new(record));
         if shard.records.len() > RECORDS_PER_SHARD_MAX

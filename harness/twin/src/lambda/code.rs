@@ -19,8 +19,8 @@ use crate::{error::AwsError, s3, world::World};
 /// As AWS has it for a package sent with the call.
 const ZIP_BYTES_MAX: usize = 50 * 1024 * 1024;
 /// As AWS has it.
-const UNZIPPED_BYTES_MAX: u64 = 250 * 1024 * 1024;
-const FILES_MAX: usize = 10_000;
+pub(crate) const UNZIPPED_BYTES_MAX: u64 = 250 * 1024 * 1024;
+pub(crate) const FILES_MAX: usize = 10_000;
 const FILE_TYPE_MASK: u32 = 0o170_000;
 const SYMBOLIC_LINK: u32 = 0o120_000;
 /// Mode of files that the archive has no mode for.

@@ -3,7 +3,7 @@
 //! With reserved concurrency a function at its limit is throttled, as on AWS. Without, AWS would start a thousand
 //! instances; here the limit is that of one machine, and callers wait for an instance instead.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use parking_lot::Mutex;
 use tokio::{
@@ -11,7 +11,7 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-use super::instance::Instance;
+use super::instance::{Group, Instance};
 use crate::error::AwsError;
 
 /// Instances of a function that has no reserved concurrency: they share one machine.
@@ -26,6 +26,11 @@ struct State {
     busy: usize,
     reserved: Option<usize>,
     closed: bool,
+    /// Rises when instances of before are of no more use.
+    generation: u64,
+    /// What runs an invocation now, by lease.
+    running: BTreeMap<u64, Arc<Group>>,
+    leases: u64,
 }
 
 /// The instances of one function.
@@ -39,6 +44,8 @@ pub(crate) struct Pool {
 #[derive(Debug)]
 pub(crate) struct Lease<'a> {
     pool: &'a Pool,
+    number: u64,
+    generation: u64,
     pub(crate) instance: Option<Instance>,
 }
 
@@ -65,12 +72,16 @@ impl Pool {
             return if state.reserved.is_some() { Err(throttled()) } else { Ok(None) };
         }
         state.busy += 1;
+        state.leases += 1;
+        let mut lease =
+            Lease { pool: self, number: state.leases, generation: state.generation, instance: None };
         while let Some((mut instance, _)) = state.idle.pop() {
             if instance.is_alive() {
-                return Ok(Some(Lease { pool: self, instance: Some(instance) }));
+                lease.instance = Some(instance);
+                break;
             }
         }
-        Ok(Some(Lease { pool: self, instance: None }))
+        Ok(Some(lease))
     }
 
     pub(crate) fn reserve(&self, limit: Option<usize>) {
@@ -80,6 +91,22 @@ impl Pool {
 
     pub(crate) fn reserved(&self) -> Option<usize> {
         self.state.lock().reserved
+    }
+
+    /// Ends idle instances; those that run end after what they do.
+    pub(crate) fn renew(&self) {
+        let mut state = self.state.lock();
+        state.generation += 1;
+        let idle = std::mem::take(&mut state.idle);
+        drop(state);
+        drop(idle);
+    }
+
+    /// Kills one instance in the middle of its invocation. Says whether one was running.
+    #[cfg_attr(not(test), allow(dead_code, reason = "what the fault of a crashing function calls"))]
+    pub(crate) fn kill_one(&self) -> bool {
+        let running: Vec<Arc<Group>> = self.state.lock().running.values().cloned().collect();
+        running.iter().any(|group| group.kill())
     }
 
     /// Ends what has been idle for long.
@@ -98,10 +125,15 @@ impl Pool {
 }
 
 impl Lease<'_> {
+    /// Notes which instance runs, so that it can be killed.
+    pub(crate) fn runs(&self, instance: &Instance) {
+        self.pool.state.lock().running.insert(self.number, instance.group());
+    }
+
     /// Gives an instance back that can be used again.
     pub(crate) fn keep(self, instance: Instance) {
         let mut state = self.pool.state.lock();
-        if !state.closed {
+        if !state.closed && state.generation == self.generation {
             state.idle.push((instance, Instant::now()));
         }
     }
@@ -109,7 +141,10 @@ impl Lease<'_> {
 
 impl Drop for Lease<'_> {
     fn drop(&mut self) {
-        self.pool.state.lock().busy -= 1;
+        let mut state = self.pool.state.lock();
+        state.busy -= 1;
+        state.running.remove(&self.number);
+        drop(state);
         self.pool.freed.notify_one();
     }
 }
