@@ -98,7 +98,8 @@ pub(crate) async fn switch_fault(api_url: &str, fault: &gameday_twin::Fault, on:
 /// The faults of the twin that are on.
 pub(crate) async fn active_faults(api_url: &str) -> anyhow::Result<Vec<gameday_twin::Fault>> {
     let body = control(address(api_url)?, Method::GET, "/_twin/faults", Vec::new()).await?;
-    Ok(serde_json::from_slice(&body)?)
+    let states: Vec<gameday_twin::FaultState> = serde_json::from_slice(&body)?;
+    Ok(states.into_iter().map(|state| state.fault).collect())
 }
 
 fn address(api_url: &str) -> anyhow::Result<SocketAddr> {

@@ -1,5 +1,8 @@
-//! The control API, beside the AWS API under `/_twin`: where things are, and faults on and off. What AWS has no call for
-//! goes through here, over a socket as everything else, so that a harness needs no other way in.
+//! The control API, beside the AWS API under `/_twin`: where things are, faults, quotas, ground truth. What AWS has no call
+//! for goes through here, over a socket as everything else, so that a harness needs no other way in.
+
+mod fault;
+mod truth;
 
 use std::sync::Arc;
 
@@ -12,30 +15,20 @@ use axum::{
 };
 use serde_json::json;
 
-use crate::{fault::Fault, quota::QuotaSetting, twin::Endpoints, world::World};
+use crate::{quota::QuotaSetting, twin::Endpoints, world::World};
 
 pub(crate) fn routes() -> Router<Arc<World>> {
     Router::new()
         .route("/endpoints", get(endpoints))
-        .route("/faults", get(list).put(apply).delete(cure))
+        .route("/faults", get(fault::list).put(fault::set).delete(fault::clear))
+        .route("/faults/{id}", get(fault::show).delete(fault::remove))
         .route("/quotas", put(set_quota))
         .route("/state", get(state))
+        .route("/truth", get(truth::read).put(truth::switch))
 }
 
 async fn endpoints(State(world): State<Arc<World>>) -> Json<Endpoints> {
     Json(Endpoints::of(&world))
-}
-
-async fn list(State(world): State<Arc<World>>) -> Json<Vec<Fault>> {
-    Json(world.faults())
-}
-
-async fn apply(State(world): State<Arc<World>>, Json(fault): Json<Fault>) -> Response {
-    set(&world, &fault, true)
-}
-
-async fn cure(State(world): State<Arc<World>>, Json(fault): Json<Fault>) -> Response {
-    set(&world, &fault, false)
 }
 
 async fn state(State(world): State<Arc<World>>) -> Json<serde_json::Value> {
@@ -48,45 +41,10 @@ async fn set_quota(State(world): State<Arc<World>>, Json(setting): Json<QuotaSet
     if world.region(&setting.region).is_some() && world.quotas.set(&setting) {
         StatusCode::NO_CONTENT.into_response()
     } else {
-        (StatusCode::NOT_FOUND, Json(json!({"message": "the twin has no such Region or quota"})))
-            .into_response()
+        refuse(StatusCode::NOT_FOUND, "the twin has no such Region or quota")
     }
 }
 
-fn set(world: &World, fault: &Fault, on: bool) -> Response {
-    if world.set_fault(fault, on) {
-        tracing::info!(?fault, on, "fault");
-        StatusCode::NO_CONTENT.into_response()
-    } else {
-        (StatusCode::NOT_FOUND, Json(json!({"message": "the twin has no such Region"}))).into_response()
-    }
-}
-
-impl World {
-    /// Switches a fault on or off; `false` if its Region is not one of the twin's.
-    fn set_fault(&self, fault: &Fault, on: bool) -> bool {
-        let (Fault::RegionDark { region } | Fault::ReplicationPaused { region }) = fault;
-        let Some(region) = self.region(region) else {
-            return false;
-        };
-        match fault {
-            Fault::RegionDark { .. } => region.dark.set(on),
-            Fault::ReplicationPaused { .. } => region.replication_paused.set(on),
-        }
-        true
-    }
-
-    /// The faults that are on.
-    fn faults(&self) -> Vec<Fault> {
-        let mut faults = Vec::new();
-        for region in &self.regions {
-            if region.dark.is_on() {
-                faults.push(Fault::RegionDark { region: region.name.clone() });
-            }
-            if region.replication_paused.is_on() {
-                faults.push(Fault::ReplicationPaused { region: region.name.clone() });
-            }
-        }
-        faults
-    }
+fn refuse(status: StatusCode, message: &str) -> Response {
+    (status, Json(json!({"message": message}))).into_response()
 }

@@ -8,7 +8,7 @@
 //! - state, pure and synchronous: [`registry`], [`shadow`], [`authorize`], [`sql`], [`dynamodb`] tables, [`route53`] zones;
 //! - protocol: [`api`] (JSON, REST and XML codecs of the services), [`mqtt`], [`https`], [`dns`];
 //! - machinery: [`lambda`] (functions as child processes), [`states`] (state machines), [`rules`] (topic rules),
-//!   [`quota`], [`fault`];
+//!   [`quota`], [`fault`], [`truth`];
 //! - [`world`] holds it together; nothing below it knows the others' protocols.
 //!
 //! It listens on loopback only, needs no other process and leaves nothing behind: functions' files live in a temporary
@@ -35,11 +35,15 @@ mod registry;
 mod route53;
 mod rules;
 mod shadow;
+mod socket;
 mod sql;
 mod states;
+mod truth;
 mod twin;
 mod world;
 
-pub use fault::Fault;
+pub use fault::{
+    ApiFailure, Cut, DnsFailure, Fault, FaultError, FaultGuard, FaultState, Moment, Poison, Port, Share,
+};
 pub use pki::PkiError;
 pub use twin::{Endpoints, RegionEndpoint, Twin, TwinConfig, TwinError};

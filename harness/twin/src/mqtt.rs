@@ -29,15 +29,17 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use parking_lot::{Mutex, RwLock};
 use tokio::{sync::oneshot, time::Instant};
 
+use end::End;
 use index::{Index, Subscription};
 use limits::SUBSCRIPTIONS_MAX;
 pub(crate) use listener::{black_hole, serve, serve_stream};
 use message::{Delivery, Message};
 use packet::{Refusal, Subscribe};
 use retained::Retained;
+pub(crate) use end::Severed;
 pub(crate) use service::{ShadowOperation, publish, publish_over_https, shadow};
 use session::{Departure, Seat, Session, Sessions};
-pub(crate) use topic::filter_matches;
+pub(crate) use topic::{filter_matches, is_filter};
 
 /// Sessions, subscriptions and retained messages of one Region. Where two locks are held, they are taken in the order of
 /// the fields; mailboxes come last.
@@ -114,6 +116,16 @@ impl Broker {
                 index.remove(filter, session.mailbox.id);
             }
         }
+    }
+
+    /// Ends connections from below, those whose client ids are chosen; says how many. Their sessions stay.
+    pub(crate) fn sever(&self, how: Severed, chosen: impl FnMut(&str) -> bool) -> usize {
+        self.sessions.lock().sever(how, chosen)
+    }
+
+    /// Why a connection has to go whose seat was cancelled.
+    fn cancelled(&self, client_id: &str, seat: &Seat) -> End {
+        self.sessions.lock().severed(client_id, seat).map_or(End::TakenOver, End::Severed)
     }
 
     /// Lets the receiver of `will` know what becomes of a will that is held back.

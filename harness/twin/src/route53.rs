@@ -22,6 +22,8 @@ mod zone;
 mod zone_api;
 mod zone_xml;
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use parking_lot::Mutex;
 
@@ -30,11 +32,14 @@ pub(crate) use name::absolute;
 pub(crate) use record::{RecordSet, RecordType, texts};
 pub(crate) use zone::Answer;
 
-use crate::route53::{
-    config::Config,
-    health_check::{Flip, Health, HealthChecks},
-    probe::Outcome,
-    zone::Zones,
+use crate::{
+    route53::{
+        config::Config,
+        health_check::{Flip, Health, HealthChecks},
+        probe::Outcome,
+        zone::Zones,
+    },
+    truth::Truth,
 };
 
 /// The account's hosted zones and health checks.
@@ -43,11 +48,25 @@ pub(crate) struct Route53 {
     // Whoever holds both locks took `zones` first.
     zones: Mutex<Zones>,
     checks: Mutex<HealthChecks>,
+    truth: Arc<Truth>,
 }
 
 impl Route53 {
+    #[cfg(test)]
     pub(crate) fn new() -> Self {
-        Self { zones: Mutex::new(Zones::default()), checks: Mutex::new(HealthChecks::default()) }
+        Self::telling(&Arc::default())
+    }
+
+    /// Nothing yet, but what comes is told.
+    pub(crate) fn telling(truth: &Arc<Truth>) -> Self {
+        Self { zones: Mutex::default(), checks: Mutex::default(), truth: Arc::clone(truth) }
+    }
+
+    /// All of it as it is now.
+    pub(crate) fn copy(&self) -> Self {
+        let zones = self.zones.lock();
+        let checks = self.checks.lock().clone();
+        Self { zones: Mutex::new(zones.clone()), checks: Mutex::new(checks), truth: Arc::default() }
     }
 
     /// The authoritative answer for a name now. `None` asks for a type that no zone here can hold.
@@ -76,6 +95,9 @@ impl Route53 {
         now: Timestamp,
     ) -> Option<Flip> {
         let mut checks = self.checks.lock();
-        checks.get_mut(health_check_id).ok()?.observe(checker, outcome, now)
+        let check = checks.get_mut(health_check_id).ok()?;
+        let flip = check.observe(checker, outcome, now)?;
+        self.truth.stamp(|| check.fact());
+        Some(flip)
     }
 }

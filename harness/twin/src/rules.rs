@@ -109,6 +109,9 @@ impl TopicRules {
             let Some(result) = rule.query.run(&message) else {
                 continue;
             };
+            if world.faults.rules_silent(region, &rule.name) {
+                continue;
+            }
             for Action::DynamoDbV2 { table } in &rule.actions {
                 if let Err(error) = world.dynamodb.put_from_rule(world, region, table, result.clone()) {
                     tracing::warn!(rule = rule.name, table, %error, "a rule's action failed");

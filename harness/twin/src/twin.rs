@@ -18,7 +18,7 @@ use crate::{
     clock::Clock,
     dns,
     dynamodb::{self, DynamoDb},
-    fault::Switch,
+    fault::{Fault, FaultError, FaultGuard, Faults, Switch},
     https,
     lambda::Lambda,
     mqtt::{self, Broker},
@@ -31,6 +31,7 @@ use crate::{
     rules::TopicRules,
     shadow::Shadows,
     states::States,
+    truth::Truth,
     world::World,
 };
 
@@ -54,6 +55,8 @@ pub struct TwinConfig {
     pub health_checkers: u32,
     /// Port of the AWS API; 0 picks a free one.
     pub api_port: u16,
+    /// Whether ground truth is kept from the start.
+    pub truth: bool,
 }
 
 impl Default for TwinConfig {
@@ -64,6 +67,7 @@ impl Default for TwinConfig {
             replication_delay: Duration::from_millis(200),
             health_checkers: 16,
             api_port: 0,
+            truth: false,
         }
     }
 }
@@ -171,6 +175,8 @@ impl Twin {
         let api_address = api.local_addr().map_err(|source| listening("the API port", source))?;
         let port = |pair: &[TcpListener; 2]| pair[0].local_addr().map(|a| a.port());
         let account = "123456789012".to_owned();
+        let (faults, truth) = (Arc::new(Faults::default()), Arc::new(Truth::default()));
+        truth.set(config.truth);
         let world = Arc::new(World {
             account: account.clone(),
             clock: Clock,
@@ -183,10 +189,12 @@ impl Twin {
                 .zip(ADDRESSES)
                 .map(|(name, address)| Arc::new(region(name, address, &account, config.quota_scale)))
                 .collect(),
-            route53: Route53::new(),
-            dynamodb: DynamoDb::new(config.replication_delay),
+            route53: Route53::telling(&truth),
+            dynamodb: DynamoDb::new(config.replication_delay).watched(&faults, &truth),
             lambda: Lambda::new(),
             states: States::default(),
+            faults,
+            truth,
             api_url: format!("http://{api_address}"),
             dns,
             https_port: port(&https).map_err(|source| listening("HTTPS", source))?,
@@ -209,6 +217,15 @@ impl Twin {
     /// Where everything is.
     pub fn endpoints(&self) -> Endpoints {
         Endpoints::of(&self.world)
+    }
+
+    /// Sets a fault, which is on until the guard is dropped.
+    ///
+    /// # Errors
+    /// When the fault is malformed, or names what the twin has not.
+    pub fn inject(&self, fault: Fault) -> Result<FaultGuard, FaultError> {
+        let set = self.world.set_fault(fault, None)?;
+        Ok(FaultGuard::new(&self.world, set.id))
     }
 
     #[cfg(test)]
@@ -242,6 +259,7 @@ fn region(name: &str, address: Ipv4Addr, account: &str, quota_scale: f64) -> Reg
         rules: TopicRules::default(),
         broker: Broker::new(quota_scale),
         dark: Switch::default(),
+        half_dark: Switch::default(),
         replication_paused: Switch::default(),
     }
 }

@@ -45,6 +45,13 @@ impl Key {
     }
 }
 
+impl Key {
+    /// A hash of the key, the same in every Region.
+    pub(crate) fn digest(&self) -> String {
+        format!("{:016x}", fixed_hash(&(&self.hash, &self.range)))
+    }
+}
+
 /// A hash that is the same in every run.
 pub(crate) fn fixed_hash(value: &impl Hash) -> u64 {
     let mut hasher = DefaultHasher::new();
@@ -166,11 +173,13 @@ impl Table {
         old
     }
 
-    /// Takes over a write from another Region if it is later than what stands here.
-    pub(crate) fn take_over(&mut self, key: &Key, row: Row, now: Timestamp) {
-        if self.rows.get(key).is_none_or(|mine| mine.stamp < row.stamp) {
+    /// Takes over a write from another Region if it is later than what stands here; says whether it is.
+    pub(crate) fn take_over(&mut self, key: &Key, row: Row, now: Timestamp) -> bool {
+        let is_later = self.rows.get(key).is_none_or(|mine| mine.stamp < row.stamp);
+        if is_later {
             self.store(key, row, now, false);
         }
+        is_later
     }
 
     pub(crate) fn purge_tombstones(&mut self) {

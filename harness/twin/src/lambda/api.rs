@@ -194,6 +194,7 @@ fn function(
         root,
         api_url: world.api_url.clone(),
         environment: request.environment.variables,
+        faults: Arc::clone(&world.faults),
     };
     let settings = Settings {
         runtime: request.runtime,

@@ -14,7 +14,7 @@ use tokio::{
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::runtime_api::{Answer, Invocation, Phase, RuntimeApi, failure};
-use crate::clock::Clock;
+use crate::{clock::Clock, fault::Faults};
 
 /// How long the child may take to ask for its first invocation, as AWS has it.
 const INIT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -40,6 +40,7 @@ pub(crate) struct Spec {
     /// The AWS API endpoint.
     pub(crate) api_url: String,
     pub(crate) environment: BTreeMap<String, String>,
+    pub(crate) faults: Arc<Faults>,
 }
 
 /// A running instance.
@@ -97,6 +98,10 @@ impl Instance {
                 answer.unwrap_or_else(|_| Err(failure("Runtime.Unavailable", "Error: the runtime API ended")))
             }
             status = self.child.wait() => Err(exited(&id, status)),
+            () = spec.faults.function_killed(&spec.region, &spec.name) => {
+                self.kill();
+                Err(exited(&id, self.child.wait().await))
+            }
             () = sleep(spec.timeout) => {
                 self.kill();
                 let seconds = spec.timeout.as_secs_f64();

@@ -8,7 +8,7 @@ use rmqtt_codec::types::QoS;
 use serde_json::{Value, json};
 
 use super::{message::Message, topic::is_topic};
-use crate::{region::Region, shadow::ShadowError, world::World};
+use crate::{region::Region, shadow::ShadowError, truth::Fact, world::World};
 
 /// What can be asked of a shadow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,8 +64,22 @@ pub(crate) fn publish(world: &Arc<World>, region: &Region, topic: &str, payload:
 pub(super) fn publish_message(world: &Arc<World>, region: &Region, mut message: Message, from: Option<u64>) {
     message.retain &= !message.topic.starts_with('$');
     let (topic, payload) = (message.topic.clone(), message.payload.clone());
-    region.broker.route(message, from);
-    region.rules.run(world, &region.name, &topic, &payload);
+    let lost = world.faults.grey(&region.name, &topic);
+    if !lost.subscribers {
+        region.broker.route(message, from);
+    }
+    if !lost.rules {
+        region.rules.run(world, &region.name, &topic, &payload);
+    }
+}
+
+/// Tells the truth about a client's message that is about to be acknowledged.
+pub(super) fn tell(world: &World, region: &Region, topic: &str, is_qos_1: bool) {
+    world.truth.stamp(|| Fact::Publish {
+        region: region.name.clone(),
+        topic: topic.to_owned(),
+        qos: u8::from(is_qos_1),
+    });
 }
 
 /// Carries out a shadow request and publishes what AWS publishes about it. The answer is `accepted`'s payload.
@@ -90,7 +104,18 @@ pub(crate) fn shadow(
     };
     match operation {
         ShadowOperation::Update => {
-            let updated = region.shadows.lock().update(thing, shadow, payload, now_s)?;
+            let updated = {
+                let mut shadows = region.shadows.lock();
+                let updated = shadows.update(thing, shadow, payload, now_s)?;
+                // Under the lock: the order of stamps is that of versions.
+                world.truth.stamp(|| Fact::Shadow {
+                    region: region.name.clone(),
+                    thing: thing.to_owned(),
+                    shadow: shadow.to_owned(),
+                    version: updated.accepted["version"].as_u64().unwrap_or_default(),
+                });
+                updated
+            };
             send("update/accepted", &updated.accepted);
             if let Some(delta) = &updated.delta {
                 send("update/delta", delta);
@@ -127,6 +152,7 @@ pub(crate) fn publish_over_https(
     if let Some(request) = request {
         shadow_request(world, region, request, payload);
     }
+    tell(world, region, topic, qos != QoS::AtMostOnce);
     true
 }
 

@@ -46,7 +46,7 @@ pub(super) fn is_topic(topic: &str) -> bool {
 }
 
 /// Whether a filter fits AWS's limits and has its wildcards where MQTT allows them.
-pub(super) fn is_filter(filter: &str) -> bool {
+pub(crate) fn is_filter(filter: &str) -> bool {
     let levels: Vec<&str> = filter.split('/').collect();
     fits(filter)
         && levels.iter().enumerate().all(|(n, level)| match *level {

@@ -57,6 +57,7 @@ impl Deployed {
             root: folder.path().to_owned(),
             api_url: "http://127.0.0.1:1".to_owned(),
             environment,
+            faults: std::sync::Arc::default(),
         };
         let settings = Settings {
             runtime: "provided.al2023".to_owned(),
