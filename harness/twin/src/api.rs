@@ -12,10 +12,7 @@ use std::sync::Arc;
 use axum::{
     Router,
     body::{Body, to_bytes},
-    extract::{
-        ConnectInfo, Request, State,
-        connect_info::Connected,
-    },
+    extract::{ConnectInfo, Request, State, connect_info::Connected},
     http::{HeaderMap, HeaderValue, Response, StatusCode, header::HeaderName},
     routing::any,
     serve::{IncomingStream, Listener},
@@ -44,7 +41,8 @@ pub(crate) async fn serve(world: Arc<World>, listener: TcpListener) {
     let shutdown = world.shutdown.clone();
     let app = Router::new().nest("/_twin", control::routes()).fallback(any(aws)).with_state(world);
     let app = app.into_make_service_with_connect_info::<Doom>();
-    let served = axum::serve(ApiListener(listener), app).with_graceful_shutdown(async move { shutdown.cancelled().await });
+    let served = axum::serve(ApiListener(listener), app)
+        .with_graceful_shutdown(async move { shutdown.cancelled().await });
     if let Err(error) = served.await {
         tracing::error!(%error, "the AWS API endpoint stopped");
     }

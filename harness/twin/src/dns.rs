@@ -76,7 +76,8 @@ impl RequestHandler for Handler {
 
 async fn answer<R: ResponseHandler>(world: &World, request: &Request, handle: R) -> ResponseInfo {
     let name = || request.request_info().ok().map(|info| info.query.name().to_string());
-    let met = if world.faults.any(Kind::Dns) { name().and_then(|name| world.faults.dns(&name)) } else { None };
+    let met =
+        if world.faults.any(Kind::Dns) { name().and_then(|name| world.faults.dns(&name)) } else { None };
     let how = met.as_ref().and_then(|rule| match rule.fault {
         Fault::Dns { how, .. } => Some(how),
         _ => None,
@@ -94,13 +95,13 @@ async fn answer<R: ResponseHandler>(world: &World, request: &Request, handle: R)
             }
             response = Response::new(&world.names, route53, request);
         }
-        Some(DnsFailure::Stale) | None => {
-            if world.truth.is_on()
-                && let Some(name) = name().filter(|_| is_address(request))
-            {
-                world.truth.answered(&absolute(&name), &answer_text(&world.names, route53, &name));
-            }
-        }
+        Some(DnsFailure::Stale) | None => {}
+    }
+    if world.truth.is_on()
+        && how != Some(DnsFailure::Servfail)
+        && let Some(name) = name().filter(|_| is_address(request))
+    {
+        world.truth.answered(&absolute(&name), &answer_text(&world.names, route53, &name));
     }
     send(request, response, handle).await
 }

@@ -150,6 +150,12 @@ impl DynamoDb {
         Some((poison::poisoned(&self.faults, stream, records), trimmed))
     }
 
+    /// How many records a shard has after a sequence number, up to `limit`.
+    pub(crate) fn stream_waiting(&self, arn: &str, shard: usize, after: u64, limit: usize) -> Option<usize> {
+        let (records, _) = self.tables.lock().stream(arn)?.read(shard, after, limit)?;
+        Some(records.len())
+    }
+
     /// The sequence number of a shard's newest record, to wait on. Its sender ends with the stream.
     pub(crate) fn stream_newest(&self, arn: &str, shard: usize) -> Option<watch::Receiver<u64>> {
         self.tables.lock().stream(arn)?.newest(shard)

@@ -30,13 +30,13 @@ use parking_lot::{Mutex, RwLock};
 use tokio::{sync::oneshot, time::Instant};
 
 use end::End;
+pub(crate) use end::Severed;
 use index::{Index, Subscription};
 use limits::SUBSCRIPTIONS_MAX;
 pub(crate) use listener::{black_hole, serve, serve_stream};
 use message::{Delivery, Message};
 use packet::{Refusal, Subscribe};
 use retained::Retained;
-pub(crate) use end::Severed;
 pub(crate) use service::{ShadowOperation, publish, publish_over_https, shadow};
 use session::{Departure, Seat, Session, Sessions};
 pub(crate) use topic::{filter_matches, is_filter};

@@ -56,10 +56,7 @@ impl Socket {
     pub(crate) fn slow(stream: TcpStream, delay: Duration, bytes_per_s: Option<u64>) -> Self {
         let pace = || bytes_per_s.map(Pace::new);
         let lag = (!delay.is_zero()).then(|| Lag::new(delay));
-        Self {
-            stream,
-            trouble: Some(Box::new(Trouble { lag, input: pace(), output: pace(), doomed: None })),
-        }
+        Self { stream, trouble: Some(Box::new(Trouble { lag, input: pace(), output: pace(), doomed: None })) }
     }
 
     /// By what it can be reset while others read and write it.
@@ -96,11 +93,7 @@ impl Trouble {
 }
 
 impl AsyncRead for Socket {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let Self { stream, trouble } = self.get_mut();
         let Some(trouble) = trouble else { return Pin::new(stream).poll_read(cx, buf) };
         if let Some(lag) = &mut trouble.lag {

@@ -14,10 +14,7 @@ use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use self::{answers::Answers, ring::Ring};
-pub(crate) use self::{
-    fact::Fact,
-    ring::Read,
-};
+pub(crate) use self::{fact::Fact, ring::Read};
 use crate::{clock::Clock, names::Names, route53::Route53};
 
 /// Entries that are kept: some hundreds of megabytes when full.

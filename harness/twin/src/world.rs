@@ -5,8 +5,8 @@ use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    clock::Clock, dynamodb::DynamoDb, fault::Faults, lambda::Lambda, names::Names, pki::Pki, quota::Quotas, region::Region,
-    route53::Route53, states::States, truth::Truth,
+    clock::Clock, dynamodb::DynamoDb, fault::Faults, lambda::Lambda, names::Names, pki::Pki, quota::Quotas,
+    region::Region, route53::Route53, states::States, truth::Truth,
 };
 
 /// The whole twin. Shared by reference; each part guards its own state.

@@ -64,7 +64,8 @@ pub(super) async fn read(State(world): State<Arc<World>>, RawQuery(query): RawQu
         Ok(page) => page,
         Err(why) => return refuse(StatusCode::BAD_REQUEST, &why),
     };
-    let read = world.truth.read(page.after, page.kind.as_deref(), page.max.unwrap_or(PAGE).clamp(1, PAGE_MAX));
+    let read =
+        world.truth.read(page.after, page.kind.as_deref(), page.max.unwrap_or(PAGE).clamp(1, PAGE_MAX));
     let mut body = String::new();
     for entry in &read.entries {
         // Every entry can be written: it has string keys alone.

@@ -39,7 +39,8 @@ async fn replicate_forever(world: &World, from: &str, to: &str) {
                     continue;
                 }
                 let now = world.clock.now();
-                let arrived = world.dynamodb.tables.lock().deliver((from, to), delay, now, WRITES_AT_ONCE_MAX);
+                let arrived =
+                    world.dynamodb.tables.lock().deliver((from, to), delay, now, WRITES_AT_ONCE_MAX);
                 if let Some((_, rule)) = world.faults.replication_slow(from) {
                     rule.count(arrived as u64);
                 }

@@ -78,7 +78,8 @@ impl Rule {
 /// The error by which a service throttles.
 fn throttled(service: &str, operation: &str) -> AwsError {
     const RATE: &str = "Rate exceeded";
-    let is_table = operation.contains("Table") || operation.contains("TimeToLive") || operation.contains("Tag");
+    let is_table =
+        operation.contains("Table") || operation.contains("TimeToLive") || operation.contains("Tag");
     match service {
         "dynamodb" if !is_table => AwsError::new(
             400,

@@ -65,7 +65,10 @@ mod tests {
     fn operations_of_every_protocol_are_known() {
         assert_eq!(name("iot", Method::GET, "/things", ""), "ListThings");
         assert_eq!(name("iot", Method::POST, "/things/a%2Fb", ""), "CreateThing");
-        assert_eq!(name("iot", Method::PUT, "/thing-groups/addThingToThingGroup", ""), "AddThingToThingGroup");
+        assert_eq!(
+            name("iot", Method::PUT, "/thing-groups/addThingToThingGroup", ""),
+            "AddThingToThingGroup"
+        );
         assert_eq!(name("iotdata", Method::POST, "/topics/a/b", ""), "Publish");
         assert_eq!(name("iotdata", Method::GET, "/things/t/shadow", ""), "GetThingShadow");
         assert_eq!(name("lambda", Method::POST, "/2015-03-31/functions/f/invocations", ""), "Invoke");

@@ -104,11 +104,11 @@ impl World {
         };
         let set = self.faults.set(fault, self.clock.now(), terms);
         let (rule, is_new) = set.ok_or(FaultError::TooMany)?;
+        self.switch(&rule.fault, true);
         if is_new {
             self.truth.stamp(|| Fact::Fault { id: rule.id, on: true, fault: Box::new(rule.fault.clone()) });
             tracing::info!(id = rule.id, fault = ?rule.fault, "fault");
         }
-        self.switch(&rule.fault, true);
         if let Fault::BrokerRestart { region, .. } = &rule.fault {
             rule.count(self.sever(region, None, &rule.fault, rule.id, Severed::Restarted));
         }

@@ -133,8 +133,8 @@ impl Poller<'_> {
         let until = Instant::now() + window;
         loop {
             newest.mark_unchanged();
-            let (waiting, _) = self.world.dynamodb.stream_read(arn, shard, after, batch_size)?;
-            if window.is_zero() || waiting.len() >= batch_size {
+            let waiting = self.world.dynamodb.stream_waiting(arn, shard, after, batch_size)?;
+            if window.is_zero() || waiting >= batch_size {
                 return Some(());
             }
             match timeout_at(until, newest.changed()).await {

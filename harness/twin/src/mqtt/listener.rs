@@ -45,11 +45,7 @@ async fn handle(world: &Arc<World>, region: &Arc<Region>, mut socket: Socket, tl
 }
 
 /// Speaks MQTT on a connection whose handshake is done; without a client certificate it is closed.
-pub(crate) async fn serve_stream(
-    world: &Arc<World>,
-    region: &Arc<Region>,
-    stream: Box<TlsStream<Socket>>,
-) {
+pub(crate) async fn serve_stream(world: &Arc<World>, region: &Arc<Region>, stream: Box<TlsStream<Socket>>) {
     let session = stream.get_ref().1;
     let Some(chain) = session.peer_certificates().filter(|chain| !chain.is_empty()) else {
         return;

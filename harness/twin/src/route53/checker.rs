@@ -53,13 +53,7 @@ struct Sight<'a> {
 }
 
 /// One checker: probes each period, from `first` on, until the check is gone.
-async fn watch(
-    sight: Sight<'_>,
-    health_check_id: &str,
-    checker: usize,
-    first: Instant,
-    period: Duration,
-) {
+async fn watch(sight: Sight<'_>, health_check_id: &str, checker: usize, first: Instant, period: Duration) {
     let Sight { route53, names, clock, faults, truth } = sight;
     let mut turns = time::interval_at(first, period);
     turns.set_missed_tick_behavior(MissedTickBehavior::Skip);
@@ -96,6 +90,7 @@ mod tests {
     use tokio_rustls::TlsAcceptor;
 
     use super::*;
+    use crate::fault::Fault;
     use crate::route53::{
         api,
         config::{Config, Settings},
@@ -159,15 +154,20 @@ mod tests {
 
         let first = Instant::now();
         let (faults, truth) = (Faults::default(), Truth::default());
-        let sight =
-            Sight { route53: &route53, names: &names, clock: Clock, faults: &faults, truth: &truth };
+        let sight = Sight { route53: &route53, names: &names, clock: Clock, faults: &faults, truth: &truth };
         let watchers = (0..CHECKERS as usize).map(|c| watch(sight, &id, c, first, PERIOD));
         let script = async {
             time::sleep(PERIOD * 5).await;
             assert!(route53.health(&id).unwrap().healthy);
             up.store(false, Ordering::Relaxed);
             until(&route53, &id, false).await;
+            let stuck = faults.put(Fault::HealthChecksStuck { check: None });
             up.store(true, Ordering::Relaxed);
+            while stuck.hits() < u64::from(CHECKERS) * 4 {
+                time::sleep(PERIOD).await;
+            }
+            assert!(!route53.health(&id).unwrap().healthy, "its checkers stand still");
+            faults.take(stuck.id);
             until(&route53, &id, true).await;
             route53.checks.lock().delete(&id).unwrap();
         };

@@ -173,3 +173,23 @@ fn a_function_is_found_by_name_and_by_arn() {
         assert_eq!(bare_name(name), "echo", "{name}");
     }
 }
+
+#[tokio::test]
+async fn a_killed_invocation_fails_as_on_aws_and_the_next_one_runs() {
+    use crate::fault::{Fault, Share};
+    let deployed = Deployed::new(&[]);
+    let faults = deployed.function.spec.faults.clone();
+    let rule = faults.put(Fault::FunctionKill {
+        region: "us-east-1".to_owned(),
+        function: "ec*".to_owned(),
+        after_ms: 50,
+        share: Share::ALL,
+    });
+    let (killed, failed) = deployed.invoke("hang").await.unwrap();
+    assert!(failed);
+    assert_eq!(killed["errorType"], "Runtime.ExitError");
+    assert!(killed["errorMessage"].as_str().unwrap().contains("signal: 9"), "{killed}");
+    assert_eq!(rule.hits(), 1);
+    faults.take(rule.id);
+    assert!(!deployed.invoke("sleep").await.unwrap().1);
+}
