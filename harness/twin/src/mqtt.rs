@@ -20,7 +20,7 @@ mod retained;
 mod service;
 mod session;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod topic;
 mod wire;
 

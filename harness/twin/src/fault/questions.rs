@@ -89,7 +89,7 @@ impl Faults {
                 return;
             }
         }
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 
     /// What a question to the DNS server meets.

@@ -55,7 +55,7 @@ pub(crate) struct Rule {
     /// Cancelled when it is removed: for those who wait that long.
     pub(crate) gone: CancellationToken,
     /// Route 53 as it was when the rule was set, for stale answers.
-    pub(crate) before: Option<Box<Route53>>,
+    pub(crate) before: Option<Arc<Route53>>,
     /// Writes that had been made when it was set, for those that it holds.
     pub(super) writes_before: u64,
     dice: Mutex<StdRng>,
@@ -83,7 +83,7 @@ pub struct FaultState {
 #[derive(Debug, Default)]
 pub(super) struct Terms {
     pub(super) lasts: Option<Duration>,
-    pub(super) before: Option<Box<Route53>>,
+    pub(super) before: Option<Arc<Route53>>,
     pub(super) writes_before: u64,
 }
 
@@ -169,17 +169,16 @@ impl Faults {
             ends,
             // Those who wait for the old one go on waiting.
             gone: old.as_ref().map_or_else(CancellationToken::new, |old| old.gone.clone()),
-            before: terms.before,
+            before: old.as_ref().map_or(terms.before, |old| old.before.clone()),
             writes_before: old.as_ref().map_or(terms.writes_before, |old| old.writes_before),
             dice: Mutex::new(dice(id)),
             fault,
         });
-        match equal {
-            Some(at) => rules[at] = Arc::clone(&rule),
-            None => {
-                self.on[rule.fault.kind() as usize].fetch_add(1, Ordering::Relaxed);
-                rules.push(Arc::clone(&rule));
-            }
+        if let Some(at) = equal {
+            rules[at] = Arc::clone(&rule);
+        } else {
+            self.on[rule.fault.kind() as usize].fetch_add(1, Ordering::Relaxed);
+            rules.push(Arc::clone(&rule));
         }
         drop(rules);
         self.changed.send_modify(|n| *n = n.wrapping_add(1));

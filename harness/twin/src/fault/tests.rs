@@ -8,7 +8,6 @@ mod data;
 mod dns;
 mod lab;
 mod rules;
-#[path = "../mqtt/tests/site.rs"]
-#[allow(dead_code, reason = "the broker's tests use all of it")]
-mod site;
 mod truth;
+
+use crate::mqtt::tests::site;

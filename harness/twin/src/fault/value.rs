@@ -252,6 +252,7 @@ pub enum DnsFailure {
 }
 
 impl Moment {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
     fn is_before(&self) -> bool {
         *self == Self::Before
     }

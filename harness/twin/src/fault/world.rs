@@ -96,7 +96,7 @@ impl World {
         let terms = Terms {
             lasts,
             before: matches!(&fault, Fault::Dns { how: DnsFailure::Stale, .. })
-                .then(|| Box::new(self.route53.copy())),
+                .then(|| Arc::new(self.route53.copy())),
             writes_before: match &fault {
                 Fault::ReplicationPaused { region } => self.dynamodb.writes_from(region),
                 _ => 0,

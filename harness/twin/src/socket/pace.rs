@@ -60,12 +60,11 @@ impl Lag {
 
     /// Waits until there is something to read, and then for the delay.
     pub(super) fn poll_passed(&mut self, cx: &mut Context<'_>, stream: &TcpStream) -> Poll<io::Result<()>> {
-        let seen_at = match self.seen_at {
-            Some(at) => at,
-            None => {
-                ready!(stream.poll_read_ready(cx))?;
-                *self.seen_at.insert(Instant::now() + self.delay)
-            }
+        let seen_at = if let Some(at) = self.seen_at {
+            at
+        } else {
+            ready!(stream.poll_read_ready(cx))?;
+            *self.seen_at.insert(Instant::now() + self.delay)
         };
         if Instant::now() < seen_at {
             self.sleep.as_mut().reset(seen_at);

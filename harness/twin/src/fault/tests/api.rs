@@ -3,14 +3,17 @@
 use std::{io, time::Duration};
 
 use serde_json::{Value, json};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    time::{Instant, sleep, timeout},
+};
 
 use super::{
     lab::{EAST, WEST},
-    site::{SOON, Site},
+    site::{ALLOW_ALL, Device, SOON, Site},
 };
 
-fn puts(how: Value) -> Value {
+fn puts(how: &Value) -> Value {
     json!({"fault": "api", "region": EAST, "service": "dynamodb", "operation": "Put*", "how": how})
 }
 
@@ -18,7 +21,7 @@ fn puts(how: Value) -> Value {
 async fn a_throttled_operation_gets_its_services_own_error_and_others_go_on() {
     let site = Site::start().await;
     site.table(false).await;
-    let id = site.set(&puts(json!("throttle"))).await;
+    let id = site.set(&puts(&json!("throttle"))).await;
     let put = site.put("a").await.unwrap();
     assert_eq!(put.status, 400);
     let kind = put.json()["__type"].as_str().unwrap().to_owned();
@@ -50,9 +53,9 @@ async fn a_call_fails_before_or_after_it_is_carried_out() {
     let site = Site::start().await;
     site.table(false).await;
     let error = json!({"error": {"status": 500, "code": "InternalServerError", "message": "oh"}});
-    let mut after = puts(error.clone());
+    let mut after = puts(&error);
     after["when"] = json!("after");
-    for (fault, key, is_written) in [(puts(error), "before", false), (after, "after", true)] {
+    for (fault, key, is_written) in [(puts(&error), "before", false), (after, "after", true)] {
         let id = site.set(&fault).await;
         let put = site.put(key).await.unwrap();
         assert_eq!((put.status, &put.json()["message"]), (500, &json!("oh")));
@@ -60,9 +63,9 @@ async fn a_call_fails_before_or_after_it_is_carried_out() {
         site.clear(id).await;
         assert_eq!(site.has(EAST, key).await, is_written);
     }
-    let mut after = puts(json!("reset"));
+    let mut after = puts(&json!("reset"));
     after["when"] = json!("after");
-    for (fault, key, is_written) in [(puts(json!("reset")), "r", false), (after, "s", true)] {
+    for (fault, key, is_written) in [(puts(&json!("reset")), "r", false), (after, "s", true)] {
         let id = site.set(&fault).await;
         assert_eq!(site.put(key).await.unwrap_err().kind(), io::ErrorKind::ConnectionReset);
         site.clear(id).await;
@@ -75,12 +78,12 @@ async fn a_call_fails_before_or_after_it_is_carried_out() {
 async fn a_call_is_late_or_hangs_until_the_fault_is_gone() {
     let site = Site::start().await;
     site.table(false).await;
-    let id = site.set(&puts(json!({"delay-ms": 80}))).await;
+    let id = site.set(&puts(&json!({"delay-ms": 80}))).await;
     let start = Instant::now();
     assert_eq!(site.put("a").await.unwrap().status, 200);
     assert!(start.elapsed() >= Duration::from_millis(80));
     site.clear(id).await;
-    let id = site.set(&puts(json!("hang"))).await;
+    let id = site.set(&puts(&json!("hang"))).await;
     let (put, ()) = tokio::join!(timeout(SOON, site.put("b")), async {
         while site.hits(id).await == 0 {
             sleep(Duration::from_millis(5)).await;
@@ -130,5 +133,31 @@ async fn what_a_half_dark_region_is_asked_it_does_and_does_not_say() {
     assert_eq!(put.unwrap().unwrap().status, 503, "nobody was told");
     assert!(site.has(EAST, "a").await, "and it was done");
     site.until_has(WEST, "a").await;
+    site.twin.stop().await;
+}
+
+/// Publishes over the data endpoint's HTTPS port; the status.
+async fn publish(site: &Site, device: &Device) -> io::Result<u16> {
+    let mut stream = device.dial_port(site.endpoints.regions[0].https_port, None).await?;
+    let request =
+        "POST /topics/a/b?qos=1 HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 1\r\n\r\n1";
+    stream.write_all(request.as_bytes()).await?;
+    let mut reply = [0; 12];
+    stream.read_exact(&mut reply).await?;
+    Ok(String::from_utf8_lossy(&reply[9..]).parse().unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_data_endpoint_over_https_meets_the_same() {
+    let site = Site::start().await;
+    let device = site.device("d", ALLOW_ALL).await;
+    let data = |how: &str| json!({"fault": "api", "service": "iotdata", "operation": "Publish", "how": how});
+    let id = site.set(&data("throttle")).await;
+    assert_eq!(publish(&site, &device).await.unwrap(), 429);
+    site.clear(id).await;
+    let id = site.set(&data("reset")).await;
+    assert!(publish(&site, &device).await.is_err());
+    site.clear(id).await;
+    assert_eq!(publish(&site, &device).await.unwrap(), 200);
     site.twin.stop().await;
 }

@@ -1,6 +1,6 @@
 //! A twin for a test, and calls to it as they are on the wire.
 
-use std::{io, time::Duration};
+use std::{fmt::Write as _, io, time::Duration};
 
 use serde_json::{Value, json};
 use tokio::{
@@ -43,7 +43,7 @@ impl Site {
             body.len()
         );
         for (name, value) in headers {
-            head.push_str(&format!("{name}: {value}\r\n"));
+            write!(head, "{name}: {value}\r\n").unwrap();
         }
         let mut socket = TcpStream::connect(self.endpoints.api_url.strip_prefix("http://").unwrap()).await?;
         socket.write_all(format!("{head}\r\n{body}").as_bytes()).await?;
