@@ -26,8 +26,9 @@ use crate::{
     call::{Call, Reply},
     control, dynamodb,
     error::AwsError,
+    events,
     fault::Kind,
-    lambda, route53,
+    lambda, route53, s3, scheduler,
     socket::{Doom, Socket},
     states,
     world::World,
@@ -79,7 +80,7 @@ async fn aws(
     request: Request,
 ) -> Response<Body> {
     let (parts, body) = request.into_parts();
-    let Some((region, service)) = scope(&parts.headers) else {
+    let Some((region, service)) = scope(&parts.headers).or_else(|| s3::scope(&world, &parts.uri)) else {
         return response(Reply::json(
             403,
             &serde_json::json!({"message": "Missing Authentication Token", "__type": "MissingAuthenticationToken"}),
@@ -154,11 +155,15 @@ pub(crate) fn refusal(service: &str, error: &AwsError) -> Reply {
         "route53" | "sts" => route53::error_reply(error),
         "servicequotas" => servicequotas::error_reply(error),
         "states" => states::error_reply(error),
+        "events" => events::error_reply(error),
+        "scheduler" => scheduler::error_reply(error),
+        "s3" => s3::error_reply(error),
         _ => error_json(error),
     }
 }
 
-async fn dispatch(world: &Arc<World>, call: &Call) -> Reply {
+/// Answers a call, whoever makes it: a client over HTTP or the twin itself.
+pub(crate) async fn dispatch(world: &Arc<World>, call: &Call) -> Reply {
     if world.region(&call.region).is_none() && !is_global(&call.service) {
         let names: Vec<&str> = world.regions.iter().map(|r| r.name.as_str()).collect();
         let error = AwsError::new(
@@ -172,12 +177,15 @@ async fn dispatch(world: &Arc<World>, call: &Call) -> Reply {
         "iot" | "execute-api" => iot::handle(world, call).await.unwrap_or_else(|e| error_json(&e)),
         "iotdata" => iotdata::handle(world, call).unwrap_or_else(|e| error_json(&e)),
         "dynamodb" => dynamodb::handle(world, call).await.unwrap_or_else(|e| dynamodb::error_reply(&e)),
+        "events" => events::handle(world, call).unwrap_or_else(|e| events::error_reply(&e)),
         "lambda" => lambda::handle(world, call).await.unwrap_or_else(|e| lambda::error_reply(&e)),
         "route53" => {
             let reply = route53::handle(world, call).await.unwrap_or_else(|e| route53::error_reply(&e));
             world.truth.review(&world.names, &world.route53);
             reply
         }
+        "scheduler" => scheduler::handle(world, call).unwrap_or_else(|e| scheduler::error_reply(&e)),
+        "s3" => s3::handle(world, call).await.unwrap_or_else(|e| s3::error_reply(&e)),
         "servicequotas" => servicequotas::handle(world, call),
         "states" => states::handle(world, call).unwrap_or_else(|e| states::error_reply(&e)),
         "sts" => sts::handle(world, call),
@@ -201,9 +209,9 @@ pub(crate) fn response(reply: Reply) -> Response<Body> {
     let mut response = Response::new(Body::from(reply.body));
     *response.status_mut() = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let id = uuid::Uuid::new_v4().to_string();
-    for (name, value) in
-        reply.headers.iter().map(|(n, v)| (*n, v.as_str())).chain([("x-amzn-RequestId", id.as_str())])
-    {
+    let metadata = reply.metadata.iter().map(|(n, v)| (n.as_str(), v.as_str()));
+    let headers = reply.headers.iter().map(|(n, v)| (*n, v.as_str())).chain(metadata);
+    for (name, value) in headers.chain([("x-amzn-RequestId", id.as_str())]) {
         if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(value))
         {
             response.headers_mut().append(name, value);

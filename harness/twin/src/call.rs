@@ -1,6 +1,6 @@
 //! One AWS API call as it came over HTTP, and the reply to it. Codecs of the services work on these.
 
-use axum::http::{HeaderMap, Method};
+use axum::http::{HeaderMap, HeaderValue, Method};
 use bytes::Bytes;
 use percent_encoding::percent_decode_str;
 
@@ -22,6 +22,26 @@ pub(crate) struct Call {
 }
 
 impl Call {
+    /// A call of a JSON-RPC service that the twin makes itself; `target` is what `X-Amz-Target` says.
+    pub(crate) fn json_rpc(
+        region: &str,
+        service: &str,
+        target: &'static str,
+        request: &serde_json::Value,
+    ) -> Self {
+        let mut headers = HeaderMap::new();
+        headers.insert("x-amz-target", HeaderValue::from_static(target));
+        Self {
+            method: Method::POST,
+            raw_path: "/".to_owned(),
+            query: Vec::new(),
+            headers,
+            body: Bytes::from(request.to_string()),
+            region: region.to_owned(),
+            service: service.to_owned(),
+        }
+    }
+
     /// The path's segments, decoded one by one.
     pub(crate) fn segments(&self) -> Vec<String> {
         self.raw_path
@@ -59,6 +79,8 @@ impl Call {
 pub(crate) struct Reply {
     pub(crate) status: u16,
     pub(crate) headers: Vec<(&'static str, String)>,
+    /// Headers whose names the caller chose.
+    pub(crate) metadata: Vec<(String, String)>,
     pub(crate) body: Bytes,
 }
 
@@ -67,15 +89,17 @@ impl Reply {
         Self {
             status,
             headers: vec![("content-type", "application/json".to_owned())],
+            metadata: Vec::new(),
             body: Bytes::from(body.to_string()),
         }
     }
 
     pub(crate) fn xml(status: u16, body: String) -> Self {
-        Self { status, headers: vec![("content-type", "text/xml".to_owned())], body: Bytes::from(body) }
+        Self::raw(status, "text/xml", body)
     }
 
     pub(crate) fn raw(status: u16, content_type: &str, body: impl Into<Bytes>) -> Self {
-        Self { status, headers: vec![("content-type", content_type.to_owned())], body: body.into() }
+        let headers = vec![("content-type", content_type.to_owned())];
+        Self { status, headers, metadata: Vec::new(), body: body.into() }
     }
 }

@@ -11,18 +11,22 @@ use axum::{
     extract::State,
     http::StatusCode,
     response::{IntoResponse, Response},
-    routing::{get, put},
+    routing::get,
 };
 use serde_json::json;
 
-use crate::{quota::QuotaSetting, twin::Endpoints, world::World};
+use crate::{
+    quota::{QuotaSetting, Refused},
+    twin::Endpoints,
+    world::World,
+};
 
 pub(crate) fn routes() -> Router<Arc<World>> {
     Router::new()
         .route("/endpoints", get(endpoints))
         .route("/faults", get(fault::list).put(fault::set).delete(fault::clear))
         .route("/faults/{id}", get(fault::show).delete(fault::remove))
-        .route("/quotas", put(set_quota))
+        .route("/quotas", get(refused).put(set_quota))
         .route("/state", get(state))
         .route("/truth", get(truth::read).put(truth::switch))
 }
@@ -37,8 +41,15 @@ async fn state(State(world): State<Arc<World>>) -> Json<serde_json::Value> {
     Json(json!({"connected": connected}))
 }
 
+async fn refused(State(world): State<Arc<World>>) -> Json<Vec<Refused>> {
+    Json(world.quotas.refused())
+}
+
 async fn set_quota(State(world): State<Arc<World>>, Json(setting): Json<QuotaSetting>) -> Response {
-    if world.region(&setting.region).is_some() && world.quotas.set(&setting) {
+    if let Err(message) = setting.check() {
+        return refuse(StatusCode::BAD_REQUEST, &message);
+    }
+    if world.quotas.set(&setting) {
         StatusCode::NO_CONTENT.into_response()
     } else {
         refuse(StatusCode::NOT_FOUND, "the twin has no such Region or quota")

@@ -8,7 +8,7 @@
 //! - state, pure and synchronous: [`registry`], [`shadow`], [`authorize`], [`sql`], [`dynamodb`] tables, [`route53`] zones;
 //! - protocol: [`api`] (JSON, REST and XML codecs of the services), [`mqtt`], [`https`], [`dns`];
 //! - machinery: [`lambda`] (functions as child processes), [`states`] (state machines), [`rules`] (topic rules),
-//!   [`quota`], [`fault`], [`truth`];
+//!   [`events`] and [`scheduler`] (EventBridge), [`quota`], [`fault`], [`truth`];
 //! - [`world`] holds it together; nothing below it knows the others' protocols.
 //!
 //! It listens on loopback only, needs no other process and leaves nothing behind: functions' files live in a temporary
@@ -17,23 +17,28 @@
 mod accept;
 mod api;
 mod authorize;
+mod bucket;
 mod call;
 mod clock;
 mod control;
 mod dns;
 mod dynamodb;
 mod error;
+mod events;
 mod fault;
 mod https;
 mod lambda;
 mod mqtt;
 mod names;
 mod pki;
+mod provisioning;
 mod quota;
 mod region;
 mod registry;
 mod route53;
 mod rules;
+mod s3;
+mod scheduler;
 mod shadow;
 mod socket;
 mod sql;
@@ -46,4 +51,5 @@ pub use fault::{
     ApiFailure, Cut, DnsFailure, Fault, FaultError, FaultGuard, FaultState, Moment, Poison, Port, Share,
 };
 pub use pki::PkiError;
+pub use quota::QuotaSetting;
 pub use twin::{Endpoints, RegionEndpoint, Twin, TwinConfig, TwinError};

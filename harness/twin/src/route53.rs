@@ -1,11 +1,11 @@
-//! Route 53: hosted zones with failover records, and health checks that really call.
+//! Route 53: hosted zones with failover records, traffic policies, and health checks that really call.
 //!
 //! Global, as on AWS: it belongs to no Region and goes on when one is dark. What it guarantees:
 //! - an answer is a function of the zones and of the health of the checks, never of the time of asking;
 //! - a change batch is applied whole or not at all, and is in force when the call returns;
 //! - a health check changes its state only by what its checkers saw, or by a change of its settings.
 //!
-//! State ([`zone`], [`change`], [`health_check`]) is pure; [`api`] is the codec, [`checker`] the tasks.
+//! State ([`zone`], [`change`], [`traffic`], [`health_check`]) is pure; [`api`] is the codec, [`checker`] the tasks.
 
 mod api;
 mod change;
@@ -17,6 +17,10 @@ mod health_check;
 mod name;
 mod probe;
 mod record;
+mod traffic;
+mod traffic_api;
+mod traffic_document;
+mod traffic_xml;
 mod xml;
 mod zone;
 mod zone_api;
@@ -27,6 +31,8 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use parking_lot::Mutex;
 
+#[cfg(test)]
+pub(crate) use api::element;
 pub(crate) use api::{error_reply, handle};
 pub(crate) use name::absolute;
 pub(crate) use record::{RecordSet, RecordType, texts};
@@ -37,15 +43,17 @@ use crate::{
         config::Config,
         health_check::{Flip, Health, HealthChecks},
         probe::Outcome,
+        traffic::Traffic,
         zone::Zones,
     },
     truth::Truth,
 };
 
-/// The account's hosted zones and health checks.
+/// The account's hosted zones, traffic policies and health checks.
 #[derive(Debug)]
 pub(crate) struct Route53 {
-    // Whoever holds both locks took `zones` first.
+    // Whoever holds several locks took them in this order.
+    traffic: Mutex<Traffic>,
     zones: Mutex<Zones>,
     checks: Mutex<HealthChecks>,
     truth: Arc<Truth>,
@@ -59,14 +67,24 @@ impl Route53 {
 
     /// Nothing yet, but what comes is told.
     pub(crate) fn telling(truth: &Arc<Truth>) -> Self {
-        Self { zones: Mutex::default(), checks: Mutex::default(), truth: Arc::clone(truth) }
+        Self {
+            traffic: Mutex::default(),
+            zones: Mutex::default(),
+            checks: Mutex::default(),
+            truth: Arc::clone(truth),
+        }
     }
 
-    /// All of it as it is now.
+    /// What its answers are made of, as it is now.
     pub(crate) fn copy(&self) -> Self {
         let zones = self.zones.lock();
         let checks = self.checks.lock().clone();
-        Self { zones: Mutex::new(zones.clone()), checks: Mutex::new(checks), truth: Arc::default() }
+        Self {
+            traffic: Mutex::default(),
+            zones: Mutex::new(zones.clone()),
+            checks: Mutex::new(checks),
+            truth: Arc::default(),
+        }
     }
 
     /// The authoritative answer for a name now. `None` asks for a type that no zone here can hold.

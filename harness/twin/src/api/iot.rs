@@ -6,7 +6,9 @@ mod ca;
 mod certificate;
 mod group;
 mod index;
+mod parameter;
 mod policy;
+mod registration;
 mod rule;
 mod setting;
 mod tag;
@@ -15,15 +17,13 @@ mod thing_type;
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use bytes::Bytes;
-use rmqtt_codec::types::QoS;
 use serde_json::{Value, json};
 
 use super::iot_operation::{self, Noun};
 use crate::{
     call::{Call, Reply},
     error::AwsError,
-    mqtt::publish,
+    events,
     region::Region,
     registry::{AttributeChange, Paging, RegistryEvent, invalid},
     world::World,
@@ -37,9 +37,18 @@ pub(super) async fn handle(world: &Arc<World>, call: &Call) -> Outcome {
     let (noun, operation) = iot_operation::of(&call.method, &path)
         .ok_or_else(|| AwsError::unknown_operation(&format!("{} {}", call.method, call.raw_path)))?;
     let region = world.region(&call.region).ok_or_else(|| AwsError::unknown_operation(operation))?;
-    world.quotas.take(&call.region, operation)?;
     let name = path.get(1).copied().unwrap_or_default();
     let api = Api { world, region, call, name, last: path.last().copied().unwrap_or_default() };
+    let outcome = answer(&api, noun, operation).await;
+    let members = || parameter::parameters(call, operation, &path);
+    events::api_call(world, region, call, operation, members, &outcome);
+    outcome
+}
+
+async fn answer(api: &Api<'_>, noun: Noun, operation: &'static str) -> Outcome {
+    if !api.world.quotas.take(&api.call.region, "iot", operation) {
+        return Err(AwsError::throttled());
+    }
     match noun {
         Noun::Thing => api.thing(operation),
         Noun::ThingType => api.thing_type(operation),
@@ -55,6 +64,7 @@ pub(super) async fn handle(world: &Arc<World>, call: &Call) -> Outcome {
         Noun::Index => api.index(operation),
         Noun::Tag => api.tag(operation),
         Noun::Setting => api.setting(operation),
+        Noun::Registration => api.registration(operation),
     }
 }
 
@@ -101,10 +111,7 @@ impl Api<'_> {
 
     /// Publishes what happened in the registry. Its lock must be free: a topic rule may call back.
     fn publish(&self, events: impl IntoIterator<Item = RegistryEvent>) {
-        for event in events {
-            let payload = Bytes::from(event.payload.to_string());
-            publish(self.world, self.region, &event.topic, &payload, QoS::AtLeastOnce);
-        }
+        self.region.announce(self.world, events);
     }
 }
 

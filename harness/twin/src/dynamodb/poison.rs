@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use super::{
     item::{Item, Value},
+    key::fixed_hash,
     stream::{Record, Stream, StreamName},
-    table::fixed_hash,
 };
 use crate::fault::{Faults, Kind, Poison};
 

@@ -90,6 +90,7 @@ fn throttled(service: &str, operation: &str) -> AwsError {
         "lambda" => AwsError::new(429, "TooManyRequestsException", "Rate Exceeded.")
             .with("Reason", "CallerRateLimitExceeded"),
         "iotdata" => AwsError::new(429, "ThrottlingException", RATE),
+        "s3" => AwsError::new(503, "SlowDown", "Please reduce your request rate."),
         "route53" | "sts" => AwsError::new(400, "Throttling", RATE),
         "servicequotas" => AwsError::new(400, "TooManyRequestsException", RATE),
         _ => AwsError::new(400, "ThrottlingException", RATE),
