@@ -19,7 +19,7 @@ const FAULTS: &str = "/_twin/faults";
 /// Arguments of `gameday twin fault`.
 #[derive(Debug, Args)]
 pub(super) struct FaultCommand {
-    /// The twin, as it printed its address; otherwise AWS_ENDPOINT_URL says it.
+    /// The twin, as it printed its address; otherwise `AWS_ENDPOINT_URL` says it.
     #[arg(long, global = true, value_name = "URL")]
     url: Option<String>,
     #[command(subcommand)]
