@@ -111,7 +111,7 @@ fn substitute(pattern: &str, variables: &Variables) -> Option<String> {
 }
 
 /// Glob match: `*` is any run of characters, `?` any one.
-fn matches(pattern: &str, text: &str) -> bool {
+pub(crate) fn matches(pattern: &str, text: &str) -> bool {
     let (pattern, text) = (pattern.as_bytes(), text.as_bytes());
     let (mut p, mut t) = (0, 0);
     let mut star: Option<(usize, usize)> = None;

@@ -24,6 +24,7 @@ mod item_api;
 mod key;
 mod legacy;
 mod number;
+mod poison;
 mod query;
 mod query_api;
 mod request;
@@ -64,6 +65,8 @@ use self::{item::item_from_plain, tables::Tables};
 use crate::{
     call::{Call, Reply},
     error::AwsError,
+    fault::Faults,
+    truth::Truth,
     world::World,
 };
 
@@ -82,6 +85,7 @@ pub(crate) struct DynamoDb {
     replication_delay_ms: AtomicU64,
     /// Counts writes and changes of the delay, so that replication wakes.
     changed: watch::Sender<u64>,
+    faults: Arc<Faults>,
 }
 
 impl DynamoDb {
@@ -90,9 +94,25 @@ impl DynamoDb {
             tables: Mutex::new(Tables::default()),
             replication_delay_ms: AtomicU64::new(0),
             changed: watch::Sender::new(0),
+            faults: Arc::default(),
         };
         db.set_replication_delay(replication_delay);
         db
+    }
+
+    /// The same, under these faults, and telling the truth.
+    pub(crate) fn watched(self, faults: &Arc<Faults>, truth: &Arc<Truth>) -> Self {
+        self.tables.lock().tell(Arc::clone(truth));
+        Self { faults: Arc::clone(faults), ..self }
+    }
+
+    /// Writes to global tables that a Region has made so far.
+    pub(crate) fn writes_from(&self, region: &str) -> u64 {
+        self.tables.lock().writes_from(region)
+    }
+
+    pub(crate) fn has_table(&self, region: &str, name: &str) -> bool {
+        self.tables.lock().get(region, name).is_some()
     }
 
     /// How long a write takes to the other Region; for what is under way too.
@@ -179,7 +199,10 @@ impl DynamoDb {
         after: u64,
         limit: usize,
     ) -> Option<(Vec<Arc<Record>>, u64)> {
-        self.tables.lock().stream(arn)?.read(shard, after, limit)
+        let tables = self.tables.lock();
+        let stream = tables.stream(arn)?;
+        let (records, trimmed) = stream.read(shard, after, limit)?;
+        Some((poison::poisoned(&self.faults, stream, records), trimmed))
     }
 
     /// The sequence number of a shard's newest record, to wait on. Its sender ends with the stream.
@@ -187,7 +210,7 @@ impl DynamoDb {
         self.tables.lock().stream(arn)?.newest(shard)
     }
 
-    fn wake(&self) {
+    pub(crate) fn wake(&self) {
         self.changed.send_modify(|n| *n = n.wrapping_add(1));
     }
 }

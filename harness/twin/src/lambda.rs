@@ -3,7 +3,7 @@
 //! The layers: what is deployed ([`function`], [`package`], [`code`], [`runtime`]); what runs it ([`pool`], [`instance`],
 //! [`runtime_api`], [`log`], within [`account`]); what feeds it ([`event`]; [`mapping`]s, [`stream_mapping`] and [`queue_mapping`], by the rules
 //! of [`batch`] and [`filter`], [`url`]); where records of it go ([`destination`]); the codec ([`api`] and the modules
-//! that end in `_api`). [`interruption`] is its fault. Every child process ends with the world.
+//! that end in `_api`). Every child process ends with the world.
 
 mod access_api;
 mod account;
@@ -17,7 +17,6 @@ mod filter;
 mod function;
 mod function_api;
 mod instance;
-mod interruption;
 mod log;
 mod mapping;
 mod mapping_api;
@@ -47,7 +46,6 @@ pub(crate) use self::code::tests::zip_of;
 use self::{
     account::Account,
     function::{Function, Invoked, Wish},
-    interruption::Interruptions,
     mapping::Mapping,
 };
 pub(crate) use self::{
@@ -80,7 +78,6 @@ pub(crate) struct Lambda {
     mappings: Mutex<BTreeMap<String, Arc<Mapping>>>,
     /// By Region.
     accounts: BTreeMap<String, Arc<Account>>,
-    pub(crate) interruptions: Interruptions,
     events: AtomicUsize,
 }
 
@@ -93,7 +90,6 @@ impl Lambda {
             functions: Mutex::default(),
             mappings: Mutex::default(),
             accounts: regions.iter().map(account).collect(),
-            interruptions: Interruptions::default(),
             events: AtomicUsize::default(),
         }
     }
@@ -114,12 +110,6 @@ impl Lambda {
         })
     }
 
-    /// Kills one instance of a function in the middle of its invocation. Says whether one was running.
-    #[allow(dead_code, reason = "what the fault of a crashing function calls")]
-    pub(crate) fn kill_one(&self, region: &str, name: &str) -> Result<bool, AwsError> {
-        Ok(self.function(region, name)?.pool.kill_one())
-    }
-
     /// Invokes a function and waits for its answer.
     ///
     /// The invocation goes on if the caller does not wait: on AWS nothing that a caller does ends it.
@@ -134,7 +124,7 @@ impl Lambda {
         self.run(world, &function, payload, Wish::default()).await.map(|invoked| invoked.output)
     }
 
-    /// Invokes a function as wished. Every invocation passes here, and the fault that cuts some off.
+    /// Invokes a function as wished. Every invocation passes here.
     async fn run(
         &self,
         world: &Arc<World>,
@@ -145,9 +135,7 @@ impl Lambda {
         if payload.len() > PAYLOAD_BYTES_MAX {
             return Err(too_large(PAYLOAD_BYTES_MAX));
         }
-        let interruption = self.interruptions.interrupt(&function.region, &function.name);
         let (clock, shutdown, function) = (world.clock, world.shutdown.clone(), Arc::clone(function));
-        let wish = Wish { interruption, ..wish };
         let task = world.tasks.spawn(async move { function.invoke(clock, &shutdown, payload, wish).await });
         task.await.unwrap_or_else(|e| Err(AwsError::new(500, "ServiceException", e.to_string())))
     }

@@ -8,7 +8,7 @@
 //! - state, pure and synchronous: [`registry`], [`shadow`], [`authorize`], [`sql`], [`dynamodb`] tables, [`route53`] zones;
 //! - protocol: [`api`] (JSON, REST and XML codecs of the services), [`mqtt`], [`https`], [`dns`];
 //! - machinery: [`lambda`] (functions as child processes), [`states`] (state machines), [`rules`] (topic rules),
-//!   [`events`] and [`scheduler`] (EventBridge), [`cloudformation`] (stacks), [`quota`], [`fault`];
+//!   [`events`] and [`scheduler`] (EventBridge), [`cloudformation`] (stacks), [`quota`], [`fault`], [`truth`];
 //! - [`world`] holds it together; nothing below it knows the others' protocols.
 //!
 //! It listens on loopback only, needs no other process and leaves nothing behind: functions' files live in a temporary
@@ -42,13 +42,17 @@ mod rules;
 mod s3;
 mod scheduler;
 mod shadow;
+mod socket;
 mod sql;
 mod sqs;
 mod states;
+mod truth;
 mod twin;
 mod world;
 
-pub use fault::Fault;
+pub use fault::{
+    ApiFailure, Cut, DnsFailure, Fault, FaultError, FaultGuard, FaultState, Moment, Poison, Port, Share,
+};
 pub use pki::PkiError;
 pub use quota::QuotaSetting;
 pub use twin::{Endpoints, RegionEndpoint, Twin, TwinConfig, TwinError};

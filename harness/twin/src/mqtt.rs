@@ -20,7 +20,7 @@ mod retained;
 mod service;
 mod session;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod topic;
 mod wire;
 
@@ -29,6 +29,8 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use parking_lot::{Mutex, RwLock};
 use tokio::{sync::oneshot, time::Instant};
 
+use end::End;
+pub(crate) use end::Severed;
 use index::{Index, Subscription};
 pub(crate) use listener::{black_hole, serve, serve_stream};
 pub(crate) use message::Properties;
@@ -120,6 +122,16 @@ impl Broker {
                 index.remove(filter, session.mailbox.id);
             }
         }
+    }
+
+    /// Ends connections from below, those whose client ids are chosen; says how many. Their sessions stay.
+    pub(crate) fn sever(&self, how: Severed, chosen: impl FnMut(&str) -> bool) -> usize {
+        self.sessions.lock().sever(how, chosen)
+    }
+
+    /// Why a connection has to go whose seat was cancelled.
+    fn cancelled(&self, client_id: &str, seat: &Seat) -> End {
+        self.sessions.lock().severed(client_id, seat).map_or(End::TakenOver, End::Severed)
     }
 
     /// Lets the receiver of `will` know what becomes of a will that is held back.

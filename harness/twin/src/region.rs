@@ -37,6 +37,8 @@ pub(crate) struct Region {
     pub(crate) limits: DataPlane,
     /// On: the Region is cut off.
     pub(crate) dark: Switch,
+    /// On: nothing comes out of the Region.
+    pub(crate) half_dark: Switch,
     /// On: global tables do not take this Region's writes elsewhere.
     pub(crate) replication_paused: Switch,
 }

@@ -157,7 +157,9 @@ fn fire(
         trace: OnceCell::new(),
     };
     for rule in rules {
-        if let Some(output) = rule.query.run(&message) {
+        if let Some(output) = rule.query.run(&message)
+            && !world.faults.rules_silent(&region.name, &rule.name)
+        {
             Run { world, region, rule, message: &message, publisher }.perform(&output);
         }
     }

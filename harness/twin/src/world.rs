@@ -6,8 +6,8 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     apigateway::ApiGateway, clock::Clock, cloudformation::CloudFormation, dynamodb::DynamoDb, events::Events,
-    lambda::Lambda, names::Names, pki::Pki, quota::Quotas, region::Region, route53::Route53, s3::S3,
-    scheduler::Scheduler, sqs::Sqs, states::States,
+    fault::Faults, lambda::Lambda, names::Names, pki::Pki, quota::Quotas, region::Region, route53::Route53,
+    s3::S3, scheduler::Scheduler, sqs::Sqs, states::States, truth::Truth,
 };
 
 /// The whole twin. Shared by reference; each part guards its own state.
@@ -25,6 +25,10 @@ pub(crate) struct World {
     pub(crate) lambda: Lambda,
     pub(crate) states: States,
     pub(crate) cloudformation: CloudFormation,
+    /// What is broken.
+    pub(crate) faults: Arc<Faults>,
+    /// What happened and when.
+    pub(crate) truth: Arc<Truth>,
     pub(crate) events: Events,
     pub(crate) scheduler: Scheduler,
     pub(crate) s3: S3,

@@ -44,6 +44,11 @@ impl Key {
     pub(crate) fn partition_in_shard(&self, parts: usize) -> u64 {
         fixed_hash(&self.hash) / u64::try_from(parts).unwrap_or(1).max(1)
     }
+
+    /// A hash of the key, the same in every Region.
+    pub(crate) fn digest(&self) -> String {
+        format!("{:016x}", fixed_hash(&(&self.hash, &self.range)))
+    }
 }
 
 /// A hash that is the same in every run.

@@ -214,6 +214,12 @@ impl StreamName {
         Self { arn: stream.arn.clone(), region: stream.region.clone(), view: stream.view }
     }
 
+    /// The table's name.
+    pub(crate) fn table(&self) -> &str {
+        let rest = self.arn.split_once(":table/").map_or(self.arn.as_str(), |(_, rest)| rest);
+        rest.split('/').next().unwrap_or(rest)
+    }
+
     fn hash(&self) -> u64 {
         super::key::fixed_hash(&self.arn)
     }

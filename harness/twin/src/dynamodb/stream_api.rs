@@ -11,6 +11,7 @@ use super::{
     api::{Context, input, seconds},
     definition::schema_json,
     item::invalid,
+    poison::poisoned,
     stream::{
         RECORDS_PER_SHARD_MAX, SHARDS, Stream, StreamName, parse_sequence, parse_shard_id, sequence_text,
         shard_id,
@@ -175,7 +176,7 @@ pub(crate) fn get_records(context: &Context<'_>, request: Json) -> Result<Json, 
         let (records, trimmed) = stream
             .read(iterator.shard, iterator.after, limit)
             .ok_or_else(|| invalid("Invalid ShardIterator"))?;
-        (StreamName::of(stream), records, trimmed)
+        (StreamName::of(stream), poisoned(&context.db.faults, stream, records), trimmed)
     };
     check_trimmed(iterator.after, trimmed)?;
     let mut bytes = 0;

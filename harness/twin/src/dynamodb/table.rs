@@ -173,10 +173,10 @@ impl Table {
         }
     }
 
-    /// Takes over a write from another Region if it is later than what stands here.
-    pub(crate) fn take_over(&mut self, key: &Key, row: Row, now: Timestamp) {
+    /// Takes over a write from another Region if it is later than what stands here; says whether it is.
+    pub(crate) fn take_over(&mut self, key: &Key, row: Row, now: Timestamp) -> bool {
         if self.rows.get(key).is_some_and(|mine| mine.stamp >= row.stamp) {
-            return;
+            return false;
         }
         if self.legacy {
             let before = match (self.get(key), &row.item) {
@@ -189,6 +189,7 @@ impl Table {
             }
         }
         self.store(key, row, now, false);
+        true
     }
 
     pub(crate) fn purge_tombstones(&mut self) {

@@ -21,7 +21,10 @@ use super::{
     table::{Row, Table},
     transaction::Tokens,
 };
-use crate::error::AwsError;
+use crate::{
+    error::AwsError,
+    truth::{Fact, Truth},
+};
 
 /// Writes under way above which older ones of the same item are dropped. AWS coalesces too; this bounds memory while
 /// replication is paused.
@@ -41,10 +44,13 @@ struct Outgoing {
 struct Link {
     queue: VecDeque<Outgoing>,
     coalesce_above: usize,
+    /// Writes so far.
+    writes: u64,
 }
 
 impl Link {
     fn push(&mut self, write: Outgoing) {
+        self.writes += 1;
         self.queue.push_back(write);
         if self.queue.len() > self.coalesce_above.max(COALESCE_ABOVE) {
             self.coalesce();
@@ -79,6 +85,7 @@ pub(crate) struct Tables {
     tables: BTreeMap<(String, String), Table>,
     /// By source and destination.
     links: BTreeMap<(String, String), Link>,
+    truth: Arc<Truth>,
     /// Global tables of version 2017.11.29, by name.
     pub(crate) groups: BTreeMap<String, Group>,
     /// Of transactions that were made lately.
@@ -86,6 +93,16 @@ pub(crate) struct Tables {
 }
 
 impl Tables {
+    /// Tells the truth from now on.
+    pub(crate) fn tell(&mut self, truth: Arc<Truth>) {
+        self.truth = truth;
+    }
+
+    /// Writes to global tables that a Region has made so far.
+    pub(crate) fn writes_from(&self, region: &str) -> u64 {
+        self.links.iter().filter(|((from, _), _)| from == region).map(|(_, link)| link.writes).sum()
+    }
+
     pub(crate) fn get(&self, region: &str, name: &str) -> Option<&Table> {
         self.tables.get(&(region.to_owned(), name.to_owned()))
     }
@@ -296,6 +313,11 @@ impl Tables {
             let write = Outgoing { table: name.to_owned(), key: key.clone(), row: row.clone(), written: now };
             self.links.entry((region.to_owned(), other.clone())).or_default().push(write);
         }
+        self.truth.stamp(|| Fact::TableWrite {
+            region: region.to_owned(),
+            table: name.to_owned(),
+            key: key.digest(),
+        });
         Ok(())
     }
 
@@ -319,7 +341,14 @@ impl Tables {
             let Some(link) = self.links.get_mut(&(from.to_owned(), to.to_owned())) else { break };
             let Some(write) = link.queue.pop_front() else { break };
             if let Some(table) = self.get_mut(to, &write.table) {
-                table.take_over(&write.key, write.row, now);
+                let applied = table.take_over(&write.key, write.row, now);
+                self.truth.stamp(|| Fact::Replication {
+                    from: from.to_owned(),
+                    to: to.to_owned(),
+                    table: write.table.clone(),
+                    key: write.key.digest(),
+                    applied,
+                });
             }
             delivered += 1;
         }

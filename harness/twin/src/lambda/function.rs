@@ -1,13 +1,6 @@
 //! A deployed function: what was asked for, its pool of instances, its URL and its permissions.
 
-use std::{
-    collections::BTreeMap,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
-};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -21,7 +14,6 @@ use super::{
     account::Account,
     event::EventConfig,
     instance::{Instance, Spec},
-    interruption::moment,
     log::Log,
     pool::Pool,
 };
@@ -55,8 +47,6 @@ pub(crate) struct Wish {
     pub(crate) request_id: Option<String>,
     /// The end of what the function wrote.
     pub(crate) log: bool,
-    /// That it be cut off in the middle.
-    pub(crate) interruption: bool,
 }
 
 /// What an invocation came to, and under which id.
@@ -91,7 +81,6 @@ pub(crate) struct Function {
     pub(crate) event_config: Mutex<Option<EventConfig>>,
     url: Mutex<Option<FunctionUrl>>,
     /// How long its last invocation took.
-    last_ms: AtomicU64,
     /// Cancelled when the function is deleted.
     pub(crate) gone: CancellationToken,
 }
@@ -110,7 +99,6 @@ impl Function {
             tags: Mutex::default(),
             event_config: Mutex::default(),
             url: Mutex::default(),
-            last_ms: AtomicU64::default(),
             gone: CancellationToken::new(),
         }
     }
@@ -172,16 +160,9 @@ impl Function {
         let mut log = None;
         let answer = match started {
             Ok(mut instance) => {
-                lease.runs(&instance);
                 instance.log().line(&format!("START RequestId: {request_id} Version: $LATEST"));
-                let usual = Duration::from_millis(self.last_ms.load(Ordering::Relaxed));
-                let cut = wish.interruption.then(|| moment(usual));
                 let began = Instant::now();
-                let answer = instance.run(spec, clock, payload, &request_id, cut).await;
-                if cut.is_none() {
-                    let took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
-                    self.last_ms.store(took_ms, Ordering::Relaxed);
-                }
+                let answer = instance.run(spec, clock, payload, &request_id).await;
                 if wish.log {
                     log = Some(report(&instance, spec, &request_id, began.elapsed()).await);
                 }

@@ -199,6 +199,7 @@ pub(super) async fn create(world: &Arc<World>, call: &Call) -> Result<Reply, Aws
         return Err(exists());
     }
     let spec = Spec {
+        faults: Arc::clone(&world.faults),
         arn: format!("arn:aws:lambda:{}:{}:function:{name}", call.region, world.account),
         name: name.clone(),
         region: call.region.clone(),

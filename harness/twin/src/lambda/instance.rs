@@ -12,7 +12,6 @@ use std::{
 };
 
 use bytes::Bytes;
-use parking_lot::Mutex;
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::{
     process::{Child, Command},
@@ -26,7 +25,7 @@ use super::{
     runtime::Runtime,
     runtime_api::{Answer, Invocation, Phase, RuntimeApi, failure},
 };
-use crate::clock::Clock;
+use crate::{clock::Clock, fault::Faults};
 
 /// How long the child may take to ask for its first invocation, as AWS has it.
 const INIT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -55,24 +54,24 @@ pub(crate) struct Spec {
     /// The AWS API endpoint.
     pub(crate) api_url: String,
     pub(crate) environment: BTreeMap<String, String>,
+    pub(crate) faults: Arc<Faults>,
 }
 
 /// The processes of an instance, to be killed once: later the group's number could be another's.
 #[derive(Debug, Default)]
-pub(crate) struct Group(Mutex<Option<Pid>>);
+struct Group(Option<Pid>);
 
 impl Group {
-    /// Kills the child and what it has started. Says whether they were there.
-    pub(crate) fn kill(&self) -> bool {
-        let Some(group) = self.0.lock().take() else { return false };
+    /// Kills the child and what it has started.
+    fn kill(&mut self) {
+        let Some(group) = self.0.take() else { return };
         if let Err(error) = kill_process_group(group, Signal::KILL) {
             tracing::trace!(%error, "no process was left of a function's group");
         }
-        true
     }
 
     fn is_there(&self) -> bool {
-        self.0.lock().is_some()
+        self.0.is_some()
     }
 }
 
@@ -80,7 +79,7 @@ impl Group {
 #[derive(Debug)]
 pub(crate) struct Instance {
     child: Child,
-    group: Arc<Group>,
+    group: Group,
     api: Arc<RuntimeApi>,
     log: Log,
     _server: DropGuard,
@@ -105,7 +104,7 @@ impl Instance {
         log.follow(&spec.name, child.stdout.take());
         log.follow(&spec.name, child.stderr.take());
         let group = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
-        let group = Arc::new(Group(Mutex::new(group)));
+        let group = Group(group);
         let mut instance =
             Self { child, group, api, log, _server: guard, _package: Arc::clone(&spec.package) };
         let started = tokio::select! {
@@ -124,15 +123,13 @@ impl Instance {
         }
     }
 
-    /// Runs one invocation. After a time-out or the child's end the instance is of no more use. With `cut`, the child is
-    /// killed after that time, or just before its answer is known.
+    /// Runs one invocation. After a time-out or the child's end the instance is of no more use.
     pub(crate) async fn run(
         &mut self,
         spec: &Spec,
         clock: Clock,
         payload: Bytes,
         request_id: &str,
-        cut: Option<Duration>,
     ) -> Answer {
         let timeout_ms = i64::try_from(spec.timeout.as_millis()).unwrap_or(i64::MAX);
         let answered = self.api.offer(Invocation {
@@ -145,13 +142,13 @@ impl Instance {
             // An answer counts even if the child ends right after it.
             biased;
             answer = answered => {
-                if cut.is_some() {
-                    return self.cut_off(request_id).await;
-                }
                 answer.unwrap_or_else(|_| Err(failure("Runtime.Unavailable", "Error: the runtime API ended")))
             }
-            () = sleep(cut.unwrap_or(spec.timeout)), if cut.is_some() => self.cut_off(request_id).await,
             status = self.child.wait() => Err(exited(request_id, status)),
+            () = spec.faults.function_killed(&spec.region, &spec.name) => {
+                self.group.kill();
+                Err(exited(request_id, self.child.wait().await))
+            }
             () = sleep(spec.timeout) => {
                 self.group.kill();
                 let seconds = spec.timeout.as_secs_f64();
@@ -159,16 +156,6 @@ impl Instance {
                 Err(failure("Sandbox.Timedout", &message))
             }
         }
-    }
-
-    async fn cut_off(&mut self, request_id: &str) -> Answer {
-        self.group.kill();
-        Err(exited(request_id, self.child.wait().await))
-    }
-
-    /// What kills it from elsewhere.
-    pub(crate) fn group(&self) -> Arc<Group> {
-        Arc::clone(&self.group)
     }
 
     pub(crate) fn log(&self) -> &Log {

@@ -3,7 +3,7 @@
 //! With reserved concurrency a function at its limit is throttled, as on AWS. Without, AWS would start a thousand
 //! instances; here the limit is that of one machine, and callers wait for an instance instead.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::{
@@ -11,7 +11,7 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-use super::instance::{Group, Instance};
+use super::instance::Instance;
 use crate::error::AwsError;
 
 /// Instances of a function that has no reserved concurrency: they share one machine.
@@ -28,9 +28,6 @@ struct State {
     closed: bool,
     /// Rises when instances of before are of no more use.
     generation: u64,
-    /// What runs an invocation now, by lease.
-    running: BTreeMap<u64, Arc<Group>>,
-    leases: u64,
 }
 
 /// The instances of one function.
@@ -44,7 +41,6 @@ pub(crate) struct Pool {
 #[derive(Debug)]
 pub(crate) struct Lease<'a> {
     pool: &'a Pool,
-    number: u64,
     generation: u64,
     pub(crate) instance: Option<Instance>,
 }
@@ -72,9 +68,7 @@ impl Pool {
             return if state.reserved.is_some() { Err(throttled()) } else { Ok(None) };
         }
         state.busy += 1;
-        state.leases += 1;
-        let mut lease =
-            Lease { pool: self, number: state.leases, generation: state.generation, instance: None };
+        let mut lease = Lease { pool: self, generation: state.generation, instance: None };
         while let Some((mut instance, _)) = state.idle.pop() {
             if instance.is_alive() {
                 lease.instance = Some(instance);
@@ -102,13 +96,6 @@ impl Pool {
         drop(idle);
     }
 
-    /// Kills one instance in the middle of its invocation. Says whether one was running.
-    #[cfg_attr(not(test), allow(dead_code, reason = "what the fault of a crashing function calls"))]
-    pub(crate) fn kill_one(&self) -> bool {
-        let running: Vec<Arc<Group>> = self.state.lock().running.values().cloned().collect();
-        running.iter().any(|group| group.kill())
-    }
-
     /// Ends what has been idle for long.
     pub(crate) fn reap(&self, now: Instant) {
         self.state.lock().idle.retain(|(_, since)| now.duration_since(*since) < IDLE_MAX);
@@ -125,11 +112,6 @@ impl Pool {
 }
 
 impl Lease<'_> {
-    /// Notes which instance runs, so that it can be killed.
-    pub(crate) fn runs(&self, instance: &Instance) {
-        self.pool.state.lock().running.insert(self.number, instance.group());
-    }
-
     /// Gives an instance back that can be used again.
     pub(crate) fn keep(self, instance: Instance) {
         let mut state = self.pool.state.lock();
@@ -141,10 +123,7 @@ impl Lease<'_> {
 
 impl Drop for Lease<'_> {
     fn drop(&mut self) {
-        let mut state = self.pool.state.lock();
-        state.busy -= 1;
-        state.running.remove(&self.number);
-        drop(state);
+        self.pool.state.lock().busy -= 1;
         self.pool.freed.notify_one();
     }
 }

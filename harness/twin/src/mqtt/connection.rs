@@ -10,7 +10,6 @@ use bytestring::ByteString;
 use handshake::{Greeting, Identity};
 use rmqtt_codec::v5::ToReasonCode;
 use tokio::{
-    net::TcpStream,
     sync::oneshot,
     time::{Instant, sleep, sleep_until, timeout},
 };
@@ -32,9 +31,12 @@ use super::{
 };
 use crate::{
     bucket::Bucket,
+    fault::Kind,
     region::Region,
     registry::CertificateStatus,
     rules::{Chain, Publisher},
+    socket::Socket,
+    truth::Fact,
     world::World,
 };
 
@@ -74,7 +76,7 @@ struct Connection<'a> {
 pub(super) async fn serve(
     world: &Arc<World>,
     region: &Arc<Region>,
-    stream: Box<TlsStream<TcpStream>>,
+    stream: Box<TlsStream<Socket>>,
     certificate: String,
     sni: Option<&str>,
 ) {
@@ -95,6 +97,7 @@ pub(super) async fn serve(
         Some(None) => {}
         Some(Some(greeting)) => {
             let mut connection = Connection::new(world, region, wire, identity, greeting);
+            connection.tell(true);
             connection.presence.connected(world, region, connection.wire.peer());
             let end = connection.run().await;
             Box::pin(connection.leave(end)).await;
@@ -152,6 +155,7 @@ impl<'a> Connection<'a> {
             self.throughput.spend(self.wire.output.len() - queued, now);
             let wake = self.wake_at(held);
             let region = self.region;
+            self.mute();
             if !self.wire.flush().await {
                 return End::Lost;
             }
@@ -159,7 +163,9 @@ impl<'a> Connection<'a> {
                 // A dark Region comes first: nothing that came in with the dark is answered.
                 biased;
                 () = region.dark.wait(true) => return End::Dark,
-                () = self.seat.taken_over.cancelled() => return End::TakenOver,
+                () = self.seat.taken_over.cancelled() => {
+                    return region.broker.cancelled(self.client_id(), &self.seat);
+                }
                 () = sleep_until(wake) => {
                     if let Some(end) = self.tick(Instant::now()) {
                         return end;
@@ -178,6 +184,15 @@ impl<'a> Connection<'a> {
                 }
                 () = self.seat.mailbox.wake.notified(), if held.is_none() => {}
             }
+        }
+    }
+
+    /// Nothing leaves a Region that is half dark. The connection ends with the fault.
+    fn mute(&mut self) {
+        let (faults, region) = (&self.world.faults, self.region);
+        if faults.any(Kind::RegionHalfDark) && region.half_dark.is_on() && !self.wire.output.is_empty() {
+            faults.count(Kind::RegionHalfDark, &region.name);
+            self.wire.output.clear();
         }
     }
 
@@ -225,10 +240,20 @@ impl<'a> Connection<'a> {
         }
     }
 
+    fn tell(&self, connected: bool) {
+        self.world.truth.stamp(|| Fact::Mqtt {
+            region: self.region.name.clone(),
+            client: self.client_id().to_owned(),
+            connected,
+        });
+    }
+
     /// What follows from the end: a goodbye, the seat, the will, the lifecycle event.
     async fn leave(&mut self, end: End) {
         let departure = self.region.broker.disconnect(self.client_id(), &self.seat, self.expiry);
+        self.tell(false);
         if end == End::Dark {
+            self.world.faults.count(Kind::RegionDark, &self.region.name);
             return black_hole(self.region, &mut self.wire.stream).await;
         }
         if let Some(will) = self.will.take()
@@ -238,6 +263,9 @@ impl<'a> Connection<'a> {
             self.send_will(*will, departure);
         }
         self.presence.disconnected(self.world, self.region, end);
+        if matches!(end, End::Severed(_)) {
+            return self.wire.reset();
+        }
         if let Some(code) = end.code() {
             self.queue(Outgoing::Disconnect(code));
         }

@@ -2,18 +2,17 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use tokio::{
-    io::{AsyncRead, AsyncReadExt},
-    net::{TcpListener, TcpStream},
-};
+use tokio::{io::AsyncRead, net::TcpListener};
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
 use super::connection;
 use crate::{
     accept,
+    fault::{Kind, Port},
     provisioning::{self, Template},
     region::Region,
     registry::certificate_id,
+    socket::Socket,
     world::World,
 };
 
@@ -26,15 +25,16 @@ pub(crate) async fn serve(world: Arc<World>, region: Arc<Region>, listener: TcpL
         let (world, region, tls) = (world.clone(), region.clone(), tls.clone());
         async move { handle(&world, &region, socket, tls).await }
     };
-    accept::each(&world, listener, connected).await;
+    accept::each(&world, &region, Port::Mqtt, listener, connected).await;
 }
 
-async fn handle(world: &Arc<World>, region: &Arc<Region>, mut socket: TcpStream, tls: TlsAcceptor) {
+async fn handle(world: &Arc<World>, region: &Arc<Region>, mut socket: Socket, tls: TlsAcceptor) {
     if region.dark.is_on() {
+        world.faults.count(Kind::RegionDark, &region.name);
         return black_hole(region, &mut socket).await;
     }
     // Small packets both ways: waiting to fill a segment would only add delay.
-    let _ = socket.set_nodelay(true);
+    socket.set_nodelay();
     // The handshake and the stream are on the heap: a connection that is idle for hours pays for every byte of its task.
     let accept = Box::pin(tls.accept(socket));
     let Ok(Ok(stream)) = tokio::time::timeout(Duration::from_secs(HANDSHAKE_S_MAX), accept).await else {
@@ -44,11 +44,7 @@ async fn handle(world: &Arc<World>, region: &Arc<Region>, mut socket: TcpStream,
 }
 
 /// Speaks MQTT on a connection whose handshake is done; without a client certificate it is closed.
-pub(crate) async fn serve_stream(
-    world: &Arc<World>,
-    region: &Arc<Region>,
-    stream: Box<TlsStream<TcpStream>>,
-) {
+pub(crate) async fn serve_stream(world: &Arc<World>, region: &Arc<Region>, stream: Box<TlsStream<Socket>>) {
     let session = stream.get_ref().1;
     let Some(chain) = session.peer_certificates().filter(|chain| !chain.is_empty()) else {
         return;
@@ -78,14 +74,5 @@ fn provision(world: &Arc<World>, region: &Arc<Region>, body: &str, parameters: &
 /// A dark Region: what comes in is swallowed, nothing goes out, until the peer gives up or the Region is back; then the
 /// connection is gone, as a connection through a partition is.
 pub(crate) async fn black_hole(region: &Region, stream: &mut (impl AsyncRead + Unpin)) {
-    let mut sink = [0_u8; 512];
-    loop {
-        tokio::select! {
-            () = region.dark.wait(false) => return,
-            read = stream.read(&mut sink) => match read {
-                Ok(0) | Err(_) => return,
-                Ok(_) => {}
-            },
-        }
-    }
+    accept::swallow(stream, region.dark.wait(false)).await;
 }

@@ -17,6 +17,7 @@ use crate::{
     region::Region,
     rules::{Chain, Publisher},
     shadow::ShadowError,
+    truth::Fact,
     world::World,
 };
 
@@ -85,8 +86,22 @@ pub(super) fn publish_message(
     }
     message.retain &= !message.topic.starts_with('$');
     let (topic, payload) = (message.topic.clone(), message.payload.clone());
-    region.broker.route(message, from);
-    region.rules.run(world, region, &topic, &payload, publisher);
+    let lost = world.faults.grey(&region.name, &topic);
+    if !lost.subscribers {
+        region.broker.route(message, from);
+    }
+    if !lost.rules {
+        region.rules.run(world, region, &topic, &payload, publisher);
+    }
+}
+
+/// Stamps a client's message that is about to be acknowledged.
+pub(super) fn stamp(world: &World, region: &Region, topic: &str, is_qos_1: bool) {
+    world.truth.stamp(|| Fact::Publish {
+        region: region.name.clone(),
+        topic: topic.to_owned(),
+        qos: u8::from(is_qos_1),
+    });
 }
 
 /// What a rule's republish action sends.
@@ -172,7 +187,18 @@ fn shadow_for(
     };
     match operation {
         ShadowOperation::Update => {
-            let updated = region.shadows.lock().update(thing, shadow, payload, now_s)?;
+            let updated = {
+                let mut shadows = region.shadows.lock();
+                let updated = shadows.update(thing, shadow, payload, now_s)?;
+                // Under the lock: the order of stamps is that of versions.
+                world.truth.stamp(|| Fact::Shadow {
+                    region: region.name.clone(),
+                    thing: thing.to_owned(),
+                    shadow: shadow.to_owned(),
+                    version: updated.accepted["version"].as_u64().unwrap_or_default(),
+                });
+                updated
+            };
             send("update/accepted", &updated.accepted);
             if let Some(delta) = &updated.delta {
                 send("update/delta", delta);
@@ -225,6 +251,7 @@ pub(crate) fn publish_over_https(
     if let Some(request) = request {
         shadow_request(world, region, request, payload, publisher);
     }
+    stamp(world, region, topic, qos != QoS::AtMostOnce);
     Ok(())
 }
 

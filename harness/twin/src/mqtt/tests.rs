@@ -2,7 +2,7 @@
 
 mod limits;
 mod rules;
-mod site;
+pub(crate) mod site;
 
 use std::time::Duration;
 

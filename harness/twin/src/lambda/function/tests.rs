@@ -70,6 +70,7 @@ impl Deployed {
             package: Arc::new(package),
             api_url: "http://127.0.0.1:1".to_owned(),
             environment,
+            faults: std::sync::Arc::default(),
         };
         let settings = Settings {
             role: String::new(),
@@ -189,27 +190,6 @@ async fn a_new_deployment_replaces_instances_after_what_they_do() {
 }
 
 #[tokio::test]
-async fn an_invocation_is_cut_off_when_a_fault_says_so() {
-    let deployed = Deployed::new(&[]);
-    for _ in 0..2 {
-        let wish = Wish { interruption: true, ..Wish::default() };
-        let invoked = deployed.invoke_with("echo", wish).await.unwrap();
-        let answer: Json = serde_json::from_slice(&invoked.output.payload).unwrap();
-        let message = answer["errorMessage"].as_str().unwrap();
-        assert!(message.ends_with("Runtime exited with error: signal: killed"), "{message}");
-    }
-    assert!(!deployed.function.pool.kill_one(), "nothing runs");
-    let kill = async {
-        while !deployed.function.pool.kill_one() {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
-    let (hung, ()) = tokio::join!(deployed.invoke("hang"), kill);
-    assert_eq!(hung.unwrap().0["errorType"], "Runtime.ExitError");
-    assert!(!deployed.invoke("echo").await.unwrap().1);
-}
-
-#[tokio::test]
 async fn a_caller_may_have_the_end_of_the_log() {
     let deployed = Deployed::new(&[]);
     assert_eq!(deployed.invoke_with("say", Wish::default()).await.unwrap().log, None);
@@ -252,4 +232,24 @@ fn a_function_is_found_by_name_and_by_arn() {
     ] {
         assert_eq!(qualifier(name), expected, "{name}");
     }
+}
+
+#[tokio::test]
+async fn a_killed_invocation_fails_as_on_aws_and_the_next_one_runs() {
+    use crate::fault::{Fault, Share};
+    let deployed = Deployed::new(&[]);
+    let faults = deployed.function.deployed().spec.faults.clone();
+    let rule = faults.put(Fault::FunctionKill {
+        region: "us-east-1".to_owned(),
+        function: "ec*".to_owned(),
+        after_ms: 50,
+        share: Share::ALL,
+    });
+    let (killed, failed) = deployed.invoke("hang").await.unwrap();
+    assert!(failed);
+    assert_eq!(killed["errorType"], "Runtime.ExitError");
+    assert!(killed["errorMessage"].as_str().unwrap().contains("signal: killed"), "{killed}");
+    assert_eq!(rule.hits(), 1);
+    faults.take(rule.id);
+    assert!(!deployed.invoke("sleep").await.unwrap().1);
 }

@@ -74,6 +74,7 @@ impl Connection<'_> {
         if let Some(request) = request {
             service::shadow_request(self.world, region, request, &payload, publisher);
         }
+        service::stamp(self.world, region, &topic, packet_id.is_some());
         if let Some(packet_id) = packet_id {
             self.queue(Outgoing::Acknowledge { packet_id, reason: PublishAckReason::Success });
         }
