@@ -124,7 +124,9 @@ struct Site {
 
 impl Site {
     async fn start() -> Self {
-        let site = Self { twin: Twin::start(TwinConfig::default()).await.unwrap() };
+        let site = Self {
+            twin: Twin::start(TwinConfig { quotas_enforced: false, ..TwinConfig::default() }).await.unwrap(),
+        };
         site.dynamodb(
             "CreateTable",
             &json!({"TableName": "items", "BillingMode": "PAY_PER_REQUEST",
