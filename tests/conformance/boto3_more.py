@@ -1,0 +1,2 @@
+"""later"""
+CLIENT = "boto3"
