@@ -3,30 +3,26 @@
 import queue
 from concurrent.futures import Future
 
-from awscrt import io, mqtt, mqtt5, mqtt_request_response
+from awscrt import exceptions, http, io, mqtt, mqtt5, mqtt_request_response
 from awsiot import iotshadow, mqtt5_client_builder, mqtt_connection_builder
 
 import device
-from case import WAIT_S, case, equal, fresh
+import resolver
+from case import WAIT_S, case, equal, eventually, fresh
 
 CLIENT = "device-sdk"
 
 
-def tls_by_address(own):
-    """The SDK checks the name it dials; an address needs that to be said."""
-    options = io.TlsContextOptions.create_client_with_mtls_from_path(own.cert, own.key)
-    options.override_default_trust_store_from_path(None, own.ca)
-    options.verify_peer = False
-    return options
-
-
-def connection(t, own=None, side="PRIMARY", port="MQTT_PORT", **more):
-    """An MQTT 3.1.1 connection as the SDK's samples make it, dialled by address."""
+def at(t, own=None, side="PRIMARY", port="MQTT_PORT", **more):
+    """What both builders take: the endpoint, dialled by its address, and the device's files."""
     own = own or device.shared(t)
-    builder = mqtt_connection_builder._builder(
-        tls_by_address(own), endpoint=t.of(side, "ADDRESS"), port=int(t.of(side, port)), client_id=fresh("client"),
-        clean_session=True, keep_alive_secs=60, use_websockets=False, enable_metrics_collection=False, **more)
-    return builder
+    return {"endpoint": t.of(side, "ADDRESS"), "port": int(t.of(side, port)), "cert_filepath": own.cert,
+            "pri_key_filepath": own.key, "ca_filepath": own.ca, "client_id": fresh("client"), **more}
+
+
+def connection(t, own=None, **more):
+    """An MQTT 3.1.1 connection as the SDK's samples make it."""
+    return mqtt_connection_builder.mtls_from_path(**at(t, own, **more), clean_session=True, keep_alive_secs=60)
 
 
 @case()
@@ -44,37 +40,63 @@ def connect_publish_subscribe_on_3_1_1(t):
 
 
 @case()
-def mtls_from_path_as_the_samples_do(t):
-    # The endpoint is an address here, so its name is not in the certificate: the SDK must refuse it. What works by name is
-    # proved with the name resolved, below.
-    own = device.shared(t)
-    one = mqtt_connection_builder.mtls_from_path(
-        endpoint=t.of("PRIMARY", "ADDRESS"), port=int(t.of("PRIMARY", "MQTT_PORT")), cert_filepath=own.cert,
-        pri_key_filepath=own.key, ca_filepath=own.ca, client_id=fresh("client"), clean_session=True, keep_alive_secs=60)
+def an_endpoint_is_dialled_by_name(t):
+    # The certificate of a device is SNI_ONLY in the secondary: it connects by the endpoint's name, and not by address.
+    own = device.both_regions(t)
+    with resolver.Proxy(t.env["GAMEDAY_DNS"]) as proxy:
+        by_name = connection(t, own, side="SECONDARY", endpoint=t.of("SECONDARY", "HOST"),
+                             http_proxy_options=http.HttpProxyOptions("127.0.0.1", proxy.port))
+        by_name.connect().result(WAIT_S)
+        by_name.disconnect().result(WAIT_S)
+    by_address = connection(t, own, side="SECONDARY")
     try:
-        one.connect().result(WAIT_S)
-    except Exception as error:
-        assert "TLS" in str(error), error
+        by_address.connect().result(WAIT_S)
+    except exceptions.AwsCrtError:
         return
-    one.disconnect().result(WAIT_S)
+    raise AssertionError("an address was let in")
+
+
+@case()
+def a_will_is_heard_when_the_connection_is_lost(t):
+    where, inbox = f"dt/{fresh('topic')}", queue.Queue()
+    listener = connection(t)
+    listener.connect().result(WAIT_S)
+    done, _ = listener.subscribe(where, mqtt.QoS.AT_LEAST_ONCE, lambda topic, payload, **_: inbox.put(payload))
+    done.result(WAIT_S)
+    will = mqtt.Will(where, mqtt.QoS.AT_LEAST_ONCE, b"gone", False)
+    name = fresh("client")
+    lost = connection(t, will=will, client_id=name)
+    lost.connect().result(WAIT_S)
+
+    def take_over():
+        other = connection(t, client_id=name)
+        try:
+            other.connect().result(WAIT_S)
+        except exceptions.AwsCrtError:
+            return None
+        return other
+
+    # A connection that is taken over is one that is lost.
+    other = eventually(take_over, "a client id connects once a second")
+    equal(inbox.get(timeout=WAIT_S), b"gone")
+    for one in (lost, other, listener):
+        one.disconnect().result(WAIT_S)
 
 
 class Five:
     """An MQTT 5 client whose callbacks are queues."""
 
-    def __init__(self, t, own=None, name=None, session=None, **more):
-        own = own or device.shared(t)
+    def __init__(self, t, own=None, name=None, **more):
         self.inbox, self.events, self.stopped = queue.Queue(), queue.Queue(), Future()
-        connect = mqtt5.ConnectPacket(client_id=name or fresh("client"), keep_alive_interval_sec=60, **more)
-        options = mqtt5.ClientOptions(
-            host_name=t.of("PRIMARY", "ADDRESS"), port=int(t.of("PRIMARY", "MQTT_PORT")), connect_options=connect,
-            tls_ctx=io.ClientTlsContext(tls_by_address(own)), session_behavior=session,
-            on_publish_callback_fn=lambda data: self.inbox.put(data.publish_packet),
-            on_lifecycle_event_connection_success_fn=lambda data: self.events.put(("success", data)),
-            on_lifecycle_event_connection_failure_fn=lambda data: self.events.put(("failure", data)),
-            on_lifecycle_event_disconnection_fn=lambda data: self.events.put(("end", data)),
-            on_lifecycle_event_stopped_fn=lambda data: self.stopped.set_result(None))
-        self.client = mqtt5.Client(options)
+        if name:
+            more["client_id"] = name
+        self.client = mqtt5_client_builder.mtls_from_path(
+            **at(t, own, **more), keep_alive_interval_sec=60,
+            on_publish_received=lambda data: self.inbox.put(data.publish_packet),
+            on_lifecycle_connection_success=lambda data: self.events.put(("success", data)),
+            on_lifecycle_connection_failure=lambda data: self.events.put(("failure", data)),
+            on_lifecycle_disconnection=lambda data: self.events.put(("end", data)),
+            on_lifecycle_stopped=lambda data: self.stopped.set_result(None))
 
     def __enter__(self):
         self.client.start()
@@ -115,8 +137,6 @@ def connect_publish_subscribe_on_5(t):
 
 @case()
 def a_session_is_rejoined_on_5(t):
-    from case import eventually
-
     where, name = f"dt/{fresh('topic')}", fresh("client")
     with Five(t, name=name, session_expiry_interval_sec=300) as one:
         one.event("success")
@@ -126,7 +146,8 @@ def a_session_is_rejoined_on_5(t):
         two.publish(where, "while away")
 
     def again():
-        client = Five(t, name=name, session=mqtt5.ClientSessionBehaviorType.REJOIN_ALWAYS, session_expiry_interval_sec=300)
+        client = Five(t, name=name, session_behavior=mqtt5.ClientSessionBehaviorType.REJOIN_ALWAYS,
+                      session_expiry_interval_sec=300)
         client.__enter__()
         kind, data = client.events.get(timeout=WAIT_S)
         if kind == "success":
@@ -237,18 +258,13 @@ def the_shadow_client_of_version_2(t):
 
 
 @case()
-def mqtt5_builder_over_alpn(t):
-    own, events = device.shared(t), queue.Queue()
-    client = mqtt5_client_builder._builder(
-        _alpn(own), endpoint=t.of("PRIMARY", "ADDRESS"), port=int(t.of("PRIMARY", "HTTPS_PORT")), client_id=fresh("client"),
-        on_lifecycle_connection_success=lambda data: events.put(data), enable_metrics_collection=False)
-    client.start()
-    equal(events.get(timeout=WAIT_S).connack_packet.reason_code, mqtt5.ConnectReasonCode.SUCCESS)
-    client.stop()
-
-
-def _alpn(own):
-    options = tls_by_address(own)
+def the_https_port_speaks_mqtt_by_alpn(t):
+    # The builders ask by ALPN on port 443 alone; the twin's port is another, so it is said.
+    own = device.shared(t)
+    options = io.TlsContextOptions.create_client_with_mtls_from_path(own.cert, own.key)
+    options.override_default_trust_store_from_path(None, own.ca)
     options.alpn_list = ["x-amzn-mqtt-ca"]
-    return options
-
+    one = mqtt.Connection(mqtt.Client(tls_ctx=io.ClientTlsContext(options)), t.of("PRIMARY", "ADDRESS"),
+                          int(t.of("PRIMARY", "HTTPS_PORT")), fresh("client"))
+    one.connect().result(WAIT_S)
+    one.disconnect().result(WAIT_S)
