@@ -82,8 +82,9 @@ def a_thing_is_in_one_group_of_a_tree(t):
 
 @case("iot:CreateThingGroup", peers=True)
 def an_absent_parent_is_refused(t):
-    refused("ResourceNotFoundException", t.boto("iot").create_thing_group, thingGroupName=fresh("group"),
-            parentGroupName="none-such")
+    # The model of CreateThingGroup has no ResourceNotFoundException.
+    refused("InvalidRequestException", t.boto("iot").create_thing_group, thingGroupName=fresh("group"),
+            parentGroupName="none-such", status=400)
 
 
 @case("iot:TagResource iot:ListTagsForResource iot:UntagResource", peers=True)

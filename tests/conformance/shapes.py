@@ -21,10 +21,6 @@ COMMON = {
     "UnrecognizedClientException", "ValidationException", "ValidationError", "SerializationException",
     "MissingAuthenticationToken", "AccessDenied", "InvalidParameterValue", "MissingParameter", "OptInRequired",
 }
-#: Errors that an operation has although its list lacks them, and why.
-UNLISTED = {
-    ("iot:CreateThingGroup", "ResourceNotFoundException"): "an absent parent; the list has nothing that would say so",
-}
 #: Members that AWS sends and botocore does not model.
 EXTRA = {"__type", "message", "Message", "code", "Type"}
 
@@ -86,8 +82,6 @@ def _error(status, parsed, model, found):
             if expected and protocol != "json" and expected != status:
                 found.append(f"{code} has status {status}; the model says {expected}")
             return
-    if (f"{_service(model)}:{model.name}", code) in UNLISTED:
-        return
     if code not in COMMON and not _service(model) in ("s3", "route53", "cloudformation", "sqs"):
         found.append(f"error {code!r} ({status}) is not in the operation's list")
 
