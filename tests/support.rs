@@ -1,6 +1,8 @@
 //! What the end-to-end tests share: the `gameday` binary as a child process, a twin of its own, and clients that nobody here
 //! wrote. A client that is not installed makes its test say that it was skipped; it never passes for it.
 
+pub mod process;
+
 use std::{
     fs,
     io::{BufRead, BufReader, Write},

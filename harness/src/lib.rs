@@ -10,6 +10,7 @@ mod aws;
 pub mod cli;
 mod clock;
 mod deploy;
+mod descriptors;
 pub mod fault;
 mod fleet;
 mod identity;

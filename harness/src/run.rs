@@ -3,7 +3,6 @@
 
 mod finish;
 mod interrupt;
-mod limits;
 mod shout;
 mod status;
 mod steps;
@@ -28,6 +27,7 @@ use crate::{
     aws::Aws,
     clock::RunClock,
     deploy::Deployment,
+    descriptors,
     fault::FaultName,
     fleet::{Made, Resolver, Shared, Workshop},
     journal::Journal,
@@ -94,7 +94,7 @@ pub(crate) enum Played {
 /// # Errors
 /// Only when there is no record to write into; everything later is in the record.
 pub(crate) async fn run(options: RunOptions) -> anyhow::Result<ExitCode> {
-    let descriptors = limits::raise_descriptors();
+    let descriptors = descriptors::raise();
     let name = scenario_name(&options.scenario_path);
     let id = run_id();
     // A target that is not there leaves no folder behind.

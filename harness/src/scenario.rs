@@ -6,9 +6,13 @@ mod set;
 mod span;
 mod step;
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use gameday_report::Objective;
+use gameday_twin::QuotaSetting;
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
@@ -139,6 +143,10 @@ pub struct HealthCheck {
 pub struct TwinSettings {
     /// AWS's default quotas are multiplied by this.
     pub quota_scale: f64,
+    /// Off: the twin throttles nothing.
+    pub enforce_quotas: bool,
+    /// Quotas that differ from AWS's defaults, by Region and by AWS's code or name.
+    pub quotas: BTreeMap<String, BTreeMap<String, f64>>,
     /// How long a write to the global table takes to the other Region.
     pub replication_delay: Span,
 }
@@ -187,9 +195,28 @@ impl Default for HealthCheck {
     }
 }
 
+impl TwinSettings {
+    /// The quotas as the twin takes them.
+    pub(crate) fn settings(&self) -> Vec<QuotaSetting> {
+        let settings = self.quotas.iter().flat_map(|(region, quotas)| {
+            quotas.iter().map(|(code, value)| QuotaSetting {
+                region: region.clone(),
+                code: code.clone(),
+                value: *value,
+            })
+        });
+        settings.collect()
+    }
+}
+
 impl Default for TwinSettings {
     fn default() -> Self {
-        Self { quota_scale: 1.0, replication_delay: Span::milliseconds(200) }
+        Self {
+            quota_scale: 1.0,
+            enforce_quotas: true,
+            quotas: BTreeMap::new(),
+            replication_delay: Span::milliseconds(200),
+        }
     }
 }
 
@@ -299,6 +326,11 @@ impl Scenario {
         if !(self.twin.quota_scale > 0.0 && self.twin.quota_scale <= 1e6) {
             return wrong("twin.quota_scale", "must be greater than 0");
         }
+        for setting in self.twin.settings() {
+            if let Err(message) = setting.check() {
+                return Err((format!("twin.quotas.{}.{:?}", setting.region, setting.code), message));
+            }
+        }
         step::check(&self.step)?;
         for (metric, text) in &self.objectives {
             if let Err(error) = Objective::parse(metric, text) {
@@ -375,6 +407,15 @@ hold = { for = "3s" }
         let message = error(&VALID.replace("replication.shadow.p99", "replication.shadw.p99"));
         assert!(message.contains("f.toml:14"), "{message}");
         assert!(message.contains("replication.shadow"), "suggests the right one: {message}");
+    }
+
+    #[test]
+    fn quotas_of_the_twin_are_known_ones() {
+        let quotas = |name: &str| format!("{VALID}\n[twin.quotas.us-west-2]\n{name} = 50\n");
+        let scenario = Scenario::parse(&quotas("\"CreateThing API TPS\""), "f.toml", &[]).unwrap();
+        assert_eq!(scenario.twin.settings().len(), 1);
+        let message = error(&quotas("\"CreateThings\""));
+        assert!(message.contains("twin.quotas.us-west-2") && message.contains("L-64CBACAC"), "{message}");
     }
 
     #[test]

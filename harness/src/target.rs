@@ -33,6 +33,8 @@ impl Target {
         if name == "twin" {
             let config = TwinConfig {
                 quota_scale: settings.quota_scale,
+                quotas_enforced: settings.enforce_quotas,
+                quotas: settings.settings(),
                 replication_delay: *settings.replication_delay,
                 ..TwinConfig::default()
             };

@@ -9,7 +9,7 @@ use gameday_twin::{Endpoints, Twin, TwinConfig};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
-    log,
+    descriptors, log,
     output::{data, to_stderr},
 };
 
@@ -29,6 +29,9 @@ pub(super) struct TwinCommand {
     /// AWS's default quotas are multiplied by this.
     #[arg(long, default_value_t = 1.0)]
     quota_scale: f64,
+    /// Enforce no quota: nothing is throttled.
+    #[arg(long, conflicts_with = "quota_scale")]
+    no_quotas: bool,
     /// How long a write to a global table takes to the other Region, in milliseconds.
     #[arg(long, default_value_t = 200)]
     replication_delay_ms: u64,
@@ -45,8 +48,11 @@ impl TwinCommand {
 
     async fn serve(self) -> anyhow::Result<ExitCode> {
         log::to_stderr();
+        // A descriptor for each client: as many as the system lets.
+        let _ = descriptors::raise();
         let config = TwinConfig {
             quota_scale: self.quota_scale,
+            quotas_enforced: !self.no_quotas,
             replication_delay: Duration::from_millis(self.replication_delay_ms),
             api_port: self.port,
             ..TwinConfig::default()

@@ -12,9 +12,10 @@ use parking_lot::Mutex;
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::{Game, Played, limits, status};
+use super::{Game, Played, status};
 use crate::{
     deploy::Site,
+    descriptors,
     fault::Ground,
     fleet::{self, Dialer, Shared, Tls, Workshop},
     journal::Change,
@@ -39,7 +40,7 @@ impl Game {
     /// Both Regions answer as the ones that they should be, and nothing is broken before we break it.
     async fn preflight(&self, descriptors: Option<u64>) -> anyhow::Result<()> {
         self.output.status("pre-flight");
-        limits::check(self.scenario.fleet.devices, descriptors)?;
+        descriptors::check(self.scenario.fleet.devices, descriptors)?;
         // First, since a dark Region answers nothing.
         let faults = target::active_faults(&self.target.endpoints.api_url).await?;
         if !faults.is_empty() {

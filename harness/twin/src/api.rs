@@ -25,7 +25,7 @@ use crate::{
     call::{Call, Reply},
     control, dynamodb,
     error::AwsError,
-    lambda, route53, states,
+    events, lambda, route53, scheduler, states,
     world::World,
 };
 
@@ -78,7 +78,8 @@ async fn aws(State(world): State<Arc<World>>, request: Request) -> Response<Body
     response(dispatch(&world, &call).await)
 }
 
-async fn dispatch(world: &Arc<World>, call: &Call) -> Reply {
+/// Answers a call, whoever makes it: a client over HTTP or the twin itself.
+pub(crate) async fn dispatch(world: &Arc<World>, call: &Call) -> Reply {
     if world.region(&call.region).is_none() && !matches!(call.service.as_str(), "route53" | "sts") {
         let names: Vec<&str> = world.regions.iter().map(|r| r.name.as_str()).collect();
         let error = AwsError::new(
@@ -92,8 +93,10 @@ async fn dispatch(world: &Arc<World>, call: &Call) -> Reply {
         "iot" | "execute-api" => iot::handle(world, call).await.unwrap_or_else(|e| error_json(&e)),
         "iotdata" => iotdata::handle(world, call).unwrap_or_else(|e| error_json(&e)),
         "dynamodb" => dynamodb::handle(world, call).await.unwrap_or_else(|e| dynamodb::error_reply(&e)),
+        "events" => events::handle(world, call).unwrap_or_else(|e| events::error_reply(&e)),
         "lambda" => lambda::handle(world, call).await.unwrap_or_else(|e| lambda::error_reply(&e)),
         "route53" => route53::handle(world, call).await.unwrap_or_else(|e| route53::error_reply(&e)),
+        "scheduler" => scheduler::handle(world, call).unwrap_or_else(|e| scheduler::error_reply(&e)),
         "servicequotas" => servicequotas::handle(world, call),
         "states" => states::handle(world, call).unwrap_or_else(|e| states::error_reply(&e)),
         "sts" => sts::handle(world, call),

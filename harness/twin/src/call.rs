@@ -1,6 +1,6 @@
 //! One AWS API call as it came over HTTP, and the reply to it. Codecs of the services work on these.
 
-use axum::http::{HeaderMap, Method};
+use axum::http::{HeaderMap, HeaderValue, Method};
 use bytes::Bytes;
 use percent_encoding::percent_decode_str;
 
@@ -22,6 +22,26 @@ pub(crate) struct Call {
 }
 
 impl Call {
+    /// A call of a JSON-RPC service that the twin makes itself; `target` is what `X-Amz-Target` says.
+    pub(crate) fn json_rpc(
+        region: &str,
+        service: &str,
+        target: &'static str,
+        request: &serde_json::Value,
+    ) -> Self {
+        let mut headers = HeaderMap::new();
+        headers.insert("x-amz-target", HeaderValue::from_static(target));
+        Self {
+            method: Method::POST,
+            raw_path: "/".to_owned(),
+            query: Vec::new(),
+            headers,
+            body: Bytes::from(request.to_string()),
+            region: region.to_owned(),
+            service: service.to_owned(),
+        }
+    }
+
     /// The path's segments, decoded one by one.
     pub(crate) fn segments(&self) -> Vec<String> {
         self.raw_path

@@ -8,17 +8,22 @@ use axum::{
     extract::State,
     http::StatusCode,
     response::{IntoResponse, Response},
-    routing::{get, put},
+    routing::get,
 };
 use serde_json::json;
 
-use crate::{fault::Fault, quota::QuotaSetting, twin::Endpoints, world::World};
+use crate::{
+    fault::Fault,
+    quota::{QuotaSetting, Refused},
+    twin::Endpoints,
+    world::World,
+};
 
 pub(crate) fn routes() -> Router<Arc<World>> {
     Router::new()
         .route("/endpoints", get(endpoints))
         .route("/faults", get(list).put(apply).delete(cure))
-        .route("/quotas", put(set_quota))
+        .route("/quotas", get(refused).put(set_quota))
         .route("/state", get(state))
 }
 
@@ -44,8 +49,15 @@ async fn state(State(world): State<Arc<World>>) -> Json<serde_json::Value> {
     Json(json!({"connected": connected}))
 }
 
+async fn refused(State(world): State<Arc<World>>) -> Json<Vec<Refused>> {
+    Json(world.quotas.refused())
+}
+
 async fn set_quota(State(world): State<Arc<World>>, Json(setting): Json<QuotaSetting>) -> Response {
-    if world.region(&setting.region).is_some() && world.quotas.set(&setting) {
+    if let Err(message) = setting.check() {
+        return (StatusCode::BAD_REQUEST, Json(json!({"message": message}))).into_response();
+    }
+    if world.quotas.set(&setting) {
         StatusCode::NO_CONTENT.into_response()
     } else {
         (StatusCode::NOT_FOUND, Json(json!({"message": "the twin has no such Region or quota"})))

@@ -8,7 +8,7 @@
 //! - state, pure and synchronous: [`registry`], [`shadow`], [`authorize`], [`sql`], [`dynamodb`] tables, [`route53`] zones;
 //! - protocol: [`api`] (JSON, REST and XML codecs of the services), [`mqtt`], [`https`], [`dns`];
 //! - machinery: [`lambda`] (functions as child processes), [`states`] (state machines), [`rules`] (topic rules),
-//!   [`quota`], [`fault`];
+//!   [`events`] and [`scheduler`] (EventBridge), [`quota`], [`fault`];
 //! - [`world`] holds it together; nothing below it knows the others' protocols.
 //!
 //! It listens on loopback only, needs no other process and leaves nothing behind: functions' files live in a temporary
@@ -17,12 +17,14 @@
 mod accept;
 mod api;
 mod authorize;
+mod bucket;
 mod call;
 mod clock;
 mod control;
 mod dns;
 mod dynamodb;
 mod error;
+mod events;
 mod fault;
 mod https;
 mod lambda;
@@ -34,6 +36,7 @@ mod region;
 mod registry;
 mod route53;
 mod rules;
+mod scheduler;
 mod shadow;
 mod sql;
 mod states;
@@ -42,4 +45,5 @@ mod world;
 
 pub use fault::Fault;
 pub use pki::PkiError;
+pub use quota::QuotaSetting;
 pub use twin::{Endpoints, RegionEndpoint, Twin, TwinConfig, TwinError};

@@ -30,19 +30,21 @@ use parking_lot::{Mutex, RwLock};
 use tokio::{sync::oneshot, time::Instant};
 
 use index::{Index, Subscription};
-use limits::SUBSCRIPTIONS_MAX;
 pub(crate) use listener::{black_hole, serve, serve_stream};
 use message::{Delivery, Message};
 use packet::{Refusal, Subscribe};
 use retained::Retained;
-pub(crate) use service::{ShadowOperation, publish, publish_over_https, shadow};
+pub(crate) use service::{PublishRefusal, ShadowOperation, publish, publish_over_https, shadow};
 use session::{Departure, Seat, Session, Sessions};
 pub(crate) use topic::filter_matches;
+
+use crate::quota::DataPlane;
 
 /// Sessions, subscriptions and retained messages of one Region. Where two locks are held, they are taken in the order of
 /// the fields; mailboxes come last.
 #[derive(Debug)]
 pub(crate) struct Broker {
+    limits: DataPlane,
     sessions: Mutex<Sessions>,
     index: RwLock<Index>,
     retained: Mutex<Retained>,
@@ -58,12 +60,12 @@ enum Subscribed {
 }
 
 impl Broker {
-    /// `scale` is what the account's limits are of AWS's defaults.
-    pub(crate) fn new(scale: f64) -> Self {
+    pub(crate) fn new(limits: DataPlane) -> Self {
         Self {
-            sessions: Mutex::new(Sessions::new(scale)),
+            sessions: Mutex::new(Sessions::new(limits.clone())),
             index: RwLock::default(),
-            retained: Mutex::default(),
+            retained: Mutex::new(Retained::new(&limits)),
+            limits,
         }
     }
 
@@ -80,7 +82,7 @@ impl Broker {
 
     /// Clients connected now.
     pub(crate) fn connected(&self) -> usize {
-        self.sessions.lock().by_client.values().filter(|session| session.live.is_some()).count()
+        self.sessions.lock().live()
     }
 
     /// Seats a connection; an older one with the same client id is taken over, as AWS does it.
@@ -91,7 +93,7 @@ impl Broker {
         let mut ended = sessions.sweep(now);
         let (seat, replaced) = sessions.sit(client_id, admitted, clean_start, in_flight_max, now);
         ended.extend(replaced);
-        self.forget(&ended);
+        self.forget(&mut sessions, &ended);
         Ok(seat)
     }
 
@@ -99,17 +101,18 @@ impl Broker {
     fn disconnect(&self, client_id: &str, seat: &Seat, expiry: Duration) -> Departure {
         let mut sessions = self.sessions.lock();
         let (departure, ended) = sessions.leave(client_id, seat, expiry, Instant::now());
-        self.forget(ended.as_slice());
+        self.forget(&mut sessions, ended.as_slice());
         departure
     }
 
     /// Takes the subscriptions of ended sessions out. The caller holds the sessions' lock, so that none comes back.
-    fn forget(&self, ended: &[Session]) {
+    fn forget(&self, sessions: &mut Sessions, ended: &[Session]) {
         if ended.iter().all(|session| session.filters.is_empty()) {
             return;
         }
         let mut index = self.index.write();
         for session in ended {
+            sessions.subscriptions -= session.filters.len();
             for filter in &session.filters {
                 index.remove(filter, session.mailbox.id);
             }
@@ -122,14 +125,22 @@ impl Broker {
     }
 
     fn subscribe(&self, client_id: &str, seat: &Seat, asked: &Subscribe) -> Subscribed {
+        if !self.limits.subscribes.take(Instant::now()) {
+            return Subscribed::Full;
+        }
         let mut sessions = self.sessions.lock();
+        let all = sessions.subscriptions;
         let session = sessions.by_client.get_mut(client_id).filter(|s| s.mailbox.id == seat.mailbox.id);
         let Some(session) = session else {
             // Taken over a moment ago: nobody will read the answer.
             return Subscribed::Full;
         };
         let again = session.filters.contains(&*asked.filter);
-        if !again && session.filters.len() >= SUBSCRIPTIONS_MAX {
+        let limits = &self.limits;
+        if !again
+            && (limits.connection_subscriptions.is_below(session.filters.len() + 1)
+                || limits.subscriptions.is_below(all + 1))
+        {
             return Subscribed::Full;
         }
         let subscription = Subscription {
@@ -139,6 +150,7 @@ impl Broker {
             retain_as_published: asked.retain_as_published,
         };
         session.filters.insert(asked.filter.to_string());
+        sessions.subscriptions += usize::from(!again);
         self.index.write().insert(&asked.filter, subscription);
         if again { Subscribed::Again } else { Subscribed::New }
     }
@@ -149,6 +161,7 @@ impl Broker {
         let session = sessions.by_client.get_mut(client_id).filter(|s| s.mailbox.id == seat.mailbox.id);
         let existed = session.is_some_and(|session| session.filters.remove(filter));
         if existed {
+            sessions.subscriptions -= 1;
             self.index.write().remove(filter, seat.mailbox.id);
         }
         existed
@@ -156,22 +169,33 @@ impl Broker {
 
     /// Hands a message to every subscriber, once for each client. `from` is the publisher's mailbox.
     fn route(&self, message: Message, from: Option<u64>) {
-        if message.retain && !self.retained.lock().keep(&message) {
-            tracing::debug!("too many retained messages: one was not kept");
+        let now = Instant::now();
+        if message.retain && !self.retained.lock().keep(&message, now) {
+            tracing::debug!(
+                topic = &*message.topic,
+                "more retained messages than AWS takes: one was not kept"
+            );
         }
         let index = self.index.read();
         let subscriptions = index.matching(&message.topic, from);
         if subscriptions.is_empty() {
             return;
         }
-        let (message, now) = (Arc::new(message), Instant::now());
-        for subscription in subscriptions {
+        let granted = self.limits.outbound_publishes.take_up_to(subscriptions.len(), now);
+        if granted < subscriptions.len() {
+            tracing::debug!(
+                lost = subscriptions.len() - granted,
+                "more messages out than the account may have"
+            );
+        }
+        let message = Arc::new(message);
+        for subscription in subscriptions.into_iter().take(granted) {
             let delivery = Delivery {
                 message: message.clone(),
                 qos: subscription.qos.less_value(message.qos),
                 retain: message.retain && subscription.retain_as_published,
             };
-            if !subscription.mailbox.push(delivery, now) {
+            if !subscription.mailbox.push(delivery, now, &self.limits.queued_messages) {
                 tracing::debug!(
                     mailbox = subscription.mailbox.id,
                     "a subscriber takes no more: message dropped"
@@ -186,7 +210,7 @@ impl Broker {
         let messages = self.retained.lock().matching(&asked.filter, now);
         for message in messages {
             let qos = asked.qos.less_value(message.qos);
-            seat.mailbox.push(Delivery { message, qos, retain: true }, now);
+            seat.mailbox.push(Delivery { message, qos, retain: true }, now, &self.limits.queued_messages);
         }
     }
 }

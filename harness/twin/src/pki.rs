@@ -12,7 +12,10 @@ use rustls::{
     DigitallySignedStruct, DistinguishedName as TlsName, ServerConfig, SignatureScheme,
     client::danger::HandshakeSignatureValid,
     crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature},
-    server::danger::{ClientCertVerified, ClientCertVerifier},
+    server::{
+        NoServerSessionStorage,
+        danger::{ClientCertVerified, ClientCertVerifier},
+    },
 };
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, UnixTime};
 
@@ -59,13 +62,17 @@ impl Pki {
         let certificate = params.signed_by(&key, &self.issuer)?;
         let verifier =
             AnyCertificate { required: client_certificate_required, provider: self.provider.clone() };
-        let config = ServerConfig::builder_with_provider(self.provider.clone())
+        let mut config = ServerConfig::builder_with_provider(self.provider.clone())
             .with_safe_default_protocol_versions()?
             .with_client_cert_verifier(Arc::new(verifier))
             .with_single_cert(
                 vec![certificate.der().clone()],
                 PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der())),
             )?;
+        // Every handshake is a full one: what a fleet pays that comes back after an outage, and what shows that a
+        // certificate is still the device's.
+        config.session_storage = Arc::new(NoServerSessionStorage {});
+        config.send_tls13_tickets = 0;
         Ok(config)
     }
 

@@ -4,7 +4,14 @@ use std::net::Ipv4Addr;
 
 use parking_lot::Mutex;
 
-use crate::{fault::Switch, mqtt::Broker, registry::Registry, rules::TopicRules, shadow::Shadows};
+use crate::{
+    fault::Switch,
+    mqtt::Broker,
+    quota::DataPlane,
+    registry::Registry,
+    rules::TopicRules,
+    shadow::{Shadows, ThingRates},
+};
 
 /// One Region of the twin.
 #[derive(Debug)]
@@ -17,8 +24,11 @@ pub(crate) struct Region {
     pub(crate) endpoint: String,
     pub(crate) registry: Mutex<Registry>,
     pub(crate) shadows: Mutex<Shadows>,
+    pub(crate) shadow_rates: Mutex<ThingRates>,
     pub(crate) rules: TopicRules,
     pub(crate) broker: Broker,
+    /// The quotas of its data plane.
+    pub(crate) limits: DataPlane,
     /// On: the Region is cut off.
     pub(crate) dark: Switch,
     /// On: global tables do not take this Region's writes elsewhere.

@@ -1,11 +1,11 @@
-//! Route 53: hosted zones with failover records, and health checks that really call.
+//! Route 53: hosted zones with failover records, traffic policies, and health checks that really call.
 //!
 //! Global, as on AWS: it belongs to no Region and goes on when one is dark. What it guarantees:
 //! - an answer is a function of the zones and of the health of the checks, never of the time of asking;
 //! - a change batch is applied whole or not at all, and is in force when the call returns;
 //! - a health check changes its state only by what its checkers saw, or by a change of its settings.
 //!
-//! State ([`zone`], [`change`], [`health_check`]) is pure; [`api`] is the codec, [`checker`] the tasks.
+//! State ([`zone`], [`change`], [`traffic`], [`health_check`]) is pure; [`api`] is the codec, [`checker`] the tasks.
 
 mod api;
 mod change;
@@ -17,6 +17,10 @@ mod health_check;
 mod name;
 mod probe;
 mod record;
+mod traffic;
+mod traffic_api;
+mod traffic_document;
+mod traffic_xml;
 mod xml;
 mod zone;
 mod zone_api;
@@ -25,6 +29,8 @@ mod zone_xml;
 use jiff::Timestamp;
 use parking_lot::Mutex;
 
+#[cfg(test)]
+pub(crate) use api::element;
 pub(crate) use api::{error_reply, handle};
 pub(crate) use name::absolute;
 pub(crate) use record::{RecordSet, RecordType, texts};
@@ -34,20 +40,26 @@ use crate::route53::{
     config::Config,
     health_check::{Flip, Health, HealthChecks},
     probe::Outcome,
+    traffic::Traffic,
     zone::Zones,
 };
 
-/// The account's hosted zones and health checks.
+/// The account's hosted zones, traffic policies and health checks.
 #[derive(Debug)]
 pub(crate) struct Route53 {
-    // Whoever holds both locks took `zones` first.
+    // Whoever holds several locks took them in this order.
+    traffic: Mutex<Traffic>,
     zones: Mutex<Zones>,
     checks: Mutex<HealthChecks>,
 }
 
 impl Route53 {
     pub(crate) fn new() -> Self {
-        Self { zones: Mutex::new(Zones::default()), checks: Mutex::new(HealthChecks::default()) }
+        Self {
+            traffic: Mutex::new(Traffic::default()),
+            zones: Mutex::new(Zones::default()),
+            checks: Mutex::new(HealthChecks::default()),
+        }
     }
 
     /// The authoritative answer for a name now. `None` asks for a type that no zone here can hold.

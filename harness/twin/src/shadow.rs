@@ -2,12 +2,14 @@
 //! about it come out.
 
 mod document;
+mod rates;
 
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
 use document::Document;
+pub(crate) use rates::ThingRates;
 
 /// AWS's limit of a shadow's state, in bytes of JSON.
 const DOCUMENT_BYTES_MAX: usize = 8 * 1024;
@@ -24,6 +26,11 @@ pub(crate) struct ShadowError {
 impl ShadowError {
     fn new(code: u16, message: impl Into<String>) -> Self {
         Self { code, message: message.into() }
+    }
+
+    /// More requests than the thing or the account may make.
+    pub(crate) fn throttled() -> Self {
+        Self::new(429, "Too many requests")
     }
 }
 

@@ -27,8 +27,11 @@ mod template;
 
 use parking_lot::Mutex;
 
-pub(crate) use self::api::{error_reply, handle};
 use self::store::Store;
+pub(crate) use self::{
+    api::{error_reply, handle, seconds},
+    path::{Path, Scope},
+};
 
 /// The Step Functions of all Regions.
 #[derive(Debug, Default)]

@@ -18,17 +18,19 @@ use crate::{
     clock::Clock,
     dns,
     dynamodb::{self, DynamoDb},
+    events::{self, Events},
     fault::Switch,
     https,
     lambda::Lambda,
     mqtt::{self, Broker},
     names::Names,
     pki::{Pki, PkiError},
-    quota::Quotas,
+    quota::{DataPlane, QuotaSetting, Quotas},
     region::Region,
     registry::Registry,
     route53::Route53,
     rules::TopicRules,
+    scheduler::{self, Scheduler},
     shadow::Shadows,
     states::States,
     world::World,
@@ -48,8 +50,15 @@ pub struct TwinConfig {
     pub regions: [String; 2],
     /// AWS's default quotas are multiplied by this.
     pub quota_scale: f64,
+    /// Off: nothing is throttled and no limit of a rate or a count is enforced.
+    pub quotas_enforced: bool,
+    /// Quotas that are set from the start.
+    pub quotas: Vec<QuotaSetting>,
     /// How long a write to a global table takes to the other Region.
     pub replication_delay: Duration,
+    /// How long a call of the IoT API takes to its event on EventBridge. AWS promises none: mostly seconds, at times
+    /// minutes.
+    pub api_event_delay: Duration,
     /// Route 53 checkers of each health check.
     pub health_checkers: u32,
     /// Port of the AWS API; 0 picks a free one.
@@ -61,7 +70,10 @@ impl Default for TwinConfig {
         Self {
             regions: ["us-east-1".to_owned(), "us-west-2".to_owned()],
             quota_scale: 1.0,
+            quotas_enforced: true,
+            quotas: Vec::new(),
             replication_delay: Duration::from_millis(200),
+            api_event_delay: Duration::from_secs(1),
             health_checkers: 16,
             api_port: 0,
         }
@@ -85,6 +97,9 @@ pub enum TwinError {
     /// The temporary folder for functions could not be made.
     #[error("could not make a temporary folder")]
     Folder(#[source] io::Error),
+    /// A quota that is to be set and that there is not.
+    #[error("there is no quota {0:?} in {1}")]
+    Quota(String, String),
     /// Certificates or TLS.
     #[error("could not set up TLS")]
     Pki(#[from] PkiError),
@@ -171,22 +186,28 @@ impl Twin {
         let api_address = api.local_addr().map_err(|source| listening("the API port", source))?;
         let port = |pair: &[TcpListener; 2]| pair[0].local_addr().map(|a| a.port());
         let account = "123456789012".to_owned();
+        let quotas = Quotas::new(config.quota_scale, config.quotas_enforced, &config.regions);
+        if let Some(unknown) = config.quotas.iter().find(|setting| !quotas.set(setting)) {
+            return Err(TwinError::Quota(unknown.code.clone(), unknown.region.clone()));
+        }
         let world = Arc::new(World {
             account: account.clone(),
             clock: Clock,
             pki: Pki::new().map_err(PkiError::from)?,
             names: Names::default(),
-            quotas: Quotas::new(config.quota_scale),
             regions: config
                 .regions
                 .iter()
                 .zip(ADDRESSES)
-                .map(|(name, address)| Arc::new(region(name, address, &account, config.quota_scale)))
+                .map(|(name, address)| Arc::new(region(name, address, &account, &quotas)))
                 .collect(),
             route53: Route53::new(),
             dynamodb: DynamoDb::new(config.replication_delay),
             lambda: Lambda::new(),
+            quotas,
             states: States::default(),
+            events: Events::new(&config.regions, config.api_event_delay),
+            scheduler: Scheduler::new(&config.regions),
             api_url: format!("http://{api_address}"),
             dns,
             https_port: port(&https).map_err(|source| listening("HTTPS", source))?,
@@ -201,6 +222,8 @@ impl Twin {
             serve_region(&world, region, mqtt, https)?;
         }
         dynamodb::start(&world);
+        events::start(&world);
+        scheduler::start(&world);
         world.tasks.spawn(dns::serve(world.clone(), udp, dns_tcp));
         world.tasks.spawn(api::serve(world.clone(), api));
         Ok(Self { world, _folder: folder })
@@ -232,15 +255,18 @@ impl Drop for Twin {
     }
 }
 
-fn region(name: &str, address: Ipv4Addr, account: &str, quota_scale: f64) -> Region {
+fn region(name: &str, address: Ipv4Addr, account: &str, quotas: &Quotas) -> Region {
+    let limits = DataPlane::of(quotas, name);
     Region {
         name: name.to_owned(),
         address,
         endpoint: format!("a2gamedaytwin0-ats.iot.{name}.amazonaws.com"),
         registry: Mutex::new(Registry::new(name, account)),
         shadows: Mutex::new(Shadows::default()),
+        shadow_rates: Mutex::default(),
         rules: TopicRules::default(),
-        broker: Broker::new(quota_scale),
+        broker: Broker::new(limits.clone()),
+        limits,
         dark: Switch::default(),
         replication_paused: Switch::default(),
     }

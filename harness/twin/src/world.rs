@@ -5,8 +5,8 @@ use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    clock::Clock, dynamodb::DynamoDb, lambda::Lambda, names::Names, pki::Pki, quota::Quotas, region::Region,
-    route53::Route53, states::States,
+    clock::Clock, dynamodb::DynamoDb, events::Events, lambda::Lambda, names::Names, pki::Pki, quota::Quotas,
+    region::Region, route53::Route53, scheduler::Scheduler, states::States,
 };
 
 /// The whole twin. Shared by reference; each part guards its own state.
@@ -23,6 +23,8 @@ pub(crate) struct World {
     pub(crate) dynamodb: DynamoDb,
     pub(crate) lambda: Lambda,
     pub(crate) states: States,
+    pub(crate) events: Events,
+    pub(crate) scheduler: Scheduler,
     /// The AWS API endpoint, as functions are told it: `http://127.0.0.1:<port>`.
     pub(crate) api_url: String,
     /// The authoritative DNS server.

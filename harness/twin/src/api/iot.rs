@@ -6,6 +6,7 @@ mod ca;
 mod certificate;
 mod group;
 mod index;
+mod parameter;
 mod policy;
 mod rule;
 mod setting;
@@ -23,6 +24,7 @@ use super::iot_operation::{self, Noun};
 use crate::{
     call::{Call, Reply},
     error::AwsError,
+    events,
     mqtt::publish,
     region::Region,
     registry::{AttributeChange, Paging, RegistryEvent, invalid},
@@ -37,9 +39,18 @@ pub(super) async fn handle(world: &Arc<World>, call: &Call) -> Outcome {
     let (noun, operation) = iot_operation::of(&call.method, &path)
         .ok_or_else(|| AwsError::unknown_operation(&format!("{} {}", call.method, call.raw_path)))?;
     let region = world.region(&call.region).ok_or_else(|| AwsError::unknown_operation(operation))?;
-    world.quotas.take(&call.region, operation)?;
     let name = path.get(1).copied().unwrap_or_default();
     let api = Api { world, region, call, name, last: path.last().copied().unwrap_or_default() };
+    let outcome = answer(&api, noun, operation).await;
+    let members = || parameter::parameters(call, operation, &path);
+    events::api_call(world, region, call, operation, members, &outcome);
+    outcome
+}
+
+async fn answer(api: &Api<'_>, noun: Noun, operation: &'static str) -> Outcome {
+    if !api.world.quotas.take(&api.call.region, "iot", operation) {
+        return Err(AwsError::new(400, "ThrottlingException", "Rate exceeded"));
+    }
     match noun {
         Noun::Thing => api.thing(operation),
         Noun::ThingType => api.thing_type(operation),

@@ -11,7 +11,7 @@ use crate::{
     authorize::{Variables, allowed},
     call::{Call, Reply},
     error::AwsError,
-    mqtt::{ShadowOperation, publish_over_https, shadow},
+    mqtt::{PublishRefusal, ShadowOperation, publish_over_https, shadow},
     region::Region,
     registry::CertificateStatus,
     shadow::ShadowError,
@@ -84,14 +84,15 @@ fn carry_out(world: &Arc<World>, region: &Region, call: &Call) -> Result<Reply, 
     match (&call.method, parts.as_slice()) {
         (&Method::POST, ["topics", topic @ ..]) if !topic.is_empty() => {
             let qos = if call.query("qos") == Some("1") { QoS::AtLeastOnce } else { QoS::AtMostOnce };
-            if !publish_over_https(world, region, &topic.join("/"), &call.body, qos) {
-                return Err(AwsError::new(
-                    400,
-                    "InvalidRequestException",
-                    "The topic may not be published to",
-                ));
+            match publish_over_https(world, region, &topic.join("/"), &call.body, qos) {
+                Ok(()) => Ok(Reply::json(200, &json!({"message": "OK"}))),
+                Err(PublishRefusal::Topic) => {
+                    Err(AwsError::new(400, "InvalidRequestException", "The topic may not be published to"))
+                }
+                Err(PublishRefusal::Throttled) => {
+                    Err(AwsError::new(429, "ThrottlingException", "Rate exceeded"))
+                }
             }
-            Ok(Reply::json(200, &json!({"message": "OK"})))
         }
         (&Method::GET, ["api", "things", "shadow", "ListNamedShadowsForThing", thing]) => {
             let results = region.shadows.lock().named(thing);
@@ -106,6 +107,7 @@ fn refusal(error: &ShadowError) -> AwsError {
         404 => "ResourceNotFoundException",
         409 => "ConflictException",
         413 => "RequestEntityTooLargeException",
+        429 => "ThrottlingException",
         _ => "InvalidRequestException",
     };
     AwsError::new(error.code, code, error.message.clone())

@@ -1,4 +1,4 @@
-//! Service Quotas in JSON 1.1: what applies and what AWS's defaults are, for AWS IoT. A request for an increase is taken and
+//! Service Quotas in JSON 1.1: what applies and what AWS's defaults are. A request for an increase is taken and
 //! stays pending, as it does on AWS until somebody decides.
 
 use serde_json::{Value, json};
@@ -11,6 +11,14 @@ use crate::{
 };
 
 const CONTENT_TYPE: &str = "application/x-amz-json-1.1";
+/// The services whose quotas the twin has, by code.
+const SERVICES: [(&str, &str); 5] = [
+    ("iot", "AWS IoT Device Management"),
+    ("iotcore", "AWS IoT Core"),
+    ("lambda", "AWS Lambda"),
+    ("route53", "Amazon Route 53"),
+    ("states", "AWS Step Functions"),
+];
 /// AWS's largest page.
 const PAGE_MAX: usize = 100;
 
@@ -30,10 +38,10 @@ fn answer(world: &World, call: &Call) -> Result<Value, AwsError> {
     let region = call.region.as_str();
     let shown = |quota: &Quota, value: f64| describe(world, quota, region, value);
     match operation {
-        "ListServices" => Ok(json!({"Services": [
-            {"ServiceCode": "iot", "ServiceName": "AWS IoT Device Management"},
-            {"ServiceCode": "iotcore", "ServiceName": "AWS IoT Core"},
-        ]})),
+        "ListServices" => {
+            let service = |(code, name): &(&str, &str)| json!({"ServiceCode": code, "ServiceName": name});
+            Ok(json!({"Services": SERVICES.iter().map(service).collect::<Vec<_>>()}))
+        }
         "GetServiceQuota" => {
             let quota = find(world, &request)?;
             Ok(json!({"Quota": shown(quota, world.quotas.applied(quota, region))}))
@@ -77,7 +85,7 @@ fn find<'a>(world: &'a World, request: &Value) -> Result<&'a Quota, AwsError> {
         .quotas
         .list()
         .iter()
-        .find(|quota| Some(quota.service) == service && Some(quota.code) == code)
+        .find(|quota| quota.is_listed() && Some(quota.service) == service && Some(quota.code) == code)
         .ok_or_else(|| {
             AwsError::new(
                 400,
@@ -90,12 +98,13 @@ fn find<'a>(world: &'a World, request: &Value) -> Result<&'a Quota, AwsError> {
 /// A page of a service's quotas; the token is the code that the page before ended with.
 fn page(world: &World, request: &Value, show: impl Fn(&Quota) -> Value) -> Result<Value, AwsError> {
     let service = request["ServiceCode"].as_str();
-    let quotas: Vec<&Quota> = world.quotas.list().iter().filter(|q| Some(q.service) == service).collect();
+    let quotas: Vec<&Quota> =
+        world.quotas.list().iter().filter(|q| q.is_listed() && Some(q.service) == service).collect();
     if quotas.is_empty() {
         return Err(AwsError::new(
             400,
             "NoSuchResourceException",
-            "The twin has the quotas of iot and iotcore only",
+            "The twin has the quotas of iot, iotcore, lambda, route53 and states only",
         ));
     }
     let size = request["MaxResults"].as_u64().and_then(|n| usize::try_from(n).ok()).unwrap_or(PAGE_MAX);
@@ -118,7 +127,7 @@ fn page(world: &World, request: &Value, show: impl Fn(&Quota) -> Value) -> Resul
 fn describe(world: &World, quota: &Quota, region: &str, value: f64) -> Value {
     let mut body = json!({
         "ServiceCode": quota.service,
-        "ServiceName": if quota.service == "iot" { "AWS IoT Device Management" } else { "AWS IoT Core" },
+        "ServiceName": SERVICES.iter().find(|(code, _)| *code == quota.service).map(|(_, name)| name),
         "QuotaArn": format!("arn:aws:servicequotas:{region}:{}:{}/{}", world.account, quota.service, quota.code),
         "QuotaCode": quota.code,
         "QuotaName": quota.name,

@@ -21,10 +21,7 @@ use super::{
     codec::Codec,
     end::End,
     grants::Grants,
-    limits::{
-        BYTES_PER_S, Bucket, OFFLINE_DRAIN_PER_S, PUBLISHES_PER_S, REDELIVERY, REDELIVERY_MAX_V3,
-        REDELIVERY_MAX_V5,
-    },
+    limits::{OFFLINE_DRAIN_PER_S, REDELIVERY, REDELIVERY_MAX_V3, REDELIVERY_MAX_V5},
     message::Will,
     packet::Outgoing,
     presence::Presence,
@@ -33,7 +30,7 @@ use super::{
     topic,
     wire::Wire,
 };
-use crate::{region::Region, registry::CertificateStatus, world::World};
+use crate::{bucket::Bucket, region::Region, registry::CertificateStatus, world::World};
 
 /// CONNECT has to come within this time.
 const CONNECT_MAX: Duration = Duration::from_secs(10);
@@ -122,8 +119,8 @@ impl<'a> Connection<'a> {
             expiry,
             silent_until: now + keep_alive,
             check_at: now + CHECK_PERIOD,
-            publishes: Bucket::new(PUBLISHES_PER_S, now),
-            throughput: Bucket::new(BYTES_PER_S, now),
+            publishes: region.limits.connection_publishes.bucket(now),
+            throughput: Bucket::new(region.limits.connection_kib.value() * 1_024.0, now),
             drain: Bucket::new(OFFLINE_DRAIN_PER_S, now),
             has_stored: true,
             aliases: BTreeMap::new(),

@@ -8,9 +8,10 @@ use rmqtt_codec::types::QoS;
 use tokio::{sync::Notify, time::Instant};
 
 use super::{
-    limits::{Bucket, OFFLINE_MESSAGES_MAX, QUEUE_MESSAGES_MAX, UNACKED_OUT_MAX},
+    limits::{OFFLINE_MESSAGES_MAX, QUEUE_MESSAGES_MAX, UNACKED_OUT_MAX},
     message::Delivery,
 };
+use crate::{bucket::Bucket, quota::Limit};
 
 /// Messages taken in one go.
 const TAKE_MAX: usize = 64;
@@ -86,8 +87,8 @@ impl Mailbox {
         self.inner.lock().connection.is_some()
     }
 
-    /// Takes a message in; `false` if it was dropped.
-    pub(super) fn push(&self, delivery: Delivery, now: Instant) -> bool {
+    /// Takes a message in; `false` if it was dropped. `queued` is what the account may store a second for those offline.
+    pub(super) fn push(&self, delivery: Delivery, now: Instant, queued: &Limit) -> bool {
         let mut inner = self.inner.lock();
         if inner.connection.is_some() {
             let fits = inner.queue.len() < QUEUE_MESSAGES_MAX;
@@ -100,7 +101,8 @@ impl Mailbox {
         }
         let fits = delivery.qos != QoS::AtMostOnce
             && inner.stored.len() < OFFLINE_MESSAGES_MAX
-            && inner.expires.is_none_or(|expires| now < expires);
+            && inner.expires.is_none_or(|expires| now < expires)
+            && queued.take(now);
         if fits {
             inner.stored.push_back(delivery);
         }
@@ -214,7 +216,12 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
-    use crate::mqtt::message::Message;
+    use crate::{mqtt::message::Message, quota::Quotas};
+
+    /// No limit of its own.
+    fn queued() -> Arc<Limit> {
+        Quotas::new(1.0, false, &[]).limit("us-east-1", "L-35DA9240")
+    }
 
     fn delivery(qos: QoS, expires: Option<Instant>) -> Delivery {
         let message = Message { expires, ..Message::new("t".into(), Bytes::new(), qos) };
@@ -223,12 +230,16 @@ mod tests {
 
     #[test]
     fn an_offline_session_stores_qos_1_and_gives_it_slowly() {
-        let (mailbox, now) = (Mailbox::new(1), Instant::now());
+        let (mailbox, now, queued) = (Mailbox::new(1), Instant::now(), queued());
         mailbox.detach(now + Duration::from_mins(1));
-        assert!(!mailbox.push(delivery(QoS::AtMostOnce, None), now), "QoS 0 is not stored");
-        let stored = (0..2_000).filter(|_| mailbox.push(delivery(QoS::AtLeastOnce, None), now)).count();
+        assert!(!mailbox.push(delivery(QoS::AtMostOnce, None), now, &queued), "QoS 0 is not stored");
+        let stored =
+            (0..2_000).filter(|_| mailbox.push(delivery(QoS::AtLeastOnce, None), now, &queued)).count();
         assert_eq!(stored, OFFLINE_MESSAGES_MAX);
-        assert!(!mailbox.push(delivery(QoS::AtLeastOnce, None), now + Duration::from_secs(61)), "expired");
+        assert!(
+            !mailbox.push(delivery(QoS::AtLeastOnce, None), now + Duration::from_secs(61), &queued),
+            "expired"
+        );
         mailbox.attach(7, 1_000);
         let mut drain = Bucket::new(10.0, now);
         assert!(mailbox.take(6, &mut drain, now).deliveries.is_empty(), "not this connection's");
@@ -239,11 +250,11 @@ mod tests {
 
     #[test]
     fn in_flight_is_bounded_and_acknowledged_once() {
-        let (mailbox, now) = (Mailbox::new(1), Instant::now());
+        let (mailbox, now, queued) = (Mailbox::new(1), Instant::now(), queued());
         let mut drain = Bucket::new(10.0, now);
         mailbox.attach(1, 2);
         for _ in 0..3 {
-            assert!(mailbox.push(delivery(QoS::AtLeastOnce, None), now));
+            assert!(mailbox.push(delivery(QoS::AtLeastOnce, None), now, &queued));
         }
         let ids: Vec<_> =
             mailbox.take(1, &mut drain, now).deliveries.into_iter().map(|d| mailbox.track(d, now)).collect();
@@ -262,9 +273,9 @@ mod tests {
 
     #[test]
     fn an_expired_message_is_not_delivered() {
-        let (mailbox, now) = (Mailbox::new(1), Instant::now());
+        let (mailbox, now, queued) = (Mailbox::new(1), Instant::now(), queued());
         mailbox.attach(1, 100);
-        mailbox.push(delivery(QoS::AtMostOnce, Some(now + Duration::from_secs(1))), now);
+        mailbox.push(delivery(QoS::AtMostOnce, Some(now + Duration::from_secs(1))), now, &queued);
         let taken = mailbox.take(1, &mut Bucket::new(10.0, now), now + Duration::from_secs(2));
         assert!(taken.deliveries.is_empty());
     }

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use bytestring::ByteString;
 use rmqtt_codec::types::QoS;
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use super::{message::Message, topic::is_topic};
 use crate::{region::Region, shadow::ShadowError, world::World};
@@ -77,9 +78,17 @@ pub(crate) fn shadow(
     operation: ShadowOperation,
     payload: &[u8],
 ) -> Result<Value, ShadowError> {
+    let (limits, now) = (&region.limits, Instant::now());
+    if !limits.shadow_requests.take(now)
+        || !region.shadow_rates.lock().take(thing, &limits.thing_shadow_requests, now)
+    {
+        return Err(ShadowError::throttled());
+    }
     let now_s = world.clock.now_s();
     let prefix = prefix(thing, shadow);
     let send = |suffix: &str, message: &Value| {
+        // What the service publishes counts as the account's, and is not held back by it.
+        limits.inbound_publishes.spend(1, now);
         publish(
             world,
             region,
@@ -111,23 +120,35 @@ pub(crate) fn shadow(
     }
 }
 
-/// A publish over HTTPS: what a client's publish over MQTT does. `false`: the topic is not one that may be published to.
+/// Why a publish over HTTPS was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum PublishRefusal {
+    /// The topic is not one that may be published to.
+    Topic,
+    /// More than the account may publish.
+    Throttled,
+}
+
+/// A publish over HTTPS: what a client's publish over MQTT does.
 pub(crate) fn publish_over_https(
     world: &Arc<World>,
     region: &Region,
     topic: &str,
     payload: &Bytes,
     qos: QoS,
-) -> bool {
+) -> Result<(), PublishRefusal> {
     let request = ShadowTopic::parse(topic);
     if !is_topic(topic) || (topic.starts_with('$') && request.is_none()) {
-        return false;
+        return Err(PublishRefusal::Topic);
+    }
+    if !region.limits.inbound_publishes.take(Instant::now()) {
+        return Err(PublishRefusal::Throttled);
     }
     publish(world, region, topic, payload, qos);
     if let Some(request) = request {
         shadow_request(world, region, request, payload);
     }
-    true
+    Ok(())
 }
 
 /// A shadow request that came over MQTT: a refusal is published, too.

@@ -10,11 +10,8 @@ use std::{
 use tokio::{sync::oneshot, time::Instant};
 use tokio_util::sync::CancellationToken;
 
-use super::{
-    limits::{Bucket, CONNECT_PERIOD, CONNECTS_PER_S, VERSION_RESET},
-    mailbox::Mailbox,
-    packet::Refusal,
-};
+use super::{limits::VERSION_RESET, mailbox::Mailbox, packet::Refusal};
+use crate::quota::DataPlane;
 
 /// What has expired is swept each time that this many connections were made.
 const SWEEP_PERIOD: u64 = 1_024;
@@ -24,8 +21,12 @@ const SWEEP_PERIOD: u64 = 1_024;
 pub(super) struct Sessions {
     pub(super) by_client: BTreeMap<String, Session>,
     records: BTreeMap<String, Record>,
-    connects: Bucket,
+    limits: DataPlane,
     connections: u64,
+    /// Sessions with a connection.
+    live: usize,
+    /// Subscriptions of all sessions.
+    pub(super) subscriptions: usize,
 }
 
 /// One session. It outlives its connection by its expiry.
@@ -80,23 +81,34 @@ pub(super) enum Departure {
 }
 
 impl Sessions {
-    /// `scale` is what the account's limits are of AWS's defaults.
-    pub(super) fn new(scale: f64) -> Self {
+    pub(super) fn new(limits: DataPlane) -> Self {
         Self {
             by_client: BTreeMap::new(),
             records: BTreeMap::new(),
-            connects: Bucket::new(CONNECTS_PER_S * scale, Instant::now()),
+            limits,
             connections: 0,
+            live: 0,
+            subscriptions: 0,
         }
     }
 
-    /// Counts a connection, or refuses it: one a second of a client id, and so many a second of the account. The first
-    /// number tells connections apart, the second is the client id's version.
+    /// Clients connected now.
+    pub(super) fn live(&self) -> usize {
+        self.live
+    }
+
+    /// Counts a connection, or refuses it: one a second of a client id, so many a second and so many at a time of the
+    /// account. The first number tells connections apart, the second is the client id's version.
     pub(super) fn admit(&mut self, client_id: &str, now: Instant) -> Result<(u64, u64), Refusal> {
         let record = self.records.get_mut(client_id);
-        let too_soon =
-            record.as_ref().is_some_and(|r| now.saturating_duration_since(r.connected) < CONNECT_PERIOD);
-        if too_soon || !self.connects.take(now) {
+        let limits = &self.limits;
+        let period =
+            Duration::try_from_secs_f64(1.0 / limits.client_connects.value()).unwrap_or(Duration::MAX);
+        if record.as_ref().is_some_and(|r| now.saturating_duration_since(r.connected) < period) {
+            limits.client_connects.note_refused();
+            return Err(Refusal::Throttled);
+        }
+        if limits.connections.is_below(self.live + 1) || !limits.connects.take(now) {
             return Err(Refusal::Throttled);
         }
         self.connections += 1;
@@ -128,9 +140,11 @@ impl Sessions {
         let live = Live { connection, taken_over: taken_over.clone() };
         let mut old = self.by_client.remove(client_id);
         let resumed = !clean_start && old.as_ref().is_some_and(|old| !old.has_expired(now));
+        self.live += 1;
         if let Some(old) = &mut old {
             if let Some(live) = &old.live {
                 live.taken_over.cancel();
+                self.live -= 1;
             }
             if let Some(will) = old.will.take() {
                 // Nobody listens any more if the will went out already.
@@ -168,6 +182,7 @@ impl Sessions {
         if let Some(record) = self.records.get_mut(client_id) {
             record.idle_since = Some(now);
         }
+        self.live -= 1;
         if expiry.is_zero() {
             return (Departure::Ended, self.by_client.remove(client_id));
         }
@@ -211,8 +226,15 @@ impl Record {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::quota::Quotas;
 
     const HOUR: Duration = Duration::from_hours(1);
+    const CONNECT_PERIOD: Duration = Duration::from_secs(1);
+
+    fn sessions(scale: f64) -> Sessions {
+        let quotas = Quotas::new(scale, true, &["us-east-1".to_owned()]);
+        Sessions::new(DataPlane::of(&quotas, "us-east-1"))
+    }
 
     fn connect(sessions: &mut Sessions, clean_start: bool, now: Instant) -> Seat {
         let admitted = sessions.admit("c", now).unwrap();
@@ -221,7 +243,7 @@ mod tests {
 
     #[test]
     fn a_client_id_connects_once_a_second_whatever_the_scale() {
-        let (mut sessions, now) = (Sessions::new(1_000.0), Instant::now());
+        let (mut sessions, now) = (sessions(1_000.0), Instant::now());
         assert_eq!(sessions.admit("c", now), Ok((1, 0)));
         assert_eq!(sessions.admit("c", now + Duration::from_millis(900)), Err(Refusal::Throttled));
         assert_eq!(sessions.admit("c", now + CONNECT_PERIOD), Ok((2, 1)));
@@ -231,7 +253,7 @@ mod tests {
     fn the_accounts_rate_follows_the_scale() {
         let now = Instant::now();
         let admitted = |scale| {
-            let mut sessions = Sessions::new(scale);
+            let mut sessions = sessions(scale);
             (0..3_000).filter(|n| sessions.admit(&n.to_string(), now).is_ok()).count()
         };
         assert_eq!(admitted(1.0), 500);
@@ -240,7 +262,7 @@ mod tests {
 
     #[test]
     fn a_session_is_resumed_until_it_expires() {
-        let (mut sessions, now) = (Sessions::new(1.0), Instant::now());
+        let (mut sessions, now) = (sessions(1.0), Instant::now());
         let seat = connect(&mut sessions, false, now);
         assert!(!seat.session_present);
         assert_eq!(sessions.leave("c", &seat, HOUR, now).0, Departure::Kept(HOUR));
@@ -252,7 +274,7 @@ mod tests {
 
     #[test]
     fn a_takeover_cancels_the_older_connection() {
-        let (mut sessions, now) = (Sessions::new(1.0), Instant::now());
+        let (mut sessions, now) = (sessions(1.0), Instant::now());
         let old = connect(&mut sessions, false, now);
         let new = connect(&mut sessions, false, now + CONNECT_PERIOD);
         assert!(old.taken_over.is_cancelled());
@@ -268,7 +290,7 @@ mod tests {
 
     #[test]
     fn a_held_will_hears_whether_its_client_came_back() {
-        let (mut sessions, now) = (Sessions::new(1.0), Instant::now());
+        let (mut sessions, now) = (sessions(1.0), Instant::now());
         for (clean_start, publishes) in [(false, false), (true, true)] {
             let at = now + CONNECT_PERIOD * (1 + 2 * u32::from(clean_start));
             let seat = connect(&mut sessions, false, at);

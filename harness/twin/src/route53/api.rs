@@ -1,5 +1,6 @@
 //! The Route 53 API: which operation a call is, and the errors as Route 53 words them. Operations on zones are in
-//! [`zone_api`](super::zone_api), those on health checks in [`check_api`](super::check_api).
+//! [`zone_api`](super::zone_api), those on health checks in [`check_api`](super::check_api), on traffic policies
+//! in [`traffic_api`](super::traffic_api).
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -11,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     call::{Call, Reply},
     error::AwsError,
-    route53::{Route53, check_api, checker, xml, zone_api},
+    route53::{Route53, check_api, checker, traffic_api, xml, zone_api},
     world::World,
 };
 
@@ -70,6 +71,23 @@ fn respond(route53: &Route53, checkers: u32, now: Timestamp, call: &Call) -> Res
         ["healthcheck", id] if delete => check_api::delete(route53, id),
         ["healthcheck", id, "status"] if get => check_api::status(route53, id),
         ["healthcheck", id, "lastfailurereason"] if get => check_api::last_failure_reason(route53, id),
+        ["trafficpolicy"] if post => traffic_api::create_policy(route53, call),
+        ["trafficpolicy", id] if post => traffic_api::create_version(route53, id, call),
+        ["trafficpolicy", id, version] if get => traffic_api::get_policy(route53, id, version),
+        ["trafficpolicy", id, version] if post => traffic_api::update_comment(route53, id, version, call),
+        ["trafficpolicy", id, version] if delete => traffic_api::delete_policy(route53, id, version),
+        ["trafficpolicies"] if get => traffic_api::list_policies(route53, call),
+        ["trafficpolicies", id, "versions"] if get => traffic_api::list_versions(route53, id, call),
+        ["trafficpolicyinstance"] if post => traffic_api::create_instance(route53, call),
+        ["trafficpolicyinstance", id] if get => traffic_api::get_instance(route53, id),
+        ["trafficpolicyinstance", id] if post => traffic_api::update_instance(route53, id, call),
+        ["trafficpolicyinstance", id] if delete => traffic_api::delete_instance(route53, id),
+        ["trafficpolicyinstances"] if get => traffic_api::list_instances(route53, call),
+        ["trafficpolicyinstances", "hostedzone"] if get => traffic_api::list_instances_by_zone(route53, call),
+        ["trafficpolicyinstances", "trafficpolicy"] if get => {
+            traffic_api::list_instances_by_policy(route53, call)
+        }
+        ["trafficpolicyinstancecount"] if get => traffic_api::count_instances(route53),
         ["tags", kind, id] if post => change_tags(route53, kind, bare(id), call),
         ["tags", kind, id] if get => list_tags(route53, kind, bare(id)),
         _ => Err(unknown(call)),
@@ -280,7 +298,7 @@ mod tests {
     #[test]
     fn unknown_operations_are_refused_as_route_53_words_errors() {
         let route53 = Route53::new();
-        let error = route53.call("GET /trafficpolicies", "").unwrap_err();
+        let error = route53.call("GET /delegationset", "").unwrap_err();
         assert_eq!((error.status, error.code), (404, "InvalidAction"));
         assert_eq!(route53.call("PUT /hostedzone", "").unwrap_err().code, "InvalidAction");
         let reply = error_reply(&error);

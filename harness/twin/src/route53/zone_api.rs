@@ -9,7 +9,7 @@ use crate::{
         Route53, api,
         change::{Action, Change},
         name,
-        record::{RecordKey, RecordType},
+        record::{RecordKey, RecordSet, RecordType},
         xml,
         zone::ChangeInfo,
         zone_xml::{
@@ -124,6 +124,13 @@ pub(crate) fn change(route53: &Route53, now: Timestamp, id: &str, call: &Call) -
     for check in checked {
         route53.checks.lock().get(check)?;
     }
+    // Held while the change is made, so that no instance comes in between.
+    let traffic = route53.traffic.lock();
+    let owned = |c: &Change| traffic.owner(id, &c.set.name, c.set.kind).is_some();
+    if let Some(change) = changes.iter().find(|c| owned(c)) {
+        let message = format!("[{} belongs to a traffic policy instance]", change.set.label());
+        return Err(AwsError::new(400, "InvalidChangeBatch", message));
+    }
     route53.zones.lock().change(id, &changes)?;
     let body = ChangeResponse { change_info: submitted(route53, now, change_batch.comment) };
     xml::reply(200, "ChangeResourceRecordSetsResponse", &body)
@@ -138,10 +145,15 @@ pub(crate) fn get_change(route53: &Route53, id: &str) -> Result<Reply, AwsError>
 pub(crate) fn list_records(route53: &Route53, id: &str, call: &Call) -> Result<Reply, AwsError> {
     let start = start(call)?;
     let count_max = api::count_max(call, RECORDS_PAGE_MAX)?;
+    let traffic = route53.traffic.lock();
     let zones = route53.zones.lock();
     let (page, next) = zones.get(id)?.list(start.as_ref(), count_max);
+    let told = |set: &RecordSet| RecordSetXml {
+        traffic_policy_instance_id: traffic.owner(id, &set.name, set.kind).map(|i| i.id.clone()),
+        ..RecordSetXml::new(set)
+    };
     let body = ListRecordsResponse {
-        resource_record_sets: RecordSetsXml { set: page.into_iter().map(RecordSetXml::new).collect() },
+        resource_record_sets: RecordSetsXml { set: page.into_iter().map(told).collect() },
         is_truncated: next.is_some(),
         next_record_name: next.map(|s| s.name.clone()),
         next_record_type: next.map(|s| s.kind.as_str()),

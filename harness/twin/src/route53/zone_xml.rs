@@ -151,6 +151,9 @@ pub(crate) struct RecordSetXml {
     pub(crate) resource_records: Option<ResourceRecords>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) health_check_id: Option<String>,
+    /// Whose records they are; in listings only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) traffic_policy_instance_id: Option<String>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -226,10 +229,14 @@ impl RecordSetXml {
             ttl_s: Some(set.ttl_s),
             resource_records: Some(ResourceRecords { record }),
             health_check_id: set.health_check_id.clone(),
+            traffic_policy_instance_id: None,
         }
     }
 
     pub(crate) fn read(self) -> Result<RecordSet, AwsError> {
+        if self.traffic_policy_instance_id.is_some() {
+            return invalid("Records of a traffic policy instance are changed through it");
+        }
         let Some(kind) = RecordType::parse(&self.kind) else {
             return invalid(&format!("The twin has no records of type {}", self.kind));
         };

@@ -133,3 +133,6 @@ fn difference(desired: &Value, reported: &Value, metadata: &Value) -> Option<(Va
     }
     (!state.is_empty()).then_some((Value::Object(state), Value::Object(stamps)))
 }
+
+#[cfg(test)]
+mod tests;

@@ -15,7 +15,7 @@ use crate::mqtt::{
     Subscribed,
     end::End,
     grants::Action,
-    limits::{FILTERS_PER_SUBSCRIBE_MAX, PAYLOAD_BYTES_MAX, SESSION_EXPIRY_MAX, TOPIC_ALIASES_MAX},
+    limits::{PAYLOAD_BYTES_MAX, SESSION_EXPIRY_MAX, TOPIC_ALIASES_MAX},
     message::Message,
     packet::{Incoming, Outgoing, Publish, Subscribe},
     service::{self, ShadowTopic},
@@ -50,11 +50,7 @@ impl Connection<'_> {
             self.resolve(alias, &mut message)?;
         }
         check(&message).map_err(End::ClientError)?;
-        if !self.publishes.take(now) {
-            tracing::debug!(
-                client = self.client_id(),
-                "more publishes than a connection may make: discarded"
-            );
+        if !self.may_publish(now) {
             self.deny(packet_id, PublishAckReason::QuotaExceeded);
             return Ok(());
         }
@@ -79,6 +75,24 @@ impl Connection<'_> {
             self.queue(Outgoing::Acknowledge { packet_id, reason: PublishAckReason::Success });
         }
         Ok(())
+    }
+
+    /// Counts a publish against what the connection and the account may make; what exceeds it is discarded.
+    fn may_publish(&mut self, now: Instant) -> bool {
+        let limits = &self.region.limits;
+        if !self.publishes.take(now) {
+            limits.connection_publishes.note_refused();
+            tracing::debug!(
+                client = self.client_id(),
+                "more publishes than a connection may make: discarded"
+            );
+            return false;
+        }
+        let granted = limits.inbound_publishes.take(now);
+        if !granted {
+            tracing::debug!(client = self.client_id(), "more publishes than the account may make: discarded");
+        }
+        granted
     }
 
     /// Gives a message the topic of its alias, or the alias a new topic.
@@ -108,7 +122,7 @@ impl Connection<'_> {
     }
 
     fn subscribe(&mut self, packet_id: NonZeroU16, filters: Vec<Subscribe>) -> Result<(), End> {
-        if filters.len() > FILTERS_PER_SUBSCRIBE_MAX {
+        if self.region.limits.subscribe_filters.is_below(filters.len()) {
             return Err(End::ClientError(DisconnectReasonCode::QuotaExceeded));
         }
         let mut results = Vec::with_capacity(filters.len());

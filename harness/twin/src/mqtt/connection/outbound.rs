@@ -19,6 +19,7 @@ impl Connection<'_> {
             } else if self.publishes.take(now) {
                 self.send(delivery, now);
             } else {
+                region.limits.connection_publishes.note_refused();
                 tracing::debug!(
                     client = self.client_id(),
                     "more messages than a connection may get: discarded"

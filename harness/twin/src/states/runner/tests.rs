@@ -1,6 +1,9 @@
 //! Calls as clients make them, against executions that really run: functions are child processes.
 
-use std::io::{Cursor, Write as _};
+use std::{
+    io::{Cursor, Write as _},
+    time::Duration,
+};
 
 use axum::http::{HeaderMap, Method};
 use base64::{Engine as _, engine::general_purpose::STANDARD};

@@ -1,4 +1,4 @@
-//! Limits of this process that a run needs to know: how many descriptors it may open.
+//! How many descriptors this process may open, and whether that is enough for a fleet.
 
 use rustix::process::{Resource, getrlimit, setrlimit};
 
@@ -8,7 +8,7 @@ const PER_DEVICE: u64 = 2;
 const RESERVE: u64 = 400;
 
 /// Raises the soft limit of descriptors to the hard one, as far as the system lets; the answer is what holds now.
-pub(super) fn raise_descriptors() -> Option<u64> {
+pub(crate) fn raise() -> Option<u64> {
     let mut limit = getrlimit(Resource::Nofile);
     let before = limit.current;
     limit.current = limit.maximum;
@@ -17,7 +17,7 @@ pub(super) fn raise_descriptors() -> Option<u64> {
 }
 
 /// What to do about a fleet that needs more descriptors than there are.
-pub(super) fn check(devices: u32, descriptors: Option<u64>) -> anyhow::Result<()> {
+pub(crate) fn check(devices: u32, descriptors: Option<u64>) -> anyhow::Result<()> {
     let needed = u64::from(devices) * PER_DEVICE + RESERVE;
     match descriptors {
         Some(limit) if limit < needed => anyhow::bail!(
