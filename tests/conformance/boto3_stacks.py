@@ -1,7 +1,6 @@
 """CloudFormation, API Gateway and EventBridge, by boto3."""
 
 import json
-import urllib.request
 
 from boto3_dynamodb import table
 from boto3_lambda import ECHO, function, package

@@ -3,13 +3,11 @@
 A case is a function of one `Target`. It passes by returning, is skipped by `skip(why)` and fails by anything else.
 """
 
-import functools
 import itertools
 import os
 import secrets
 import threading
 import time
-import types
 from dataclasses import dataclass, field
 
 import shapes
@@ -152,10 +150,3 @@ def is_absent(error):
     text = f"{type(error).__name__} {error}"
     marks = ("The twin does not", "The twin has n", "(404) when calling", "Unable to parse response")
     return any(mark in text for mark in marks)
-
-
-def namespace(**members):
-    return types.SimpleNamespace(**members)
-
-
-cached = functools.lru_cache(maxsize=None)

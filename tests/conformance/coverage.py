@@ -18,6 +18,19 @@ SERVICES = {
 EXCUSED = {}
 
 
+def names(words):
+    """The operations of a cell. `Get-, DeleteThing` is two: a verb with a hyphen takes the noun that follows."""
+    found, verbs = [], []
+    for word in re.findall(r"\b[A-Z][A-Za-z0-9]+-?", words):
+        if word.endswith("-"):
+            verbs.append(word[:-1])
+            continue
+        noun = re.sub(r"^[A-Z][a-z]+", "", word)
+        found += [verb + noun for verb in verbs] + [word]
+        verbs = []
+    return found
+
+
 def listed():
     """`service:Operation` for each row of the README's table of operations."""
     text = README.read_text().split("## Operations", 1)[1].split("\n## ", 1)[0]
@@ -30,7 +43,7 @@ def listed():
             service = SERVICES.get(label.split(":")[0].strip())
             if service is None:
                 raise ValueError(f"coverage.py does not know the service {label!r}")
-        found += [f"{service}:{name}" for name in re.findall(r"\b[A-Z][A-Za-z0-9]+\b", re.sub(r"\(.*?\)", "", words))]
+        found += [f"{service}:{name}" for name in names(re.sub(r"\(.*?\)", "", words))]
     return found
 
 

@@ -4,7 +4,7 @@ import json
 import subprocess
 
 import device
-from case import SECONDARY, case, equal, eventually, fresh
+from case import case, equal, eventually
 
 CLIENT = "curl"
 

@@ -17,7 +17,8 @@ REASONS = {
     "a_certificate_of_aws_is_valid_from_now_to_2049":
         f"[notAfter is 2049-12-31T23:59:59Z]({GUIDE}x509-client-certs.html); notBefore is when it is made",
     "a_condition_that_does_not_hold_is_told": "`ReturnValuesOnConditionCheckFailure`; `Item` is a member of the error",
-    "a_deleted_shadow_keeps_its_version": f"[the version is kept for 48 h]({GUIDE}device-shadow-document.html); the answer has the deleted one",
+    "a_deleted_shadow_keeps_its_version":
+        f"[the version is kept for 48 h]({GUIDE}device-shadow-document.html); the answer has the deleted one",
     "a_deprecated_type_takes_no_things": f"[deprecated types take no things]({GUIDE}thing-types.html)",
     "a_document_that_is_no_policy_is_refused": "MalformedPolicyException is in the model",
     "a_global_table_brings_writes_to_both_regions": "moto's replicas are in the answer of UpdateTable alone",

@@ -82,7 +82,7 @@ def _error(status, parsed, model, found):
             if expected and protocol != "json" and expected != status:
                 found.append(f"{code} has status {status}; the model says {expected}")
             return
-    if code not in COMMON and not _service(model) in ("s3", "route53", "cloudformation", "sqs"):
+    if code not in COMMON and _service(model) not in ("s3", "route53", "cloudformation", "sqs"):
         found.append(f"error {code!r} ({status}) is not in the operation's list")
 
 
