@@ -25,7 +25,7 @@ use crate::{
     call::{Call, Reply},
     control, dynamodb,
     error::AwsError,
-    events, lambda, route53, scheduler, states,
+    events, lambda, route53, s3, scheduler, states,
     world::World,
 };
 
@@ -44,7 +44,7 @@ pub(crate) async fn serve(world: Arc<World>, listener: TcpListener) {
 
 async fn aws(State(world): State<Arc<World>>, request: Request) -> Response<Body> {
     let (parts, body) = request.into_parts();
-    let Some((region, service)) = scope(&parts.headers) else {
+    let Some((region, service)) = scope(&parts.headers).or_else(|| s3::scope(&world, &parts.uri)) else {
         return response(Reply::json(
             403,
             &serde_json::json!({"message": "Missing Authentication Token", "__type": "MissingAuthenticationToken"}),
@@ -97,6 +97,7 @@ pub(crate) async fn dispatch(world: &Arc<World>, call: &Call) -> Reply {
         "lambda" => lambda::handle(world, call).await.unwrap_or_else(|e| lambda::error_reply(&e)),
         "route53" => route53::handle(world, call).await.unwrap_or_else(|e| route53::error_reply(&e)),
         "scheduler" => scheduler::handle(world, call).unwrap_or_else(|e| scheduler::error_reply(&e)),
+        "s3" => s3::handle(world, call).await.unwrap_or_else(|e| s3::error_reply(&e)),
         "servicequotas" => servicequotas::handle(world, call),
         "states" => states::handle(world, call).unwrap_or_else(|e| states::error_reply(&e)),
         "sts" => sts::handle(world, call),
@@ -120,9 +121,9 @@ pub(crate) fn response(reply: Reply) -> Response<Body> {
     let mut response = Response::new(Body::from(reply.body));
     *response.status_mut() = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let id = uuid::Uuid::new_v4().to_string();
-    for (name, value) in
-        reply.headers.iter().map(|(n, v)| (*n, v.as_str())).chain([("x-amzn-RequestId", id.as_str())])
-    {
+    let metadata = reply.metadata.iter().map(|(n, v)| (n.as_str(), v.as_str()));
+    let headers = reply.headers.iter().map(|(n, v)| (*n, v.as_str())).chain(metadata);
+    for (name, value) in headers.chain([("x-amzn-RequestId", id.as_str())]) {
         if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(value))
         {
             response.headers_mut().append(name, value);

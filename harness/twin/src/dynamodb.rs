@@ -1,25 +1,43 @@
-//! DynamoDB: tables, streams and global tables (version 2019.11.21) of both Regions.
+//! DynamoDB: tables, indexes, streams and global tables of both Regions.
 //!
-//! The layers: values and expressions ([`item`], [`number`], [`token`], [`expression`], [`condition`], [`update`]); one
-//! table ([`table`], [`query`], [`stream`]); all tables with the writes under way between Regions ([`tables`]); the
-//! codec ([`api`] and its three neighbours); and the tasks that pass time ([`global`], [`ttl`]). All but codec and tasks
-//! are functions of their inputs.
+//! The layers: values and expressions ([`item`], [`number`], [`key`], [`token`], [`expression`], [`condition`],
+//! [`update`]); one table ([`table`], [`index`], [`settings`], [`capacity`], [`rows`], [`query`], [`stream`]); all tables
+//! with the writes under way between Regions ([`tables`], [`legacy`], [`action`], [`transaction`]); the codec ([`api`] and
+//! what ends in `_api`); and the tasks that pass time ([`global`], [`ttl`]). All but codec and tasks are functions of
+//! their inputs.
 
+mod action;
 mod api;
+mod batch_api;
+mod capacity;
 mod condition;
 mod control_api;
+mod definition;
+mod description;
 mod expression;
 mod global;
+mod global_api;
+mod index;
+mod index_api;
 mod item;
 mod item_api;
+mod key;
+mod legacy;
 mod number;
 mod query;
+mod query_api;
+mod request;
 mod reserved;
+mod rows;
+mod setting_api;
+mod settings;
 mod stream;
 mod stream_api;
 mod table;
 mod tables;
 mod token;
+mod transaction;
+mod transaction_api;
 mod ttl;
 mod update;
 
@@ -99,7 +117,7 @@ impl DynamoDb {
     ) -> Result<(), AwsError> {
         let item = item_from_plain(item)?;
         let mut tables = self.tables.lock();
-        let key = tables.table(region, table)?.key_of_item(&item)?;
+        let key = tables.table(region, table)?.schema.key_of_item(&item)?;
         tables.write((region, table), &key, now, false, |_| Ok(Some(item)))?;
         drop(tables);
         self.wake();

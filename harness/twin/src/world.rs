@@ -6,7 +6,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     clock::Clock, dynamodb::DynamoDb, events::Events, lambda::Lambda, names::Names, pki::Pki, quota::Quotas,
-    region::Region, route53::Route53, scheduler::Scheduler, states::States,
+    region::Region, route53::Route53, s3::S3, scheduler::Scheduler, states::States,
 };
 
 /// The whole twin. Shared by reference; each part guards its own state.
@@ -25,6 +25,7 @@ pub(crate) struct World {
     pub(crate) states: States,
     pub(crate) events: Events,
     pub(crate) scheduler: Scheduler,
+    pub(crate) s3: S3,
     /// The AWS API endpoint, as functions are told it: `http://127.0.0.1:<port>`.
     pub(crate) api_url: String,
     /// The authoritative DNS server.

@@ -12,7 +12,7 @@ use tokio::sync::watch;
 
 use super::{
     item::{Item, item_size_bytes},
-    table::Key,
+    key::Key,
 };
 
 /// Fixed, so that a mapping's pollers are known when it is created.
@@ -212,7 +212,7 @@ impl StreamName {
     }
 
     fn hash(&self) -> u64 {
-        super::table::fixed_hash(&self.arn)
+        super::key::fixed_hash(&self.arn)
     }
 }
 
@@ -239,7 +239,7 @@ pub(crate) fn parse_shard_id(text: &str) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dynamodb::{item::Value, table::KeyValue};
+    use crate::dynamodb::{item::Value, key::KeyValue};
 
     #[test]
     fn a_shard_keeps_the_newest_records_and_says_what_it_has_dropped() {

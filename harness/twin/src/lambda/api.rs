@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 use aws_lc_rs::digest::{SHA256, digest};
 use axum::http::Method;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use bytes::Bytes;
 use jiff::Timestamp;
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value as Json, json};
@@ -114,6 +115,9 @@ struct CreateFunction {
 #[serde(rename_all = "PascalCase")]
 struct Code {
     zip_file: Option<String>,
+    s3_bucket: Option<String>,
+    s3_key: Option<String>,
+    s3_object_version: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -134,8 +138,7 @@ async fn create_function(world: &Arc<World>, call: &Call) -> Result<Reply, AwsEr
     if world.lambda.functions.lock().contains_key(&key) {
         return Err(exists());
     }
-    let zip = request.code.zip_file.as_ref().ok_or_else(|| invalid("The twin takes code as ZipFile only"))?;
-    let zip = STANDARD.decode(zip).map_err(|e| invalid(format!("ZipFile is not base64: {e}")))?;
+    let zip = package(world, &call.region, &request.code)?;
     let (size, hash) = (zip.len(), STANDARD.encode(digest(&SHA256, &zip)));
     let root = world.folder.join("functions").join(uuid::Uuid::new_v4().to_string());
     let folder = root.clone();
@@ -157,6 +160,19 @@ async fn create_function(world: &Arc<World>, call: &Call) -> Result<Reply, AwsEr
     }
     world.tasks.spawn(keep(Arc::clone(world), Arc::clone(&function)));
     Ok(Reply::json(201, &function.configuration()))
+}
+
+/// The deployment package, out of the call or out of S3.
+fn package(world: &Arc<World>, region: &str, from: &Code) -> Result<Bytes, AwsError> {
+    match (&from.zip_file, &from.s3_bucket, &from.s3_key) {
+        (Some(zip), None, None) => {
+            STANDARD.decode(zip).map(Bytes::from).map_err(|e| invalid(format!("ZipFile is not base64: {e}")))
+        }
+        (None, Some(bucket), Some(key)) if from.s3_object_version.is_none() => {
+            code::from_s3(world, region, bucket, key)
+        }
+        _ => Err(invalid("The twin takes code as ZipFile, or as S3Bucket and S3Key")),
+    }
 }
 
 fn check(request: &CreateFunction) -> Result<(), AwsError> {

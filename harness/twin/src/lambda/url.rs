@@ -206,7 +206,7 @@ fn success(payload: Bytes) -> Reply {
     if !headers.iter().any(|(name, _)| *name == "content-type") {
         headers.push(("content-type", "application/json".to_owned()));
     }
-    Reply { status, headers, body }
+    Reply { status, headers, metadata: Vec::new(), body }
 }
 
 #[cfg(test)]

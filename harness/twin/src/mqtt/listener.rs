@@ -1,17 +1,21 @@
 //! Accepting MQTT connections: TLS with a client certificate, and the black hole that a dark Region is.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use bytes::Bytes;
-use rmqtt_codec::types::QoS;
 use tokio::{
     io::{AsyncRead, AsyncReadExt},
     net::{TcpListener, TcpStream},
 };
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
-use super::{connection, publish};
-use crate::{accept, region::Region, registry::certificate_id, world::World};
+use super::connection;
+use crate::{
+    accept,
+    provisioning::{self, Template},
+    region::Region,
+    registry::certificate_id,
+    world::World,
+};
 
 /// A handshake may take this long.
 const HANDSHAKE_S_MAX: u64 = 10;
@@ -51,13 +55,24 @@ pub(crate) async fn serve_stream(
     };
     // A certificate that a registered CA stands for is announced; its connection is dropped below, as on AWS.
     let event = region.registry.lock().just_in_time(chain, world.clock.now_ms());
-    if let Some(event) = event {
-        let payload = Bytes::from(event.payload.to_string());
-        publish(world, region, &event.topic, &payload, QoS::AtLeastOnce);
-    }
+    let template = event.as_ref().and_then(|_| region.registry.lock().just_in_time_template(&chain[0]));
+    region.announce(world, event);
     let certificate = certificate_id(&chain[0]);
     let sni = session.server_name().map(str::to_owned);
     connection::serve(world, region, stream, certificate, sni.as_deref()).await;
+    if let Some((body, parameters)) = template {
+        provision(world, region, &body, &parameters);
+    }
+}
+
+/// Just-in-time provisioning, once the connection that asked for it is dropped: the device's next one finds it done. One
+/// that fails is tried again at the next connection.
+fn provision(world: &Arc<World>, region: &Arc<Region>, body: &str, parameters: &BTreeMap<String, String>) {
+    let made = Template::parse(body)
+        .and_then(|template| provisioning::register(world, region, &template, parameters));
+    if let Err(error) = made {
+        tracing::info!(%error, region = region.name, "just-in-time provisioning failed");
+    }
 }
 
 /// A dark Region: what comes in is swallowed, nothing goes out, until the peer gives up or the Region is back; then the
