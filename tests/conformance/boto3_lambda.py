@@ -208,3 +208,46 @@ def an_event_that_fails_goes_to_the_queue(t):
     record = json.loads(found[0]["Body"])
     equal((record["requestContext"]["condition"], record["requestPayload"]), ("RetriesExhausted", {"do": "fail"}))
     equal(record["responsePayload"]["errorMessage"], "as asked")
+
+
+@case("lambda:GetFunctionConcurrency lambda:GetPolicy lambda:RemovePermission lambda:ListVersionsByFunction "
+      "lambda:GetAccountSettings", peers=True, later=True)
+def a_function_tells_more_of_itself(t):
+    api, name = t.boto("lambda"), function(t)
+    api.put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=3)
+    equal(api.get_function_concurrency(FunctionName=name)["ReservedConcurrentExecutions"], 3)
+    refused("ResourceNotFoundException", api.get_policy, FunctionName=name, status=404)
+    api.add_permission(FunctionName=name, StatementId="one", Action="lambda:InvokeFunction", Principal="iot.amazonaws.com")
+    equal([x["Sid"] for x in json.loads(api.get_policy(FunctionName=name)["Policy"])["Statement"]], ["one"])
+    api.remove_permission(FunctionName=name, StatementId="one")
+    refused("ResourceNotFoundException", api.get_policy, FunctionName=name, status=404)
+    equal([x["Version"] for x in api.list_versions_by_function(FunctionName=name)["Versions"]], ["$LATEST"])
+    assert api.get_account_settings()["AccountLimit"]["ConcurrentExecutions"] >= 10
+
+
+@case("lambda:TagResource lambda:UntagResource lambda:ListTags", peers=True, later=True)
+def a_function_has_tags(t):
+    api, arn = t.boto("lambda"), f"arn:aws:lambda:{PRIMARY}:{ACCOUNT}:function:{function(t)}"
+    api.tag_resource(Resource=arn, Tags={"a": "1", "b": "2"})
+    api.untag_resource(Resource=arn, TagKeys=["a"])
+    equal(api.list_tags(Resource=arn)["Tags"], {"b": "2"})
+
+
+@case("lambda:PutFunctionEventInvokeConfig lambda:UpdateFunctionEventInvokeConfig lambda:ListFunctionEventInvokeConfigs "
+      "lambda:DeleteFunctionEventInvokeConfig lambda:GetFunctionEventInvokeConfig", peers=True, later=True)
+def what_happens_to_events_is_set(t):
+    api, name = t.boto("lambda"), function(t)
+    api.put_function_event_invoke_config(FunctionName=name, MaximumRetryAttempts=1, MaximumEventAgeInSeconds=100)
+    api.update_function_event_invoke_config(FunctionName=name, MaximumRetryAttempts=0)
+    seen = api.list_function_event_invoke_configs(FunctionName=name)["FunctionEventInvokeConfigs"]
+    equal([(x["MaximumRetryAttempts"], x["MaximumEventAgeInSeconds"]) for x in seen], [(0, 100)])
+    api.delete_function_event_invoke_config(FunctionName=name)
+    refused("ResourceNotFoundException", api.get_function_event_invoke_config, FunctionName=name, status=404)
+
+
+@case("lambda:UpdateFunctionUrlConfig lambda:ListFunctionUrlConfigs", peers=True, later=True)
+def a_url_is_changed_and_listed(t):
+    api, name = t.boto("lambda"), function(t)
+    api.create_function_url_config(FunctionName=name, AuthType="NONE")
+    api.update_function_url_config(FunctionName=name, AuthType="AWS_IAM")
+    equal([x["AuthType"] for x in api.list_function_url_configs(FunctionName=name)["FunctionUrlConfigs"]], ["AWS_IAM"])

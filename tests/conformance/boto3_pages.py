@@ -1,7 +1,8 @@
 """Every paginator that botocore has for an operation of the twin: pages of one, nothing twice, nothing lost."""
 
 import coverage
-from boto3_certificates import authority, key, pem, signed
+from boto3_certificates import authority, pem, signed
+from boto3_certificates import key as new_key
 from boto3_dynamodb import series
 from boto3_groups import group
 from boto3_lambda import function
@@ -12,7 +13,7 @@ from boto3_rules import payload, rule_name
 from boto3_states import machine
 from boto3_streams import streamed
 from boto3_things import thing
-from case import case, equal, fresh
+from case import ROLE, case, equal, fresh
 
 CLIENT = "boto3"
 TRIED = set()
@@ -116,7 +117,7 @@ def _(t):
 
 @pages("iot:ListCACertificates", "certificates", by("certificateId"), alone=True)
 def _(t):
-    made = [t.boto("iot").register_ca_certificate(caCertificate=pem(signed(fresh("ca"), key(), ca=True)),
+    made = [t.boto("iot").register_ca_certificate(caCertificate=pem(signed(fresh("ca"), new_key(), ca=True)),
                                                   certificateMode="SNI_ONLY") for _ in range(3)]
     return {}, [x["certificateId"] for x in made]
 
@@ -125,7 +126,7 @@ def _(t):
 def _(t):
     ca, own, made = authority(t)
     ids = [t.boto("iot").register_certificate(
-        certificatePem=pem(signed(fresh("lamp"), key(), issuer=ca, issuer_key=own)), caCertificatePem=pem(ca)
+        certificatePem=pem(signed(fresh("lamp"), new_key(), issuer=ca, issuer_key=own)), caCertificatePem=pem(ca)
     )["certificateId"] for _ in range(3)]
     return {"caCertificateId": made["certificateId"]}, ids
 
@@ -259,10 +260,112 @@ def _(t):
     return {}, ["iot", "iotcore"]
 
 
+@pages("events:ListRules", "Rules", by("Name"))
+def _(t):
+    prefix = fresh("rule")
+    names = [f"{prefix}-{index}" for index in range(3)]
+    for name in names:
+        t.boto("events").put_rule(Name=name, EventPattern='{"source":["x"]}')
+    return {"NamePrefix": prefix}, names
+
+
+def targets(t):
+    """Three rules with the same two functions for targets."""
+    arns = [f"arn:aws:lambda:us-east-1:123456789012:function:{fresh('function')}" for _ in range(2)]
+    names = [fresh("rule") for _ in range(3)]
+    for name in names:
+        t.boto("events").put_rule(Name=name, EventPattern='{"source":["x"]}')
+        t.boto("events").put_targets(Rule=name, Targets=[{"Id": str(n), "Arn": arn} for n, arn in enumerate(arns)])
+    return names, arns
+
+
+@pages("events:ListTargetsByRule", "Targets", by("Id"))
+def _(t):
+    return {"Rule": targets(t)[0][0]}, ["0", "1"]
+
+
+@pages("events:ListRuleNamesByTarget", "RuleNames")
+def _(t):
+    names, arns = targets(t)
+    return {"TargetArn": arns[0]}, names
+
+
+@pages("scheduler:ListSchedules", "Schedules", by("Name"))
+def _(t):
+    prefix = fresh("schedule")
+    names = [f"{prefix}-{index}" for index in range(3)]
+    for name in names:
+        t.boto("scheduler").create_schedule(
+            Name=name, ScheduleExpression="rate(1 hour)", FlexibleTimeWindow={"Mode": "OFF"}, State="DISABLED",
+            Target={"Arn": "arn:aws:lambda:us-east-1:123456789012:function:any", "RoleArn": ROLE})
+    return {"NamePrefix": prefix}, names
+
+
+@pages("s3:ListBuckets", "Buckets", by("Name"), alone=True)
+def _(t):
+    from boto3_storage import bucket
+
+    return {}, [bucket(t) for _ in range(2)]
+
+
+def filled(t):
+    from boto3_storage import bucket
+
+    name = bucket(t)
+    for key in "abc":
+        t.boto("s3").put_object(Bucket=name, Key=key, Body=b"x")
+    return {"Bucket": name}, list("abc")
+
+
+@pages("s3:ListObjects", "Contents", by("Key"))
+def _(t):
+    return filled(t)
+
+
+@pages("s3:ListObjectsV2", "Contents", by("Key"))
+def _(t):
+    return filled(t)
+
+
+@pages("s3:ListMultipartUploads", "Uploads", by("UploadId"))
+def _(t):
+    from boto3_storage import bucket
+
+    name = bucket(t)
+    return {"Bucket": name}, [t.boto("s3").create_multipart_upload(Bucket=name, Key=key)["UploadId"] for key in "aab"]
+
+
+@pages("s3:ListParts", "Parts", by("PartNumber"))
+def _(t):
+    from boto3_storage import bucket
+
+    s3, name = t.boto("s3"), bucket(t)
+    own = {"Bucket": name, "Key": "a", "UploadId": s3.create_multipart_upload(Bucket=name, Key="a")["UploadId"]}
+    for number in (1, 2, 3):
+        s3.upload_part(**own, PartNumber=number, Body=b"x")
+    return own, [1, 2, 3]
+
+
+@pages("iot:ListThingRegistrationTasks", "taskIds", alone=True, peers=False)
+def _(t):
+    from boto3_more import task
+
+    return {}, [task(t, ["{}"])[0] for _ in range(2)]
+
+
 #: Paginators that are not tried here, and why.
 ELSEWHERE = {
     "dynamodb:ListTagsOfResource": "AWS's pages of 10 have no size to set; a table of the twin has few tags",
     "iot:ListTagsForResource": "its pages have no size to set",
+    "iot:ListThingRegistrationTaskReports": "a report is one file, so one link",
+    "cloudformation:DescribeStacks": "no size to set",
+    "cloudformation:ListStacks": "no size to set",
+    "cloudformation:DescribeStackEvents": "no size to set",
+    "cloudformation:ListStackResources": "no size to set",
+    "cloudformation:ListExports": "no size to set",
+    "cloudformation:ListImports": "no size to set",
+    "cloudformation:DescribeChangeSet": "no size to set",
+    "cloudformation:ListChangeSets": "no size to set",
 }
 
 

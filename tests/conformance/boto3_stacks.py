@@ -1,9 +1,8 @@
-"""CloudFormation, API Gateway and EventBridge, by boto3."""
+"""CloudFormation, and EventBridge into queues, by boto3."""
 
 import json
 
 from boto3_dynamodb import table
-from boto3_lambda import ECHO, function, package
 from boto3_storage import queue
 from case import ACCOUNT, PRIMARY, ROLE, case, equal, eventually, fresh, refused
 
@@ -108,38 +107,59 @@ def a_stack_that_fails_is_rolled_back(t):
     t.boto("dynamodb").describe_table(TableName=taken)
 
 
-@case("apigateway:CreateRestApi apigateway:GetResources apigateway:CreateResource apigateway:PutMethod "
-      "apigateway:PutIntegration apigateway:CreateDeployment", later=True)
-def a_rest_api_calls_a_function(t):
-    api = t.boto("apigateway")
-    name = function(t, package(bootstrap=PROXY))
-    rest = api.create_rest_api(name=fresh("api"))["id"]
-    root = next(x["id"] for x in api.get_resources(restApiId=rest)["items"] if x["path"] == "/")
-    at = api.create_resource(restApiId=rest, parentId=root, pathPart="health")["id"]
-    api.put_method(restApiId=rest, resourceId=at, httpMethod="GET", authorizationType="NONE")
-    arn = f"arn:aws:lambda:{PRIMARY}:{ACCOUNT}:function:{name}"
-    api.put_integration(restApiId=rest, resourceId=at, httpMethod="GET", type="AWS_PROXY", integrationHttpMethod="POST",
-                        uri=f"arn:aws:apigateway:{PRIMARY}:lambda:path/2015-03-31/functions/{arn}/invocations")
-    api.create_deployment(restApiId=rest, stageName="live")
-    import ssl
-    import socket
-
-    host, port = f"{rest}.execute-api.{PRIMARY}.amazonaws.com", int(t.of("PRIMARY", "HTTPS_PORT"))
-    tls = ssl.create_default_context(cafile=t.env["GAMEDAY_CA"])
-    with tls.wrap_socket(socket.create_connection((t.of("PRIMARY", "ADDRESS"), port), 10), server_hostname=host) as one:
-        one.sendall(f"GET /live/health?a=b HTTP/1.1\r\nHost: {host}:{port}\r\nConnection: close\r\n\r\n".encode())
-        answer = b"".join(iter(lambda: one.recv(65536), b"")).decode()
-    assert answer.startswith("HTTP/1.1 418"), answer
-    event = json.loads(answer[answer.index("{"):answer.rindex("}") + 1])
-    equal((event["httpMethod"], event["path"], event["queryStringParameters"]), ("GET", "/health", {"a": "b"}))
+@case("cloudformation:DescribeStackResource cloudformation:ListStackResources cloudformation:ValidateTemplate "
+      "cloudformation:GetTemplateSummary cloudformation:UpdateTerminationProtection", later=True)
+def a_template_is_validated_and_a_stack_protected(t):
+    stacks, body = t.boto("cloudformation"), json.dumps(TEMPLATE)
+    equal(sorted(x["ParameterKey"] for x in stacks.validate_template(TemplateBody=body)["Parameters"]), ["Enabled", "Topic"])
+    equal(sorted(stacks.get_template_summary(TemplateBody=body)["ResourceTypes"]),
+          ["AWS::DynamoDB::Table", "AWS::IoT::TopicRule"])
+    name = stack(t, Topic="x", Enabled="no")
+    one = stacks.describe_stack_resource(StackName=name, LogicalResourceId="Table")["StackResourceDetail"]
+    equal(one["PhysicalResourceId"], outputs(t, name)["Table"])
+    equal([x["LogicalResourceId"] for x in stacks.list_stack_resources(StackName=name)["StackResourceSummaries"]], ["Table"])
+    stacks.update_termination_protection(StackName=name, EnableTerminationProtection=True)
+    refused("ValidationError", stacks.delete_stack, StackName=name, status=400)
 
 
-#: Answers in the shape of a proxy integration.
-PROXY = ECHO.replace('{"event": event, "env"', '{"statusCode": 418, "headers": {}, "body": json.dumps(event), "env"')
+@case("cloudformation:ListExports cloudformation:ListImports", later=True)
+def what_a_stack_exports_another_imports(t):
+    stacks, export = t.boto("cloudformation"), fresh("export")
+    template = {**TEMPLATE, "Outputs": {"Table": {"Value": {"Ref": "Table"}, "Export": {"Name": export}}}}
+    name = stack(t, template, Topic="x", Enabled="no")
+    importer = {"Resources": {"Rule": {"Type": "AWS::IoT::TopicRule", "Properties": {"TopicRulePayload": {
+        "Sql": "SELECT * FROM 'x'", "Actions": [{"DynamoDBv2": {
+            "RoleArn": ROLE, "PutItem": {"TableName": {"Fn::ImportValue": export}}}}]}}}}}
+    user = stack(t, importer)
+    assert export in [x["Name"] for x in stacks.list_exports()["Exports"]]
+    equal(stacks.list_imports(ExportName=export)["Imports"], [user])
+    stacks.delete_stack(StackName=name)
+
+    def kept():
+        status = stacks.describe_stacks(StackName=name)["Stacks"][0]["StackStatus"]
+        return status in ("CREATE_COMPLETE", "DELETE_FAILED")
+
+    eventually(kept, "an export in use keeps the stack")
 
 
-@case("events:PutRule events:PutTargets events:PutEvents events:ListRules events:ListTargetsByRule events:RemoveTargets "
-      "events:DeleteRule", peers=True, later=True)
+@case("cloudformation:CreateChangeSet cloudformation:DescribeChangeSet cloudformation:ExecuteChangeSet "
+      "cloudformation:ListChangeSets cloudformation:DeleteChangeSet", later=True)
+def a_change_set_is_looked_at_and_executed(t):
+    stacks, name = t.boto("cloudformation"), stack(t, Topic="x", Enabled="no")
+    given = [{"ParameterKey": "Topic", "UsePreviousValue": True}, {"ParameterKey": "Enabled", "ParameterValue": "yes"}]
+    for own in ("one", "two"):
+        stacks.create_change_set(StackName=name, ChangeSetName=own, UsePreviousTemplate=True, Parameters=given)
+        stacks.get_waiter("change_set_create_complete").wait(StackName=name, ChangeSetName=own, WaiterConfig=FAST)
+    seen = stacks.describe_change_set(StackName=name, ChangeSetName="one")
+    equal([(x["ResourceChange"]["Action"], x["ResourceChange"]["LogicalResourceId"]) for x in seen["Changes"]], [("Add", "Rule")])
+    equal(sorted(x["ChangeSetName"] for x in stacks.list_change_sets(StackName=name)["Summaries"]), ["one", "two"])
+    stacks.delete_change_set(StackName=name, ChangeSetName="two")
+    stacks.execute_change_set(StackName=name, ChangeSetName="one")
+    stacks.get_waiter("stack_update_complete").wait(StackName=name, WaiterConfig=FAST)
+    equal(len(stacks.describe_stack_resources(StackName=name)["StackResources"]), 2)
+
+
+@case("events:PutRule events:PutTargets events:PutEvents sqs:ReceiveMessage", peers=True, later=True)
 def an_event_goes_by_its_pattern_to_a_queue(t):
     events, sqs, (url, arn) = t.boto("events"), t.boto("sqs"), queue(t)
     name, source = fresh("rule"), fresh("source")

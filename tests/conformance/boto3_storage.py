@@ -67,6 +67,60 @@ def a_presigned_url_is_fetched(t):
     s3.get_object(Bucket=name, Key="a")["Body"].read()
 
 
+@case("s3:CopyObject s3:DeleteObjects s3:ListObjects s3:GetObjectTagging s3:GetBucketLocation", peers=True, later=True)
+def objects_are_copied_and_deleted_together(t):
+    s3, name = t.boto("s3"), bucket(t)
+    s3.put_object(Bucket=name, Key="a", Body=b"x", Metadata={"mine": "1"})
+    s3.copy_object(Bucket=name, Key="b", CopySource={"Bucket": name, "Key": "a"})
+    equal(s3.get_object(Bucket=name, Key="b")["Metadata"], {"mine": "1"})
+    equal([x["Key"] for x in s3.list_objects(Bucket=name)["Contents"]], ["a", "b"])
+    equal(s3.get_object_tagging(Bucket=name, Key="a")["TagSet"], [])
+    # us-east-1 is the one without a constraint.
+    equal(s3.get_bucket_location(Bucket=name).get("LocationConstraint"), None)
+    gone = s3.delete_objects(Bucket=name, Delete={"Objects": [{"Key": "a"}, {"Key": "b"}, {"Key": "none"}]})
+    equal(sorted(x["Key"] for x in gone["Deleted"]), ["a", "b", "none"])
+    assert "Contents" not in s3.list_objects_v2(Bucket=name)
+
+
+@case("s3:CreateMultipartUpload s3:UploadPart s3:UploadPartCopy s3:ListParts s3:ListMultipartUploads "
+      "s3:CompleteMultipartUpload s3:AbortMultipartUpload", peers=True, later=True)
+def an_object_is_uploaded_in_parts(t):
+    s3, name, big = t.boto("s3"), bucket(t), b"x" * (5 * 1024 * 1024)
+    s3.put_object(Bucket=name, Key="source", Body=b"the end")
+    own = {"Bucket": name, "Key": "big", "UploadId": s3.create_multipart_upload(Bucket=name, Key="big")["UploadId"]}
+    one = s3.upload_part(**own, PartNumber=1, Body=big)["ETag"]
+    two = s3.upload_part_copy(**own, PartNumber=2, CopySource={"Bucket": name, "Key": "source"})["CopyPartResult"]["ETag"]
+    equal([(x["PartNumber"], x["Size"]) for x in s3.list_parts(**own)["Parts"]], [(1, len(big)), (2, 7)])
+    equal([x["UploadId"] for x in s3.list_multipart_uploads(Bucket=name)["Uploads"]], [own["UploadId"]])
+    refused("InvalidPart", s3.complete_multipart_upload, **own, status=400, MultipartUpload={
+        "Parts": [{"PartNumber": 1, "ETag": two}]})
+    s3.complete_multipart_upload(**own, MultipartUpload={
+        "Parts": [{"PartNumber": 1, "ETag": one}, {"PartNumber": 2, "ETag": two}]})
+    equal(s3.head_object(Bucket=name, Key="big")["ContentLength"], len(big) + 7)
+    other = s3.create_multipart_upload(Bucket=name, Key="none")["UploadId"]
+    s3.abort_multipart_upload(Bucket=name, Key="none", UploadId=other)
+    refused("NoSuchUpload", s3.list_parts, Bucket=name, Key="none", UploadId=other, status=404)
+
+
+@case("sqs:SetQueueAttributes sqs:ListQueues sqs:PurgeQueue sqs:TagQueue sqs:UntagQueue sqs:ListQueueTags "
+      "sqs:ChangeMessageVisibility", peers=True, later=True)
+def a_queue_is_set_tagged_and_purged(t):
+    sqs, (url, arn) = t.boto("sqs"), queue(t)
+    sqs.set_queue_attributes(QueueUrl=url, Attributes={"VisibilityTimeout": "100"})
+    assert url in sqs.list_queues(QueueNamePrefix=arn.split(":")[-1])["QueueUrls"]
+    sqs.tag_queue(QueueUrl=url, Tags={"a": "1", "b": "2"})
+    sqs.untag_queue(QueueUrl=url, TagKeys=["a"])
+    equal(sqs.list_queue_tags(QueueUrl=url)["Tags"], {"b": "2"})
+    sqs.send_message(QueueUrl=url, MessageBody="x")
+    first = sqs.receive_message(QueueUrl=url, WaitTimeSeconds=2)["Messages"][0]
+    sqs.change_message_visibility(QueueUrl=url, ReceiptHandle=first["ReceiptHandle"], VisibilityTimeout=0)
+    again = sqs.receive_message(QueueUrl=url, WaitTimeSeconds=2)["Messages"][0]
+    equal(again["MessageId"], first["MessageId"])
+    sqs.purge_queue(QueueUrl=url)
+    seen = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+    equal((seen["VisibilityTimeout"], seen["ApproximateNumberOfMessages"]), ("100", "0"))
+
+
 def queue(t, **attributes):
     sqs = t.boto("sqs")
     url = sqs.create_queue(QueueName=fresh("queue"), Attributes=attributes)["QueueUrl"]

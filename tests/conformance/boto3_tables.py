@@ -178,3 +178,49 @@ def a_transaction_is_whole_or_nothing(t):
     equal([x["Code"] for x in error.response["CancellationReasons"]], ["None", "ConditionalCheckFailed"])
     seen = ddb.transact_get_items(TransactItems=[{"Get": {"TableName": where, "Key": {"k": s(key)}}} for key in "ac"])
     equal([x.get("Item") for x in seen["Responses"]], [{"k": s("a")}, None])
+
+
+@case("dynamodb:DescribeContinuousBackups dynamodb:UpdateContinuousBackups", peers=True, later=True)
+def point_in_time_recovery_is_switched_on(t):
+    ddb, name = t.boto("dynamodb"), table(t)
+
+    def status():
+        seen = ddb.describe_continuous_backups(TableName=name)["ContinuousBackupsDescription"]
+        return seen["PointInTimeRecoveryDescription"]["PointInTimeRecoveryStatus"]
+
+    equal(status(), "DISABLED")
+    ddb.update_continuous_backups(TableName=name, PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": True})
+    eventually(lambda: status() == "ENABLED", "it is enabled")
+
+
+@case("dynamodb:TagResource dynamodb:UntagResource", peers=True, later=True)
+def a_tag_is_taken_away(t):
+    ddb, name = t.boto("dynamodb"), table(t)
+    arn = ddb.describe_table(TableName=name)["Table"]["TableArn"]
+    ddb.tag_resource(ResourceArn=arn, Tags=[{"Key": key, "Value": "1"} for key in "ab"])
+    ddb.untag_resource(ResourceArn=arn, TagKeys=["a"])
+    equal(ddb.list_tags_of_resource(ResourceArn=arn)["Tags"], [{"Key": "b", "Value": "1"}])
+
+
+@case("dynamodb:CreateGlobalTable dynamodb:DescribeGlobalTable dynamodb:ListGlobalTables dynamodb:UpdateGlobalTable",
+      later=True)
+def a_global_table_of_2017(t):
+    stream = {"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"}
+    name, near, far = table(t, StreamSpecification=stream), t.boto("dynamodb"), t.boto("dynamodb", SECONDARY)
+    group = [{"RegionName": PRIMARY}, {"RegionName": SECONDARY}]
+    refused("TableNotFoundException", near.create_global_table, GlobalTableName=name, ReplicationGroup=group, status=400)
+    far.create_table(TableName=name, BillingMode="PAY_PER_REQUEST", StreamSpecification=stream,
+                     KeySchema=[{"AttributeName": "k", "KeyType": "HASH"}],
+                     AttributeDefinitions=[{"AttributeName": "k", "AttributeType": "S"}])
+    far.get_waiter("table_exists").wait(TableName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 15})
+    near.create_global_table(GlobalTableName=name, ReplicationGroup=group)
+
+    def active():
+        return near.describe_global_table(GlobalTableName=name)["GlobalTableDescription"]["GlobalTableStatus"] == "ACTIVE"
+
+    eventually(active, "it is active")
+    near.put_item(TableName=name, Item={"k": s("a")})
+    eventually(lambda: far.get_item(TableName=name, Key={"k": s("a")}).get("Item"), "it is in the secondary")
+    assert name in [x["GlobalTableName"] for x in near.list_global_tables()["GlobalTables"]]
+    near.update_global_table(GlobalTableName=name, ReplicaUpdates=[{"Delete": {"RegionName": SECONDARY}}])
+    refused("GlobalTableNotFoundException", near.describe_global_table, GlobalTableName=fresh("none"), status=400)
