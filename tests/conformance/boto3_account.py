@@ -102,7 +102,7 @@ def what_is_not_there_is_refused_in_each_protocol(t):
     from botocore.exceptions import ClientError
 
     calls = [("iot", "list_streams", {}), ("dynamodb", "list_backups", {}), ("lambda", "list_code_signing_configs", {}),
-             ("route53", "list_traffic_policies", {}), ("stepfunctions", "list_activities", {}),
+             ("route53", "list_reusable_delegation_sets", {}), ("stepfunctions", "list_activities", {}),
              ("service-quotas", "list_aws_default_service_quotas", {"ServiceCode": "ec2"}),
              ("sts", "get_session_token", {})]
     for service, operation, parameters in calls:

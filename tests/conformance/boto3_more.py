@@ -68,7 +68,8 @@ def a_thing_is_registered_by_a_template(t):
     iot.create_policy(policyName=name, policyDocument=json.dumps(
         {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "iot:*", "Resource": "*"}]}))
     body = template(
-        certificate={"Type": "AWS::IoT::Certificate", "Properties": {"CertificateId": made["certificateId"], "Status": "ACTIVE"}},
+        certificate={"Type": "AWS::IoT::Certificate", "OverrideSettings": {"Status": "REPLACE"},
+                     "Properties": {"CertificateId": made["certificateId"], "Status": "ACTIVE"}},
         policy={"Type": "AWS::IoT::Policy", "Properties": {"PolicyName": name}})
     answer = iot.register_thing(templateBody=body, parameters={"Name": name})
     equal(answer["resourceArns"]["thing"], f"arn:aws:iot:{PRIMARY}:{ACCOUNT}:thing/{name}")

@@ -148,6 +148,5 @@ def refused(code, call, *arguments, status=None, **parameters):
 def is_absent(error):
     """Whether this is how the twin refuses what it does not have."""
     text = f"{type(error).__name__} {error}"
-    marks = ("The twin does not", "The twin has the rule action", "The twin has n", "(404) when calling",
-             "Unable to parse response")
+    marks = ("The twin does not", "The twin has", "(404) when calling", "Unable to parse response")
     return any(mark in text for mark in marks)

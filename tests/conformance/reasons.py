@@ -59,5 +59,7 @@ REASONS = {
     "things_are_found": f"[query syntax]({GUIDE}query-syntax.html): phrases in quotes",
     "a_thing_name_is_held_to_its_pattern": "`[a-zA-Z0-9:_-]+`",
     "pages_of_list_event_source_mappings": "`MaxItems`: from 1 to 10,000",
+    "pages_of_list_buckets": "`MaxBuckets`: from 1 to 10,000",
+    "pages_of_list_multipart_uploads": "`MaxUploads`: from 1 to 1,000",
     "pages_of_list_functions": "`MaxItems`: from 1 to 10,000",
 }
