@@ -57,6 +57,7 @@ use tokio::sync::watch;
 
 pub(crate) use self::{
     api::error_reply,
+    item::{Item, Value as AttributeValue},
     stream::{Record, SHARDS, StreamName, sequence_text},
 };
 use self::{item::item_from_plain, tables::Tables};
@@ -65,6 +66,14 @@ use crate::{
     error::AwsError,
     world::World,
 };
+
+/// What a topic rule's `DynamoDB` action does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum RuleOperation {
+    Insert,
+    Update,
+    Delete,
+}
 
 /// The DynamoDB of all Regions.
 #[derive(Debug)]
@@ -119,6 +128,34 @@ impl DynamoDb {
         let mut tables = self.tables.lock();
         let key = tables.table(region, table)?.schema.key_of_item(&item)?;
         tables.write((region, table), &key, now, false, |_| Ok(Some(item)))?;
+        drop(tables);
+        self.wake();
+        Ok(())
+    }
+
+    /// Writes one item for a topic rule's `DynamoDB` action: its key, and its payload in one attribute.
+    pub(crate) fn write_from_rule(
+        &self,
+        (region, table): (&str, &str),
+        operation: RuleOperation,
+        key_item: Item,
+        (attribute, payload): (String, AttributeValue),
+        now: Timestamp,
+    ) -> Result<(), AwsError> {
+        if key_item.contains_key(&attribute) {
+            return Err(item::invalid(format!("The payload cannot go to the key attribute {attribute}")));
+        }
+        let mut tables = self.tables.lock();
+        let key = tables.table(region, table)?.schema.key_of_request(&key_item)?;
+        tables.write((region, table), &key, now, false, |old| {
+            let mut item = match (operation, old) {
+                (RuleOperation::Delete, _) => return Ok(None),
+                (RuleOperation::Update, Some(old)) => Item::clone(old),
+                (RuleOperation::Update, None) | (RuleOperation::Insert, _) => key_item,
+            };
+            item.entry(attribute).insert_entry(payload);
+            Ok(Some(item))
+        })?;
         drop(tables);
         self.wake();
         Ok(())

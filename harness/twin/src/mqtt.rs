@@ -31,12 +31,15 @@ use tokio::{sync::oneshot, time::Instant};
 
 use index::{Index, Subscription};
 pub(crate) use listener::{black_hole, serve, serve_stream};
+pub(crate) use message::Properties;
 use message::{Delivery, Message};
 use packet::{Refusal, Subscribe};
 use retained::Retained;
-pub(crate) use service::{PublishRefusal, ShadowOperation, publish, publish_over_https, shadow};
+pub(crate) use service::{
+    PublishRefusal, Republish, ShadowOperation, publish, publish_over_https, republish, shadow,
+};
 use session::{Departure, Seat, Session, Sessions};
-pub(crate) use topic::filter_matches;
+pub(crate) use topic::{filter_matches, is_filter};
 
 use crate::quota::DataPlane;
 

@@ -99,6 +99,10 @@ impl Value {
         })
     }
 
+    pub(crate) fn binary(bytes: &[u8]) -> Self {
+        Self::B(Binary(bytes.to_vec()))
+    }
+
     /// DynamoDB stores no empty set.
     fn has_empty_set(&self) -> bool {
         match self {

@@ -30,7 +30,13 @@ use super::{
     topic,
     wire::Wire,
 };
-use crate::{bucket::Bucket, region::Region, registry::CertificateStatus, world::World};
+use crate::{
+    bucket::Bucket,
+    region::Region,
+    registry::CertificateStatus,
+    rules::{Chain, Publisher},
+    world::World,
+};
 
 /// CONNECT has to come within this time.
 const CONNECT_MAX: Duration = Duration::from_secs(10);
@@ -249,6 +255,12 @@ impl<'a> Connection<'a> {
             && (!will.message.retain || self.grants.allows_now(region, "iot:RetainPublish", "topic", topic))
     }
 
+    /// This client, as rules see it.
+    fn publisher<'c>(&'c self, chain: &'c Chain) -> Publisher<'c> {
+        let (client_id, principal) = (Some(self.client_id()), Some(self.certificate.as_str()));
+        Publisher { client_id, principal, chain }
+    }
+
     /// Publishes the will, or holds it back for its delay while its session lives and nobody resumes it.
     fn send_will(&self, will: Will, departure: Departure) {
         let held = match departure {
@@ -258,12 +270,21 @@ impl<'a> Connection<'a> {
         };
         let (world, region) = (self.world.clone(), self.region.clone());
         if held.is_zero() {
-            return service::publish_message(&world, &region, will.into_message(Instant::now()), None);
+            let chain = Chain::default();
+            let publisher = self.publisher(&chain);
+            return service::publish_message(
+                &world,
+                &region,
+                will.into_message(Instant::now()),
+                None,
+                publisher,
+            );
         }
         let (sender, receiver) = oneshot::channel();
         if !region.broker.hold_will(self.client_id(), &self.seat, sender) {
             return;
         }
+        let (client_id, certificate) = (self.client_id().to_owned(), self.certificate.clone());
         let tasks = self.world.tasks.clone();
         tasks.spawn(async move {
             let publishes = tokio::select! {
@@ -272,7 +293,13 @@ impl<'a> Connection<'a> {
                 told = receiver => told.unwrap_or(true),
             };
             if publishes && !region.dark.is_on() {
-                service::publish_message(&world, &region, will.into_message(Instant::now()), None);
+                let chain = Chain::default();
+                let publisher = Publisher {
+                    client_id: Some(&client_id),
+                    principal: Some(&certificate),
+                    ..Publisher::service(&chain)
+                };
+                service::publish_message(&world, &region, will.into_message(Instant::now()), None, publisher);
             }
         });
     }

@@ -1,6 +1,7 @@
 //! The broker from outside: a twin, devices registered through the API, real clients.
 
 mod limits;
+mod rules;
 mod site;
 
 use std::time::Duration;
