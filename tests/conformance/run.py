@@ -100,7 +100,12 @@ def main():
     parser.add_argument("--target", choices=["twin", "moto", "ministack"], default="twin")
     parser.add_argument("--client", choices=[*CLIENTS, "all"], default="all")
     parser.add_argument("--case", default="", help="only cases whose name holds this")
-    parser.add_argument("--gameday", help="the binary that starts a twin; else the variables of one that runs")
+    # The twin is started elsewhere: a relative path would lead nowhere.
+    parser.add_argument(
+        "--gameday",
+        type=lambda path: str(Path(path).resolve()),
+        help="the binary that starts a twin; else the variables of one that runs",
+    )
     parser.add_argument("--json", action="store_true", help="one line of JSON a case")
     parser.add_argument("--coverage", action="store_true", help="only print operations of the README without a case")
     parser.add_argument("--jobs", type=int, default=JOBS)
