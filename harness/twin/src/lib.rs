@@ -30,6 +30,7 @@ mod https;
 mod lambda;
 mod mqtt;
 mod names;
+mod nesting;
 mod pki;
 mod quota;
 mod region;
