@@ -9,6 +9,8 @@ mod api;
 mod condition;
 mod control_api;
 mod expression;
+#[cfg(test)]
+mod fuzz;
 mod global;
 mod item;
 mod item_api;

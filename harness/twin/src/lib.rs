@@ -26,6 +26,8 @@ mod dynamodb;
 mod error;
 mod events;
 mod fault;
+#[cfg(test)]
+mod fuzz;
 mod https;
 mod lambda;
 mod mqtt;
