@@ -50,3 +50,10 @@ fn any_document_is_a_policy_or_refused() {
         }
     });
 }
+
+#[test]
+fn documents_without_end_are_refused() {
+    for open in ["[", "{\"Statement\":", "{\"Statement\":[{\"Resource\":["] {
+        assert!(PolicyDocument::parse(&open.repeat(100_000)).is_err());
+    }
+}
