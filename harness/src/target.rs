@@ -100,15 +100,23 @@ pub(crate) async fn switch_fault(api_url: &str, fault: &gameday_twin::Fault, on:
 /// The faults of the twin that are on.
 pub(crate) async fn active_faults(api_url: &str) -> anyhow::Result<Vec<gameday_twin::Fault>> {
     let body = control(address(api_url)?, Method::GET, "/_twin/faults", Vec::new()).await?;
-    Ok(serde_json::from_slice(&body)?)
+    let states: Vec<gameday_twin::FaultState> = serde_json::from_slice(&body)?;
+    Ok(states.into_iter().map(|state| state.fault).collect())
 }
 
-fn address(api_url: &str) -> anyhow::Result<SocketAddr> {
+/// Where a twin's API listens.
+pub(crate) fn address(api_url: &str) -> anyhow::Result<SocketAddr> {
     let address = api_url.strip_prefix("http://").unwrap_or(api_url).trim_end_matches('/');
     address.parse().with_context(|| format!("{api_url} is not http://IP:PORT"))
 }
 
-async fn control(address: SocketAddr, method: Method, path: &str, body: Vec<u8>) -> anyhow::Result<Bytes> {
+/// One call of the control API; an answer that is no success is an error.
+pub(crate) async fn control(
+    address: SocketAddr,
+    method: Method,
+    path: &str,
+    body: Vec<u8>,
+) -> anyhow::Result<Bytes> {
     let call = async {
         let stream = TcpStream::connect(address).await?;
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;

@@ -1,9 +1,11 @@
 //! `gameday twin`.
 
+mod fault;
+
 use std::{path::PathBuf, time::Duration};
 
 use anyhow::Context;
-use clap::Args;
+use clap::{Args, Subcommand};
 use gameday_report::ExitCode;
 use gameday_twin::{Endpoints, Twin, TwinConfig};
 use tokio::signal::unix::{SignalKind, signal};
@@ -15,14 +17,20 @@ use crate::{
 
 /// Arguments of `gameday twin`.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:
+#[command(
+    args_conflicts_with_subcommands = true,
+    after_help = "Examples:
   gameday twin --port 4566 --env twin.env &
   . ./twin.env
   aws iot list-things
+  gameday twin fault set region-dark --region us-east-1
   gameday run scenarios/region-failover.toml --target http://127.0.0.1:4566
 
-The variables point AWS clients at the twin; the Region that a client asks for is the Region that answers.")]
+The variables point AWS clients at the twin; the Region that a client asks for is the Region that answers."
+)]
 pub(super) struct TwinCommand {
+    #[command(subcommand)]
+    of: Option<Of>,
     /// Port of the AWS API on 127.0.0.1; 0 picks a free one.
     #[arg(long, default_value_t = 0)]
     port: u16,
@@ -40,8 +48,18 @@ pub(super) struct TwinCommand {
     env: Option<PathBuf>,
 }
 
+/// What else can be done with a twin than to run it.
+#[derive(Debug, Subcommand)]
+enum Of {
+    /// Break and heal a twin that runs.
+    Fault(fault::FaultCommand),
+}
+
 impl TwinCommand {
-    pub(super) fn run(self) -> anyhow::Result<ExitCode> {
+    pub(super) fn run(mut self) -> anyhow::Result<ExitCode> {
+        if let Some(Of::Fault(fault)) = self.of.take() {
+            return fault.run();
+        }
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         runtime.block_on(self.serve())
     }

@@ -4,6 +4,7 @@
 mod iot;
 mod iot_operation;
 mod iotdata;
+mod operation;
 mod servicequotas;
 mod sts;
 
@@ -12,20 +13,27 @@ use std::sync::Arc;
 use axum::{
     Router,
     body::{Body, to_bytes},
-    extract::{Request, State},
+    extract::{ConnectInfo, Request, State, connect_info::Connected},
     http::{HeaderMap, HeaderValue, Response, StatusCode, header::HeaderName},
     routing::any,
+    serve::{IncomingStream, Listener},
 };
 use percent_encoding::percent_decode_str;
 use tokio::net::TcpListener;
 
 pub(crate) use iotdata::device_call;
+pub(crate) use operation::{operation, throttled};
 
 use crate::{
+    apigateway,
     call::{Call, Reply},
-    control, dynamodb,
+    cloudformation, control, dynamodb,
     error::AwsError,
-    events, lambda, route53, scheduler, states,
+    events,
+    fault::Kind,
+    lambda, route53, s3, scheduler,
+    socket::{Doom, Socket},
+    sqs, states,
     world::World,
 };
 
@@ -36,15 +44,46 @@ const BODY_BYTES_MAX: usize = 70 * 1024 * 1024;
 pub(crate) async fn serve(world: Arc<World>, listener: TcpListener) {
     let shutdown = world.shutdown.clone();
     let app = Router::new().nest("/_twin", control::routes()).fallback(any(aws)).with_state(world);
-    let served = axum::serve(listener, app).with_graceful_shutdown(async move { shutdown.cancelled().await });
+    let app = app.into_make_service_with_connect_info::<Doom>();
+    let served = axum::serve(ApiListener(listener), app)
+        .with_graceful_shutdown(async move { shutdown.cancelled().await });
     if let Err(error) = served.await {
         tracing::error!(%error, "the AWS API endpoint stopped");
     }
 }
 
-async fn aws(State(world): State<Arc<World>>, request: Request) -> Response<Body> {
+/// Accepts connections that can be reset.
+struct ApiListener(TcpListener);
+
+impl Listener for ApiListener {
+    type Io = Socket;
+    type Addr = Doom;
+
+    async fn accept(&mut self) -> (Socket, Doom) {
+        let (stream, _) = Listener::accept(&mut self.0).await;
+        let mut socket = Socket::new(stream);
+        let doom = socket.doom();
+        (socket, doom)
+    }
+
+    fn local_addr(&self) -> std::io::Result<Doom> {
+        Ok(Doom::default())
+    }
+}
+
+impl Connected<IncomingStream<'_, ApiListener>> for Doom {
+    fn connect_info(stream: IncomingStream<'_, ApiListener>) -> Self {
+        stream.remote_addr().clone()
+    }
+}
+
+async fn aws(
+    State(world): State<Arc<World>>,
+    ConnectInfo(doom): ConnectInfo<Doom>,
+    request: Request,
+) -> Response<Body> {
     let (parts, body) = request.into_parts();
-    let Some((region, service)) = scope(&parts.headers) else {
+    let Some((region, service)) = scope(&parts.headers).or_else(|| s3::scope(&world, &parts.uri)) else {
         return response(Reply::json(
             403,
             &serde_json::json!({"message": "Missing Authentication Token", "__type": "MissingAuthenticationToken"}),
@@ -64,23 +103,94 @@ async fn aws(State(world): State<Arc<World>>, request: Request) -> Response<Body
     };
     // A dark Region answers nothing: the call hangs until the caller gives up or the Region is back. Route 53 and STS
     // are global and go on.
-    if !matches!(call.service.as_str(), "route53" | "sts")
-        && let Some(region) = world.region(&call.region)
+    let region = world.region(&call.region).filter(|_| !is_global(&call.service));
+    if let Some(region) = region
         && region.dark.is_on()
     {
+        world.faults.count(Kind::RegionDark, &region.name);
         region.dark.wait(false).await;
-        return response(error_json(&AwsError::new(
-            503,
-            "ServiceUnavailableException",
-            "Region was unreachable",
-        )));
+        return response(refusal(&call.service, &unreachable()));
     }
-    response(dispatch(&world, &call).await)
+    let answer = match world.faults.api(&call) {
+        None => response(dispatch(&world, &call).await),
+        Some(rule) => {
+            let answered = Box::pin(rule.answer(&call, dispatch(&world, &call)));
+            response_or_reset(answered.await, &doom)
+        }
+    };
+    // A Region that is half dark has carried the call out, and its answer does not get out.
+    if let Some(region) = region
+        && region.half_dark.is_on()
+    {
+        world.faults.count(Kind::RegionHalfDark, &region.name);
+        region.half_dark.wait(false).await;
+        return response(refusal(&call.service, &unreachable()));
+    }
+    answer
+}
+
+/// Services that belong to no Region.
+fn is_global(service: &str) -> bool {
+    matches!(service, "route53" | "sts")
+}
+
+/// What those are told that have waited for a Region.
+pub(crate) fn unreachable() -> AwsError {
+    AwsError::new(503, "ServiceUnavailableException", "Region was unreachable")
+}
+
+/// A reply, or the connection is reset instead.
+pub(crate) fn response_or_reset(reply: Option<Reply>, doom: &Doom) -> Response<Body> {
+    reply.map_or_else(
+        || {
+            doom.reset();
+            Response::default()
+        },
+        response,
+    )
+}
+
+/// An error in the shape of its service.
+pub(crate) fn refusal(service: &str, error: &AwsError) -> Reply {
+    match service {
+        "dynamodb" => dynamodb::error_reply(error),
+        "lambda" => lambda::error_reply(error),
+        "route53" | "sts" => route53::error_reply(error),
+        "servicequotas" => servicequotas::error_reply(error),
+        "states" => states::error_reply(error),
+        "events" => events::error_reply(error),
+        "scheduler" => scheduler::error_reply(error),
+        "s3" => s3::error_reply(error),
+        "sqs" => sqs::error_reply(error),
+        "cloudformation" => cloudformation::error_reply(error),
+        _ => error_json(error),
+    }
+}
+
+/// Counts a call of the services that have one quota for many operations, or for some. IoT counts its own, by what it
+/// takes a call to be.
+fn is_over_quota(world: &World, call: &Call) -> bool {
+    let now = tokio::time::Instant::now();
+    match call.service.as_str() {
+        "states" => !world.quotas.take(&call.region, "states", call.target().unwrap_or_default()),
+        "lambda" => match operation(call).as_str() {
+            // Its quota is the concurrency.
+            "Invoke" => false,
+            "GetFunction" => !world.quotas.take(&call.region, "lambda", "GetFunction"),
+            _ => !world.quotas.limit(&call.region, "twin:lambda-requests").take(now),
+        },
+        // Global: counted in one Region.
+        "route53" => world
+            .regions
+            .first()
+            .is_some_and(|region| !world.quotas.limit(&region.name, "twin:route53-requests").take(now)),
+        _ => false,
+    }
 }
 
 /// Answers a call, whoever makes it: a client over HTTP or the twin itself.
 pub(crate) async fn dispatch(world: &Arc<World>, call: &Call) -> Reply {
-    if world.region(&call.region).is_none() && !matches!(call.service.as_str(), "route53" | "sts") {
+    if world.region(&call.region).is_none() && !is_global(&call.service) {
         let names: Vec<&str> = world.regions.iter().map(|r| r.name.as_str()).collect();
         let error = AwsError::new(
             400,
@@ -89,15 +199,28 @@ pub(crate) async fn dispatch(world: &Arc<World>, call: &Call) -> Reply {
         );
         return error_json(&error);
     }
+    if is_over_quota(world, call) {
+        return refusal(&call.service, &throttled(&call.service, &operation(call)));
+    }
     match call.service.as_str() {
         "iot" | "execute-api" => iot::handle(world, call).await.unwrap_or_else(|e| error_json(&e)),
         "iotdata" => iotdata::handle(world, call).unwrap_or_else(|e| error_json(&e)),
+        "cloudformation" => {
+            cloudformation::handle(world, call).await.unwrap_or_else(|e| cloudformation::error_reply(&e))
+        }
+        "apigateway" => apigateway::handle(world, call).unwrap_or_else(|e| error_json(&e)),
         "dynamodb" => dynamodb::handle(world, call).await.unwrap_or_else(|e| dynamodb::error_reply(&e)),
         "events" => events::handle(world, call).unwrap_or_else(|e| events::error_reply(&e)),
         "lambda" => lambda::handle(world, call).await.unwrap_or_else(|e| lambda::error_reply(&e)),
-        "route53" => route53::handle(world, call).await.unwrap_or_else(|e| route53::error_reply(&e)),
+        "route53" => {
+            let reply = route53::handle(world, call).await.unwrap_or_else(|e| route53::error_reply(&e));
+            world.truth.review(&world.names, &world.route53);
+            reply
+        }
         "scheduler" => scheduler::handle(world, call).unwrap_or_else(|e| scheduler::error_reply(&e)),
+        "s3" => s3::handle(world, call).await.unwrap_or_else(|e| s3::error_reply(&e)),
         "servicequotas" => servicequotas::handle(world, call),
+        "sqs" => sqs::handle(world, call).await.unwrap_or_else(|e| sqs::error_reply(&e)),
         "states" => states::handle(world, call).unwrap_or_else(|e| states::error_reply(&e)),
         "sts" => sts::handle(world, call),
         other => error_json(&AwsError::unknown_operation(&format!("of service {other}"))),
@@ -120,9 +243,9 @@ pub(crate) fn response(reply: Reply) -> Response<Body> {
     let mut response = Response::new(Body::from(reply.body));
     *response.status_mut() = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let id = uuid::Uuid::new_v4().to_string();
-    for (name, value) in
-        reply.headers.iter().map(|(n, v)| (*n, v.as_str())).chain([("x-amzn-RequestId", id.as_str())])
-    {
+    let metadata = reply.metadata.iter().map(|(n, v)| (n.as_str(), v.as_str()));
+    let headers = reply.headers.iter().map(|(n, v)| (*n, v.as_str())).chain(metadata);
+    for (name, value) in headers.chain([("x-amzn-RequestId", id.as_str())]) {
         if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(value))
         {
             response.headers_mut().append(name, value);

@@ -111,7 +111,7 @@ fn substitute(pattern: &str, variables: &Variables) -> Option<String> {
 }
 
 /// Glob match: `*` is any run of characters, `?` any one, of however many bytes.
-fn matches(pattern: &str, text: &str) -> bool {
+pub(crate) fn matches(pattern: &str, text: &str) -> bool {
     let (pattern, text) = (pattern.as_bytes(), text.as_bytes());
     // What a character that begins at `t` is followed by.
     let after =

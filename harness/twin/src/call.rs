@@ -79,6 +79,8 @@ impl Call {
 pub(crate) struct Reply {
     pub(crate) status: u16,
     pub(crate) headers: Vec<(&'static str, String)>,
+    /// Headers whose names the caller chose.
+    pub(crate) metadata: Vec<(String, String)>,
     pub(crate) body: Bytes,
 }
 
@@ -87,15 +89,17 @@ impl Reply {
         Self {
             status,
             headers: vec![("content-type", "application/json".to_owned())],
+            metadata: Vec::new(),
             body: Bytes::from(body.to_string()),
         }
     }
 
     pub(crate) fn xml(status: u16, body: String) -> Self {
-        Self { status, headers: vec![("content-type", "text/xml".to_owned())], body: Bytes::from(body) }
+        Self::raw(status, "text/xml", body)
     }
 
     pub(crate) fn raw(status: u16, content_type: &str, body: impl Into<Bytes>) -> Self {
-        Self { status, headers: vec![("content-type", content_type.to_owned())], body: body.into() }
+        let headers = vec![("content-type", content_type.to_owned())];
+        Self { status, headers, metadata: Vec::new(), body: body.into() }
     }
 }

@@ -1,19 +1,23 @@
-//! The control API, beside the AWS API under `/_twin`: where things are, and faults on and off. What AWS has no call for
-//! goes through here, over a socket as everything else, so that a harness needs no other way in.
+//! The control API, beside the AWS API under `/_twin`: where things are, faults, quotas, ground truth. What AWS has no call
+//! for goes through here, over a socket as everything else, so that a harness needs no other way in.
+
+mod fault;
+mod truth;
 
 use std::sync::Arc;
 
 use axum::{
     Json, Router,
-    extract::State,
+    body::Bytes,
+    extract::{DefaultBodyLimit, Path, State},
     http::StatusCode,
     response::{IntoResponse, Response},
-    routing::get,
+    routing::{get, put},
 };
 use serde_json::json;
 
 use crate::{
-    fault::Fault,
+    cloudformation::ANSWER_BYTES_MAX,
     quota::{QuotaSetting, Refused},
     twin::Endpoints,
     world::World,
@@ -22,25 +26,16 @@ use crate::{
 pub(crate) fn routes() -> Router<Arc<World>> {
     Router::new()
         .route("/endpoints", get(endpoints))
-        .route("/faults", get(list).put(apply).delete(cure))
+        .route("/faults", get(fault::list).put(fault::set).delete(fault::clear))
+        .route("/faults/{id}", get(fault::show).delete(fault::remove))
         .route("/quotas", get(refused).put(set_quota))
         .route("/state", get(state))
+        .route("/cloudformation/{token}", put(answer).layer(DefaultBodyLimit::max(ANSWER_BYTES_MAX)))
+        .route("/truth", get(truth::read).put(truth::switch))
 }
 
 async fn endpoints(State(world): State<Arc<World>>) -> Json<Endpoints> {
     Json(Endpoints::of(&world))
-}
-
-async fn list(State(world): State<Arc<World>>) -> Json<Vec<Fault>> {
-    Json(world.faults())
-}
-
-async fn apply(State(world): State<Arc<World>>, Json(fault): Json<Fault>) -> Response {
-    set(&world, &fault, true)
-}
-
-async fn cure(State(world): State<Arc<World>>, Json(fault): Json<Fault>) -> Response {
-    set(&world, &fault, false)
 }
 
 async fn state(State(world): State<Arc<World>>) -> Json<serde_json::Value> {
@@ -55,50 +50,20 @@ async fn refused(State(world): State<Arc<World>>) -> Json<Vec<Refused>> {
 
 async fn set_quota(State(world): State<Arc<World>>, Json(setting): Json<QuotaSetting>) -> Response {
     if let Err(message) = setting.check() {
-        return (StatusCode::BAD_REQUEST, Json(json!({"message": message}))).into_response();
+        return refuse(StatusCode::BAD_REQUEST, &message);
     }
     if world.quotas.set(&setting) {
         StatusCode::NO_CONTENT.into_response()
     } else {
-        (StatusCode::NOT_FOUND, Json(json!({"message": "the twin has no such Region or quota"})))
-            .into_response()
+        refuse(StatusCode::NOT_FOUND, "the twin has no such Region or quota")
     }
 }
 
-fn set(world: &World, fault: &Fault, on: bool) -> Response {
-    if world.set_fault(fault, on) {
-        tracing::info!(?fault, on, "fault");
-        StatusCode::NO_CONTENT.into_response()
-    } else {
-        (StatusCode::NOT_FOUND, Json(json!({"message": "the twin has no such Region"}))).into_response()
-    }
+/// The answer of a custom resource's function, at the URL that it was given.
+async fn answer(State(world): State<Arc<World>>, Path(token): Path<String>, body: Bytes) -> StatusCode {
+    if world.cloudformation.waiting.answer(&token, &body) { StatusCode::OK } else { StatusCode::NOT_FOUND }
 }
 
-impl World {
-    /// Switches a fault on or off; `false` if its Region is not one of the twin's.
-    fn set_fault(&self, fault: &Fault, on: bool) -> bool {
-        let (Fault::RegionDark { region } | Fault::ReplicationPaused { region }) = fault;
-        let Some(region) = self.region(region) else {
-            return false;
-        };
-        match fault {
-            Fault::RegionDark { .. } => region.dark.set(on),
-            Fault::ReplicationPaused { .. } => region.replication_paused.set(on),
-        }
-        true
-    }
-
-    /// The faults that are on.
-    fn faults(&self) -> Vec<Fault> {
-        let mut faults = Vec::new();
-        for region in &self.regions {
-            if region.dark.is_on() {
-                faults.push(Fault::RegionDark { region: region.name.clone() });
-            }
-            if region.replication_paused.is_on() {
-                faults.push(Fault::ReplicationPaused { region: region.name.clone() });
-            }
-        }
-        faults
-    }
+fn refuse(status: StatusCode, message: &str) -> Response {
+    (status, Json(json!({"message": message}))).into_response()
 }

@@ -23,8 +23,9 @@ pub(crate) use lookup::address;
 
 use crate::{
     dns::lookup::{Ending, Lookup, lookup},
+    fault::{DnsFailure, Fault, Kind},
     names::Names,
-    route53::{RecordSet, RecordType, Route53, texts},
+    route53::{RecordSet, RecordType, Route53, absolute, texts},
     world::World,
 };
 
@@ -69,9 +70,51 @@ impl RequestHandler for Handler {
         'r: 'f,
         Self: 'f,
     {
-        let response = Response::new(&self.world.names, &self.world.route53, request);
-        Box::pin(send(request, response, response_handle))
+        Box::pin(answer(&self.world, request, response_handle))
     }
+}
+
+async fn answer<R: ResponseHandler>(world: &World, request: &Request, handle: R) -> ResponseInfo {
+    let name = || request.request_info().ok().map(|info| info.query.name().to_string());
+    let met =
+        if world.faults.any(Kind::Dns) { name().and_then(|name| world.faults.dns(&name)) } else { None };
+    let how = met.as_ref().and_then(|rule| match rule.fault {
+        Fault::Dns { how, .. } => Some(how),
+        _ => None,
+    });
+    let stale = met.as_ref().and_then(|rule| rule.before.as_deref());
+    let route53 = stale.unwrap_or(&world.route53);
+    let mut response = Response::new(&world.names, route53, request);
+    match how {
+        Some(DnsFailure::Silent) => return failed(response.metadata),
+        Some(DnsFailure::Servfail) => response = response.emptied().with_code(ResponseCode::ServFail),
+        Some(DnsFailure::DelayMs(ms)) => {
+            let delay = tokio::time::sleep(Duration::from_millis(ms));
+            if let Some(rule) = &met {
+                rule.gone.run_until_cancelled(delay).await;
+            }
+            response = Response::new(&world.names, route53, request);
+        }
+        Some(DnsFailure::Stale) | None => {}
+    }
+    if world.truth.is_on()
+        && how != Some(DnsFailure::Servfail)
+        && let Some(name) = name().filter(|_| is_address(request))
+    {
+        world.truth.answered(&absolute(&name), &answer_text(&world.names, route53, &name));
+    }
+    send(request, response, handle).await
+}
+
+fn is_address(request: &Request) -> bool {
+    request.request_info().is_ok_and(|info| info.query.query_type() == WireType::A)
+}
+
+/// What a name is answered with, as a text to compare: the addresses and names that it leads to, in order.
+pub(crate) fn answer_text(names: &Names, route53: &Route53, name: &str) -> String {
+    let found = lookup(names, route53, name, Some(RecordType::A));
+    let values: Vec<&str> = found.answers.iter().flat_map(|set| &set.values).map(String::as_str).collect();
+    values.join(" ")
 }
 
 async fn send<R: ResponseHandler>(request: &Request, response: Response, mut handle: R) -> ResponseInfo {
@@ -139,6 +182,11 @@ impl Response {
             Ending::NotOurs => ResponseCode::Refused,
             Ending::Endless => ResponseCode::ServFail,
         })
+    }
+
+    /// Without what it says.
+    fn emptied(self) -> Self {
+        Self { answers: Vec::new(), authorities: Vec::new(), ..self }
     }
 
     fn with_code(mut self, code: ResponseCode) -> Self {

@@ -1,27 +1,46 @@
-//! DynamoDB: tables, streams and global tables (version 2019.11.21) of both Regions.
+//! DynamoDB: tables, indexes, streams and global tables of both Regions.
 //!
-//! The layers: values and expressions ([`item`], [`number`], [`token`], [`expression`], [`condition`], [`update`]); one
-//! table ([`table`], [`query`], [`stream`]); all tables with the writes under way between Regions ([`tables`]); the
-//! codec ([`api`] and its three neighbours); and the tasks that pass time ([`global`], [`ttl`]). All but codec and tasks
-//! are functions of their inputs.
+//! The layers: values and expressions ([`item`], [`number`], [`key`], [`token`], [`expression`], [`condition`],
+//! [`update`]); one table ([`table`], [`index`], [`settings`], [`capacity`], [`rows`], [`query`], [`stream`]); all tables
+//! with the writes under way between Regions ([`tables`], [`legacy`], [`action`], [`transaction`]); the codec ([`api`] and
+//! what ends in `_api`); and the tasks that pass time ([`global`], [`ttl`]). All but codec and tasks are functions of
+//! their inputs.
 
+mod action;
 mod api;
+mod batch_api;
+mod capacity;
 mod condition;
 mod control_api;
+mod definition;
+mod description;
 mod expression;
 #[cfg(test)]
 mod fuzz;
 mod global;
+mod global_api;
+mod index;
+mod index_api;
 mod item;
 mod item_api;
+mod key;
+mod legacy;
 mod number;
+mod poison;
 mod query;
+mod query_api;
+mod request;
 mod reserved;
+mod rows;
+mod setting_api;
+mod settings;
 mod stream;
 mod stream_api;
 mod table;
 mod tables;
 mod token;
+mod transaction;
+mod transaction_api;
 mod ttl;
 mod update;
 
@@ -41,14 +60,25 @@ use tokio::sync::watch;
 
 pub(crate) use self::{
     api::error_reply,
-    stream::{Record, SHARDS, StreamName, sequence_text},
+    item::{Item, Value as AttributeValue},
+    stream::{Record, SHARDS, StreamName, sequence_text, shard_id},
 };
 use self::{item::item_from_plain, tables::Tables};
 use crate::{
     call::{Call, Reply},
     error::AwsError,
+    fault::Faults,
+    truth::Truth,
     world::World,
 };
+
+/// What a topic rule's `DynamoDB` action does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum RuleOperation {
+    Insert,
+    Update,
+    Delete,
+}
 
 /// The DynamoDB of all Regions.
 #[derive(Debug)]
@@ -57,6 +87,7 @@ pub(crate) struct DynamoDb {
     replication_delay_ms: AtomicU64,
     /// Counts writes and changes of the delay, so that replication wakes.
     changed: watch::Sender<u64>,
+    faults: Arc<Faults>,
 }
 
 impl DynamoDb {
@@ -65,9 +96,25 @@ impl DynamoDb {
             tables: Mutex::new(Tables::default()),
             replication_delay_ms: AtomicU64::new(0),
             changed: watch::Sender::new(0),
+            faults: Arc::default(),
         };
         db.set_replication_delay(replication_delay);
         db
+    }
+
+    /// The same, under these faults, and telling the truth.
+    pub(crate) fn watched(self, faults: &Arc<Faults>, truth: &Arc<Truth>) -> Self {
+        self.tables.lock().tell(Arc::clone(truth));
+        Self { faults: Arc::clone(faults), ..self }
+    }
+
+    /// Writes to global tables that a Region has made so far.
+    pub(crate) fn writes_from(&self, region: &str) -> u64 {
+        self.tables.lock().writes_from(region)
+    }
+
+    pub(crate) fn has_table(&self, region: &str, name: &str) -> bool {
+        self.tables.lock().get(region, name).is_some()
     }
 
     /// How long a write takes to the other Region; for what is under way too.
@@ -101,8 +148,36 @@ impl DynamoDb {
     ) -> Result<(), AwsError> {
         let item = item_from_plain(item)?;
         let mut tables = self.tables.lock();
-        let key = tables.table(region, table)?.key_of_item(&item)?;
+        let key = tables.table(region, table)?.schema.key_of_item(&item)?;
         tables.write((region, table), &key, now, false, |_| Ok(Some(item)))?;
+        drop(tables);
+        self.wake();
+        Ok(())
+    }
+
+    /// Writes one item for a topic rule's `DynamoDB` action: its key, and its payload in one attribute.
+    pub(crate) fn write_from_rule(
+        &self,
+        (region, table): (&str, &str),
+        operation: RuleOperation,
+        key_item: Item,
+        (attribute, payload): (String, AttributeValue),
+        now: Timestamp,
+    ) -> Result<(), AwsError> {
+        if key_item.contains_key(&attribute) {
+            return Err(item::invalid(format!("The payload cannot go to the key attribute {attribute}")));
+        }
+        let mut tables = self.tables.lock();
+        let key = tables.table(region, table)?.schema.key_of_request(&key_item)?;
+        tables.write((region, table), &key, now, false, |old| {
+            let mut item = match (operation, old) {
+                (RuleOperation::Delete, _) => return Ok(None),
+                (RuleOperation::Update, Some(old)) => Item::clone(old),
+                (RuleOperation::Update, None) | (RuleOperation::Insert, _) => key_item,
+            };
+            item.entry(attribute).insert_entry(payload);
+            Ok(Some(item))
+        })?;
         drop(tables);
         self.wake();
         Ok(())
@@ -126,7 +201,10 @@ impl DynamoDb {
         after: u64,
         limit: usize,
     ) -> Option<(Vec<Arc<Record>>, u64)> {
-        self.tables.lock().stream(arn)?.read(shard, after, limit)
+        let tables = self.tables.lock();
+        let stream = tables.stream(arn)?;
+        let (records, trimmed) = stream.read(shard, after, limit)?;
+        Some((poison::poisoned(&self.faults, stream, records), trimmed))
     }
 
     /// The sequence number of a shard's newest record, to wait on. Its sender ends with the stream.
@@ -134,7 +212,7 @@ impl DynamoDb {
         self.tables.lock().stream(arn)?.newest(shard)
     }
 
-    fn wake(&self) {
+    pub(crate) fn wake(&self) {
         self.changed.send_modify(|n| *n = n.wrapping_add(1));
     }
 }

@@ -22,6 +22,11 @@ impl AwsError {
         self
     }
 
+    /// IoT's answer to a call above its quota, and that of most services.
+    pub(crate) fn throttled() -> Self {
+        Self::new(400, "ThrottlingException", "Rate exceeded")
+    }
+
     /// IoT's answer to an operation or path that it does not have.
     pub(crate) fn unknown_operation(what: &str) -> Self {
         Self::new(404, "UnknownOperationException", format!("The twin does not have the operation {what}"))

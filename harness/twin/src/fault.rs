@@ -1,50 +1,29 @@
-//! Faults of the twin, as values: a Region that is dark, replication that is paused. The control API sets and removes them.
+//! What can be broken in the twin, as values. The control API sets and removes them; each is a rule in a list.
+//!
+//! The rules that hold for all of them:
+//! - of the rules of one kind, the first one that fits and whose share comes up is met, in the order in which they were
+//!   set; a rule counts what it met;
+//! - nothing of a rule is left once it is removed, by its id, by its value, by its time or by its guard;
+//! - where no rule of a kind is set, asking for one costs a relaxed load.
+//!
+//! Values are here; the list is [`rules`], what each part of the twin asks it is [`questions`], setting and removing with
+//! all that follows is [`world`], and [`api`] is what a call of the AWS API meets.
 
-use serde::{Deserialize, Serialize};
-use tokio::sync::watch;
+mod api;
+mod connection;
+mod questions;
+mod rules;
+mod share;
+mod switch;
+#[cfg(test)]
+mod tests;
+mod value;
+mod world;
 
-/// What can be broken in the twin. Sent as JSON to the control API.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "fault", rename_all = "kebab-case", deny_unknown_fields)]
-pub enum Fault {
-    /// Nothing gets in or out of the Region: connections stay open and silent, new ones are never answered, its API
-    /// calls hang, its tables do not replicate. Route 53, being global, goes on.
-    RegionDark {
-        /// The Region.
-        region: String,
-    },
-    /// Writes to global tables made in this Region stay there until it is removed.
-    ReplicationPaused {
-        /// The Region whose writes do not leave.
-        region: String,
-    },
-}
-
-/// A switch that tasks can wait for.
-#[derive(Debug)]
-pub(crate) struct Switch {
-    state: watch::Sender<bool>,
-}
-
-impl Default for Switch {
-    fn default() -> Self {
-        Self { state: watch::Sender::new(false) }
-    }
-}
-
-impl Switch {
-    pub(crate) fn set(&self, on: bool) {
-        self.state.send_replace(on);
-    }
-
-    pub(crate) fn is_on(&self) -> bool {
-        *self.state.borrow()
-    }
-
-    /// Returns once the switch is as asked.
-    pub(crate) async fn wait(&self, on: bool) {
-        let mut state = self.state.subscribe();
-        // The sender lives as long as `self`, so that waiting cannot fail.
-        let _ = state.wait_for(|s| *s == on).await;
-    }
-}
+pub(crate) use connection::Met;
+pub use rules::FaultState;
+pub(crate) use rules::{Faults, Kind, Rule};
+pub use share::Share;
+pub(crate) use switch::Switch;
+pub use value::{ApiFailure, Cut, DnsFailure, Fault, Moment, Poison, Port};
+pub use world::{FaultError, FaultGuard};

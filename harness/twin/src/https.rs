@@ -12,17 +12,20 @@ use axum::body::Body;
 use http_body_util::{BodyExt, Limited};
 use hyper::{Request, Response, body::Incoming, service::service_fn};
 use hyper_util::rt::TokioIo;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
 use crate::{
     accept,
     api::{self, device_call},
+    apigateway,
     call::{Call, Reply},
+    fault::{Kind, Port},
     lambda,
     mqtt::{self, black_hole},
     region::Region,
     registry::certificate_id,
+    socket::{Doom, Socket},
     world::World,
 };
 
@@ -40,32 +43,46 @@ pub(crate) async fn serve(world: Arc<World>, region: Arc<Region>, listener: TcpL
         let (world, region, tls) = (world.clone(), region.clone(), tls.clone());
         async move { handle(&world, &region, socket, peer.ip(), tls).await }
     };
-    accept::each(&world, listener, connected).await;
+    accept::each(&world, &region, Port::Https, listener, connected).await;
 }
 
 async fn handle(
     world: &Arc<World>,
     region: &Arc<Region>,
-    mut socket: TcpStream,
+    mut socket: Socket,
     peer: IpAddr,
     tls: TlsAcceptor,
 ) {
     if region.dark.is_on() {
+        world.faults.count(Kind::RegionDark, &region.name);
         return black_hole(region, &mut socket).await;
     }
-    let _ = socket.set_nodelay(true);
+    socket.set_nodelay();
+    let doom = socket.doom();
     let handshake = tokio::time::timeout(Duration::from_secs(HANDSHAKE_S_MAX), tls.accept(socket));
     let Ok(Ok(stream)) = handshake.await else {
         return;
     };
     if stream.get_ref().1.alpn_protocol().is_some_and(|asked| ALPN_MQTT.contains(&asked)) {
+        if world.faults.broker_down(&region.name) {
+            return stream.get_ref().0.reset_on_close();
+        }
         return Box::pin(mqtt::serve_stream(world, region, Box::new(stream))).await;
     }
     let certificate =
         stream.get_ref().1.peer_certificates().and_then(|c| c.first()).map(|c| certificate_id(c));
     let service = service_fn(|request: Request<Incoming>| {
-        let certificate = certificate.clone();
-        async move { Ok::<_, Infallible>(answer(world, region, certificate.as_deref(), peer, request).await) }
+        let (certificate, doom) = (certificate.clone(), doom.clone());
+        async move {
+            let answer = answer(world, region, certificate.as_deref(), peer, &doom, request).await;
+            if region.half_dark.is_on() {
+                // It was carried out, and nobody hears of it: the connection ends with the fault.
+                world.faults.count(Kind::RegionHalfDark, &region.name);
+                region.half_dark.wait(false).await;
+                doom.reset();
+            }
+            Ok::<_, Infallible>(answer)
+        }
     });
     let connection =
         hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
@@ -81,6 +98,7 @@ async fn answer(
     region: &Arc<Region>,
     certificate: Option<&str>,
     peer: IpAddr,
+    doom: &Doom,
     request: Request<Incoming>,
 ) -> Response<Body> {
     let (parts, body) = request.into_parts();
@@ -111,6 +129,21 @@ async fn answer(
     if let Some(reply) = function.await {
         return api::response(reply);
     }
+    let host = if here { host.as_str() } else { "" };
+    let rest_api = apigateway::serve(
+        world,
+        &region.name,
+        host,
+        &parts.method,
+        parts.uri.path(),
+        raw_query,
+        &parts.headers,
+        &body,
+        peer,
+    );
+    if let Some(reply) = rest_api.await {
+        return api::response(reply);
+    }
     let call = Call {
         method: parts.method,
         raw_path: parts.uri.path().to_owned(),
@@ -120,5 +153,9 @@ async fn answer(
         region: region.name.clone(),
         service: "iotdata".to_owned(),
     };
-    api::response(device_call(world, region, certificate, &call))
+    let Some(rule) = world.faults.api(&call) else {
+        return api::response(device_call(world, region, certificate, &call));
+    };
+    let carry_out = async { device_call(world, region, certificate, &call) };
+    api::response_or_reset(Box::pin(rule.answer(&call, carry_out)).await, doom)
 }

@@ -1,18 +1,31 @@
 //! Lambda: functions as child processes that speak the Lambda Runtime API, event source mappings, function URLs.
 //!
-//! The layers: what is deployed ([`function`], [`code`]); what runs it ([`pool`], [`instance`], [`runtime_api`]); what
-//! feeds it ([`mapping`] by the rules of [`batch`], [`url`]); the codec ([`api`], [`mapping_api`]). Every child process
-//! ends with the world.
+//! The layers: what is deployed ([`function`], [`package`], [`code`], [`runtime`]); what runs it ([`pool`], [`instance`],
+//! [`runtime_api`], [`log`], within [`account`]); what feeds it ([`event`]; [`mapping`]s, [`stream_mapping`] and [`queue_mapping`], by the rules
+//! of [`batch`] and [`filter`], [`url`]); where records of it go ([`destination`]); the codec ([`api`] and the modules
+//! that end in `_api`). Every child process ends with the world.
 
+mod access_api;
+mod account;
 mod api;
 mod batch;
 mod code;
+mod destination;
+mod event;
+mod event_api;
+mod filter;
 mod function;
+mod function_api;
 mod instance;
+mod log;
 mod mapping;
 mod mapping_api;
+mod package;
 mod pool;
+mod queue_mapping;
+mod runtime;
 mod runtime_api;
+mod stream_mapping;
 mod url;
 
 use std::{
@@ -22,21 +35,29 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
-    time::Duration,
 };
 
 use axum::http::{HeaderMap, Method};
 use bytes::Bytes;
 use parking_lot::Mutex;
 
-pub(crate) use self::api::{error_reply, handle};
-use self::{function::Function, mapping::Mapping};
-use crate::{call::Reply, error::AwsError, world::World};
+#[cfg(test)]
+pub(crate) use self::code::tests::zip_of;
+use self::{
+    account::Account,
+    function::{Function, Invoked, Wish},
+    mapping::Mapping,
+};
+pub(crate) use self::{
+    api::{error_reply, handle},
+    url::header_name,
+};
+use crate::{call::Reply, error::AwsError, quota::Quotas, world::World};
 
 /// The largest payload of a synchronous invocation, either way, as AWS has it.
 pub(crate) const PAYLOAD_BYTES_MAX: usize = 6 * 1024 * 1024;
-/// Waits before the retries of an asynchronous invocation, as AWS has them.
-const EVENT_RETRY_WAITS: [Duration; 2] = [Duration::from_mins(1), Duration::from_mins(2)];
+/// The largest payload of an asynchronous one.
+const EVENT_BYTES_MAX: usize = 1024 * 1024;
 /// Asynchronous invocations that wait or run at once.
 const EVENTS_MAX: usize = 10_000;
 
@@ -49,18 +70,28 @@ pub(crate) struct InvokeOutput {
 }
 
 /// The Lambda of all Regions.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Lambda {
     /// By Region and name.
     functions: Mutex<BTreeMap<(String, String), Arc<Function>>>,
     /// By UUID.
     mappings: Mutex<BTreeMap<String, Arc<Mapping>>>,
+    /// By Region.
+    accounts: BTreeMap<String, Arc<Account>>,
     events: AtomicUsize,
 }
 
 impl Lambda {
-    pub(crate) fn new() -> Self {
-        Self::default()
+    pub(crate) fn new(quotas: &Quotas, regions: &[String]) -> Self {
+        let account = |region: &String| {
+            (region.clone(), Arc::new(Account::new(quotas.limit(region, account::CONCURRENCY))))
+        };
+        Self {
+            functions: Mutex::default(),
+            mappings: Mutex::default(),
+            accounts: regions.iter().map(account).collect(),
+            events: AtomicUsize::default(),
+        }
     }
 
     /// The function of this name or ARN.
@@ -69,6 +100,13 @@ impl Lambda {
         let found = self.functions.lock().get(&(region.to_owned(), name.to_owned())).cloned();
         found.ok_or_else(|| {
             AwsError::new(404, "ResourceNotFoundException", format!("Function not found: {region}:{name}"))
+        })
+    }
+
+    /// The concurrency of a Region.
+    fn account(&self, region: &str) -> Result<Arc<Account>, AwsError> {
+        self.accounts.get(region).cloned().ok_or_else(|| {
+            AwsError::new(404, "ResourceNotFoundException", format!("The twin has no Region {region}"))
         })
     }
 
@@ -83,18 +121,26 @@ impl Lambda {
         payload: Bytes,
     ) -> Result<InvokeOutput, AwsError> {
         let function = self.function(region, name)?;
+        self.run(world, &function, payload, Wish::default()).await.map(|invoked| invoked.output)
+    }
+
+    /// Invokes a function as wished. Every invocation passes here.
+    async fn run(
+        &self,
+        world: &Arc<World>,
+        function: &Arc<Function>,
+        payload: Bytes,
+        wish: Wish,
+    ) -> Result<Invoked, AwsError> {
         if payload.len() > PAYLOAD_BYTES_MAX {
-            let message = format!(
-                "Request must be smaller than {PAYLOAD_BYTES_MAX} bytes for the InvokeFunction operation"
-            );
-            return Err(AwsError::new(413, "RequestTooLargeException", message));
+            return Err(too_large(PAYLOAD_BYTES_MAX));
         }
-        let (clock, shutdown) = (world.clock, world.shutdown.clone());
-        let task = world.tasks.spawn(async move { function.invoke(clock, &shutdown, payload).await });
+        let (clock, shutdown, function) = (world.clock, world.shutdown.clone(), Arc::clone(function));
+        let task = world.tasks.spawn(async move { function.invoke(clock, &shutdown, payload, wish).await });
         task.await.unwrap_or_else(|e| Err(AwsError::new(500, "ServiceException", e.to_string())))
     }
 
-    /// Invokes a function and does not wait. A failure is retried twice, as AWS does.
+    /// Invokes a function and does not wait. Failures are retried, as AWS does.
     pub(crate) fn invoke_event(
         &self,
         world: &Arc<World>,
@@ -103,6 +149,9 @@ impl Lambda {
         payload: Bytes,
     ) -> Result<(), AwsError> {
         let function = self.function(region, name)?;
+        if payload.len() > EVENT_BYTES_MAX {
+            return Err(too_large(EVENT_BYTES_MAX));
+        }
         if self.events.fetch_add(1, Ordering::Relaxed) >= EVENTS_MAX {
             self.events.fetch_sub(1, Ordering::Relaxed);
             return Err(AwsError::new(429, "TooManyRequestsException", "Too many events are waiting"));
@@ -112,12 +161,17 @@ impl Lambda {
         tasks.spawn(async move {
             tokio::select! {
                 () = world.shutdown.cancelled() => {}
-                () = run_event(&world, &function, payload) => {}
+                () = event::run(&world, &function, payload) => {}
             }
             world.lambda.events.fetch_sub(1, Ordering::Relaxed);
         });
         Ok(())
     }
+}
+
+fn too_large(bytes_max: usize) -> AwsError {
+    let message = format!("Request must be smaller than {bytes_max} bytes for the InvokeFunction operation");
+    AwsError::new(413, "RequestTooLargeException", message)
 }
 
 /// Answers an HTTPS request to a function URL; none if no function has this host.
@@ -137,23 +191,6 @@ pub(crate) async fn serve_url(
     let function = functions.into_iter().find(|f| f.url().is_some_and(|u| u.host == host))?;
     let request = url::UrlRequest { host: &host, method, raw_path, raw_query, headers, body, source_ip };
     let event = request.event(world.clock.now());
-    let output = world.lambda.invoke(world, &function.spec.region, &function.spec.name, event).await;
+    let output = world.lambda.invoke(world, &function.region, &function.name, event).await;
     Some(url::reply(output))
-}
-
-async fn run_event(world: &Arc<World>, function: &Function, payload: Bytes) {
-    let mut waits = EVENT_RETRY_WAITS.into_iter();
-    loop {
-        let output = function.invoke(world.clock, &world.shutdown, payload.clone()).await;
-        let problem = match output {
-            Ok(InvokeOutput { function_error: None, .. }) => return,
-            Ok(output) => String::from_utf8_lossy(&output.payload).into_owned(),
-            Err(error) => error.to_string(),
-        };
-        let Some(wait) = waits.next() else {
-            tracing::warn!(function = function.spec.name, problem, "an event was dropped after its retries");
-            return;
-        };
-        tokio::time::sleep(wait).await;
-    }
 }

@@ -8,7 +8,7 @@
 //! - state, pure and synchronous: [`registry`], [`shadow`], [`authorize`], [`sql`], [`dynamodb`] tables, [`route53`] zones;
 //! - protocol: [`api`] (JSON, REST and XML codecs of the services), [`mqtt`], [`https`], [`dns`];
 //! - machinery: [`lambda`] (functions as child processes), [`states`] (state machines), [`rules`] (topic rules),
-//!   [`events`] and [`scheduler`] (EventBridge), [`quota`], [`fault`];
+//!   [`events`] and [`scheduler`] (EventBridge), [`cloudformation`] (stacks), [`quota`], [`fault`], [`truth`];
 //! - [`world`] holds it together; nothing below it knows the others' protocols.
 //!
 //! It listens on loopback only, needs no other process and leaves nothing behind: functions' files live in a temporary
@@ -16,10 +16,12 @@
 
 mod accept;
 mod api;
+mod apigateway;
 mod authorize;
 mod bucket;
 mod call;
 mod clock;
+mod cloudformation;
 mod control;
 mod dns;
 mod dynamodb;
@@ -34,19 +36,26 @@ mod mqtt;
 mod names;
 mod nesting;
 mod pki;
+mod provisioning;
 mod quota;
 mod region;
 mod registry;
 mod route53;
 mod rules;
+mod s3;
 mod scheduler;
 mod shadow;
+mod socket;
 mod sql;
+mod sqs;
 mod states;
+mod truth;
 mod twin;
 mod world;
 
-pub use fault::Fault;
+pub use fault::{
+    ApiFailure, Cut, DnsFailure, Fault, FaultError, FaultGuard, FaultState, Moment, Poison, Port, Share,
+};
 pub use pki::PkiError;
 pub use quota::QuotaSetting;
 pub use twin::{Endpoints, RegionEndpoint, Twin, TwinConfig, TwinError};

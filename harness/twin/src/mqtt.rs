@@ -20,7 +20,7 @@ mod retained;
 mod service;
 mod session;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod topic;
 mod wire;
 
@@ -29,14 +29,19 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use parking_lot::{Mutex, RwLock};
 use tokio::{sync::oneshot, time::Instant};
 
+use end::End;
+pub(crate) use end::Severed;
 use index::{Index, Subscription};
 pub(crate) use listener::{black_hole, serve, serve_stream};
+pub(crate) use message::Properties;
 use message::{Delivery, Message};
 use packet::{Refusal, Subscribe};
 use retained::Retained;
-pub(crate) use service::{PublishRefusal, ShadowOperation, publish, publish_over_https, shadow};
+pub(crate) use service::{
+    PublishRefusal, Republish, ShadowOperation, publish, publish_over_https, republish, shadow,
+};
 use session::{Departure, Seat, Session, Sessions};
-pub(crate) use topic::filter_matches;
+pub(crate) use topic::{filter_matches, is_filter};
 
 use crate::quota::DataPlane;
 
@@ -117,6 +122,16 @@ impl Broker {
                 index.remove(filter, session.mailbox.id);
             }
         }
+    }
+
+    /// Ends connections from below, those whose client ids are chosen; says how many. Their sessions stay.
+    pub(crate) fn sever(&self, how: Severed, chosen: impl FnMut(&str) -> bool) -> usize {
+        self.sessions.lock().sever(how, chosen)
+    }
+
+    /// Why a connection has to go whose seat was cancelled.
+    fn cancelled(&self, client_id: &str, seat: &Seat) -> End {
+        self.sessions.lock().severed(client_id, seat).map_or(End::TakenOver, End::Severed)
     }
 
     /// Lets the receiver of `will` know what becomes of a will that is held back.

@@ -26,6 +26,8 @@ mod zone;
 mod zone_api;
 mod zone_xml;
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use parking_lot::Mutex;
 
@@ -36,12 +38,15 @@ pub(crate) use name::absolute;
 pub(crate) use record::{RecordSet, RecordType, texts};
 pub(crate) use zone::Answer;
 
-use crate::route53::{
-    config::Config,
-    health_check::{Flip, Health, HealthChecks},
-    probe::Outcome,
-    traffic::Traffic,
-    zone::Zones,
+use crate::{
+    route53::{
+        config::Config,
+        health_check::{Flip, Health, HealthChecks},
+        probe::Outcome,
+        traffic::Traffic,
+        zone::Zones,
+    },
+    truth::Truth,
 };
 
 /// The account's hosted zones, traffic policies and health checks.
@@ -51,14 +56,34 @@ pub(crate) struct Route53 {
     traffic: Mutex<Traffic>,
     zones: Mutex<Zones>,
     checks: Mutex<HealthChecks>,
+    truth: Arc<Truth>,
 }
 
 impl Route53 {
+    #[cfg(test)]
     pub(crate) fn new() -> Self {
+        Self::telling(&Arc::default())
+    }
+
+    /// Nothing yet, but what comes is told.
+    pub(crate) fn telling(truth: &Arc<Truth>) -> Self {
         Self {
-            traffic: Mutex::new(Traffic::default()),
-            zones: Mutex::new(Zones::default()),
-            checks: Mutex::new(HealthChecks::default()),
+            traffic: Mutex::default(),
+            zones: Mutex::default(),
+            checks: Mutex::default(),
+            truth: Arc::clone(truth),
+        }
+    }
+
+    /// What its answers are made of, as it is now.
+    pub(crate) fn copy(&self) -> Self {
+        let zones = self.zones.lock();
+        let checks = self.checks.lock().clone();
+        Self {
+            traffic: Mutex::default(),
+            zones: Mutex::new(zones.clone()),
+            checks: Mutex::new(checks),
+            truth: Arc::default(),
         }
     }
 
@@ -88,6 +113,9 @@ impl Route53 {
         now: Timestamp,
     ) -> Option<Flip> {
         let mut checks = self.checks.lock();
-        checks.get_mut(health_check_id).ok()?.observe(checker, outcome, now)
+        let check = checks.get_mut(health_check_id).ok()?;
+        let flip = check.observe(checker, outcome, now)?;
+        self.truth.stamp(|| check.fact());
+        Some(flip)
     }
 }

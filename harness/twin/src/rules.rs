@@ -1,71 +1,75 @@
-//! Topic rules: SQL over published messages, and the DynamoDBv2 action. An action that fails goes to the log; there is no
-//! retry, since the twin's tables fail only for good, and an error action is kept and not run.
+//! Topic rules: SQL over published messages, and what is done with the results. A rule runs before its publish is
+//! acknowledged; its actions do not wait. What fails goes to the log and to the rule's error action; there is no retry,
+//! since nothing here fails for a moment only.
 
-use std::{collections::BTreeMap, sync::Arc};
+mod action;
+mod directory;
+mod perform;
+mod publisher;
+mod rule;
+#[cfg(test)]
+mod tests;
+
+use std::{cell::OnceCell, collections::BTreeMap, sync::Arc};
 
 use parking_lot::RwLock;
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
+use self::{directory::Directory, perform::Run};
+pub(crate) use self::{
+    publisher::{Chain, Publisher},
+    rule::Rule,
+};
 use crate::{
     error::AwsError,
-    mqtt::filter_matches,
+    region::Region,
     registry::invalid,
-    sql::{Message, Query},
+    sql::{Lookup, Message, Payload},
     world::World,
 };
 
 /// The topic rules of one Region.
 #[derive(Debug, Default)]
 pub(crate) struct TopicRules {
-    rules: RwLock<BTreeMap<String, Arc<Rule>>>,
+    state: RwLock<State>,
 }
 
-/// One rule, as created and as compiled.
-#[derive(Debug)]
-pub(crate) struct Rule {
-    pub(crate) name: String,
-    /// `topicRulePayload` as it was given.
-    pub(crate) payload: Value,
-    pub(crate) created_s: i64,
-    query: Query,
-    actions: Vec<Action>,
-    disabled: bool,
+#[derive(Debug, Default)]
+struct State {
+    rules: BTreeMap<String, Arc<Rule>>,
+    /// Made anew with every change: rules change seldom, and every publish asks.
+    directory: Directory,
 }
 
-#[derive(Debug)]
-enum Action {
-    /// Puts the result, each top-level key an attribute.
-    DynamoDbV2 { table: String },
-}
-
-impl Action {
-    fn parse(action: &Value) -> Result<Self, AwsError> {
-        match action.pointer("/dynamoDBv2/putItem/tableName").and_then(Value::as_str) {
-            Some(table) => Ok(Self::DynamoDbV2 { table: table.to_owned() }),
-            None => Err(invalid(format!("The twin has the rule action dynamoDBv2 only, got {action}"))),
-        }
+impl State {
+    fn changed(&mut self) {
+        self.directory = Directory::new(self.rules.values());
     }
 }
 
 impl TopicRules {
     pub(crate) fn create(&self, name: &str, payload: &Value, now_s: i64) -> Result<(), AwsError> {
         let rule = Rule::compile(name, payload, now_s)?;
-        let mut rules = self.rules.write();
-        if rules.contains_key(name) {
+        let mut state = self.state.write();
+        if state.rules.contains_key(name) {
             return Err(AwsError::new(
                 409,
                 "ResourceAlreadyExistsException",
                 format!("Topic rule already exists: {name}"),
             ));
         }
-        rules.insert(name.to_owned(), Arc::new(rule));
+        state.rules.insert(name.to_owned(), Arc::new(rule));
+        state.changed();
         Ok(())
     }
 
     /// Replaces a rule that is there; it keeps the time that it was created at.
     pub(crate) fn replace(&self, name: &str, payload: &Value) -> Result<(), AwsError> {
         let rule = Rule::compile(name, payload, self.get(name)?.created_s)?;
-        self.rules.write().insert(name.to_owned(), Arc::new(rule));
+        let mut state = self.state.write();
+        state.rules.insert(name.to_owned(), Arc::new(rule));
+        state.changed();
         Ok(())
     }
 
@@ -78,76 +82,98 @@ impl TopicRules {
 
     pub(crate) fn get(&self, name: &str) -> Result<Arc<Rule>, AwsError> {
         // AWS answers 401 for a rule that is not there.
-        self.rules.read().get(name).cloned().ok_or_else(|| {
+        self.state.read().rules.get(name).cloned().ok_or_else(|| {
             AwsError::new(401, "UnauthorizedException", format!("Access to topic rule '{name}' was denied"))
         })
     }
 
     pub(crate) fn delete(&self, name: &str) {
-        self.rules.write().remove(name);
+        let mut state = self.state.write();
+        state.rules.remove(name);
+        state.changed();
     }
 
     pub(crate) fn list(&self) -> Vec<Arc<Rule>> {
-        self.rules.read().values().cloned().collect()
+        self.state.read().rules.values().cloned().collect()
     }
 
     /// Runs every rule whose filter matches.
-    pub(crate) fn run(&self, world: &Arc<World>, region: &str, topic: &str, payload: &[u8]) {
-        let hits: Vec<Arc<Rule>> = self
-            .rules
-            .read()
-            .values()
-            .filter(|rule| !rule.disabled && filter_matches(&rule.query.filter, topic))
-            .cloned()
-            .collect();
-        if hits.is_empty() {
+    pub(crate) fn run(
+        &self,
+        world: &Arc<World>,
+        region: &Region,
+        topic: &str,
+        payload: &[u8],
+        publisher: Publisher<'_>,
+    ) {
+        let rules = self.state.read().directory.matching(topic);
+        if rules.is_empty() {
             return;
         }
-        let payload: Value = serde_json::from_slice(payload).unwrap_or_else(|_| json!({}));
-        let message = Message { topic, payload: &payload, now_ms: world.clock.now_ms() };
-        for rule in hits {
-            let Some(result) = rule.query.run(&message) else {
-                continue;
-            };
-            for Action::DynamoDbV2 { table } in &rule.actions {
-                if let Err(error) = world.dynamodb.put_from_rule(world, region, table, result.clone()) {
-                    tracing::warn!(rule = rule.name, table, %error, "a rule's action failed");
-                }
-            }
+        let granted = region.limits.rule_evaluations.take_up_to(rules.len(), Instant::now());
+        if granted < rules.len() {
+            tracing::debug!(
+                topic,
+                lost = rules.len() - granted,
+                "more rule evaluations than the account may have"
+            );
+        }
+        fire(world, region, rules.get(..granted).unwrap_or_default(), topic, payload, publisher);
+    }
+
+    /// Basic ingest: runs one rule, whatever its filter. `topic` is without the prefix.
+    pub(crate) fn ingest(
+        &self,
+        world: &Arc<World>,
+        region: &Region,
+        (rule, topic): (&str, &str),
+        payload: &[u8],
+        publisher: Publisher<'_>,
+    ) {
+        match self.get(rule) {
+            Ok(found) if !found.is_disabled() => fire(world, region, &[found], topic, payload, publisher),
+            _ => tracing::debug!(rule, "basic ingest: no such rule, or it is disabled"),
         }
     }
 }
 
-impl Rule {
-    fn compile(name: &str, payload: &Value, created_s: i64) -> Result<Self, AwsError> {
-        let sql = payload["sql"].as_str().ok_or_else(|| invalid("topicRulePayload.sql is missing"))?;
-        let actions =
-            payload["actions"].as_array().ok_or_else(|| invalid("topicRulePayload.actions is missing"))?;
-        Ok(Self {
-            name: name.to_owned(),
-            query: Query::parse(sql)?,
-            actions: actions.iter().map(Action::parse).collect::<Result<_, _>>()?,
-            disabled: payload["ruleDisabled"].as_bool().unwrap_or(false),
-            payload: payload.clone(),
-            created_s,
-        })
+/// Runs rules on a message: the one way that any rule runs.
+fn fire(
+    world: &Arc<World>,
+    region: &Region,
+    rules: &[Arc<Rule>],
+    topic: &str,
+    payload: &[u8],
+    publisher: Publisher<'_>,
+) {
+    let message = Message {
+        topic,
+        payload: Payload::new(payload),
+        now_ms: world.clock.now_ms(),
+        account: &world.account,
+        client_id: publisher.client_id,
+        principal: publisher.principal,
+        lookup: &RegionNow { region, now_s: world.clock.now_s() },
+        trace: OnceCell::new(),
+    };
+    for rule in rules {
+        if let Some(output) = rule.query.run(&message)
+            && !world.faults.rules_silent(&region.name, &rule.name)
+        {
+            Run { world, region, rule, message: &message, publisher }.perform(&output);
+        }
     }
+}
 
-    /// The topic filter of its SQL.
-    pub(crate) fn filter(&self) -> &str {
-        &self.query.filter
-    }
+/// A Region as functions of the SQL ask it.
+struct RegionNow<'a> {
+    region: &'a Region,
+    now_s: i64,
+}
 
-    pub(crate) fn is_disabled(&self) -> bool {
-        self.disabled
-    }
-
-    pub(crate) fn description(&self) -> Value {
-        let mut rule = self.payload.clone();
-        rule["ruleName"] = json!(self.name);
-        rule["createdAt"] = json!(self.created_s);
-        rule["ruleDisabled"] = json!(self.disabled);
-        rule
+impl Lookup for RegionNow<'_> {
+    fn shadow(&self, thing: &str, shadow: &str) -> Option<Value> {
+        self.region.shadows.lock().get(thing, shadow, self.now_s).ok()
     }
 }
 
@@ -157,37 +183,4 @@ pub(crate) fn check_rule_name(name: &str) -> Result<(), AwsError> {
         return Err(invalid(format!("ruleName must match ^[a-zA-Z0-9_]+$, got {name}")));
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn payload(sql: &str) -> Value {
-        json!({"sql": sql, "actions": [{"dynamoDBv2": {"roleArn": "arn:r", "putItem": {"tableName": "t"}}}]})
-    }
-
-    #[test]
-    fn replacing_keeps_the_age_and_needs_a_rule() {
-        let rules = TopicRules::default();
-        let missing = rules.replace("r", &payload("SELECT * FROM 'a'")).unwrap_err();
-        assert_eq!((missing.status, missing.code), (401, "UnauthorizedException"));
-        rules.create("r", &payload("SELECT * FROM 'a'"), 7).unwrap();
-        assert_eq!(rules.replace("r", &payload("SELECT")).unwrap_err().code, "SqlParseException");
-        rules.replace("r", &payload("SELECT * FROM 'b'")).unwrap();
-        let rule = rules.get("r").unwrap();
-        assert_eq!((rule.filter(), rule.created_s), ("b", 7));
-    }
-
-    #[test]
-    fn a_rule_is_disabled_and_enabled() {
-        let rules = TopicRules::default();
-        rules.create("r", &payload("SELECT * FROM 'a'"), 7).unwrap();
-        for disabled in [true, false] {
-            rules.set_disabled("r", disabled).unwrap();
-            assert_eq!(rules.get("r").unwrap().is_disabled(), disabled);
-            assert_eq!(rules.get("r").unwrap().description()["ruleDisabled"], disabled);
-        }
-        assert!(rules.set_disabled("none", true).is_err());
-    }
 }

@@ -1,34 +1,62 @@
-//! The rules engine's SQL: parsed by a maintained SQL parser, evaluated over a JSON message.
+//! The rules engine's SQL, version 2016-03-23: parsed by a maintained SQL parser, checked once, evaluated over a message.
 //!
 //! Undefined is not null: a key that is missing, or an operation on what it does not fit, gives undefined, which leaves
-//! its attribute out of the result and is never true in `WHERE`. Whole-number arithmetic stays whole, as on AWS.
+//! its attribute out of the result and is never true in `WHERE`.
+//!
+//! The layers: text to the parser's tree ([`dialect`]), the tree to checked expressions ([`parse`], [`expression`],
+//! [`template`]), and what they come to for a [`message`] ([`eval`], [`function`], [`convert`], [`number`]). All of it
+//! is a function of its inputs, but for `newuuid` and `rand`.
 
+mod convert;
+mod dialect;
 mod eval;
+mod expression;
+mod function;
+mod message;
+mod number;
+mod parse;
+mod template;
+#[cfg(test)]
+mod tests;
 
-use sqlparser::{
-    ast::{Expr, SelectItem, SetExpr, Statement, TableFactor},
-    dialect::GenericDialect,
-    parser::Parser,
+use bytes::Bytes;
+use serde_json::Value;
+
+use self::{
+    eval::Scope,
+    expression::{Expression, Item, Projection},
+    parse::{Context, Parsed},
 };
-
+pub(crate) use self::{
+    message::{Lookup, Message, Payload},
+    template::Template,
+};
 use crate::error::AwsError;
-pub(crate) use eval::Message;
 
-/// A parsed rule: `SELECT <items> FROM '<topic filter>' [WHERE <condition>]`.
+/// A parsed rule: `SELECT <items> [FROM '<topic filter>'] [WHERE <condition>]`.
 #[derive(Debug, Clone)]
 pub(crate) struct Query {
-    items: Vec<Item>,
-    /// The topic filter of `FROM`.
-    pub(crate) filter: String,
-    condition: Option<Expr>,
+    projection: Projection,
+    /// The topic filter of `FROM`; a rule without is for basic ingest alone.
+    pub(crate) filter: Option<String>,
+    condition: Option<Expression>,
 }
 
-#[derive(Debug, Clone)]
-enum Item {
-    /// `*`: every key of the message.
-    All,
-    /// An expression and the key that it goes to.
-    Key(String, Box<Expr>),
+/// What a rule hands to its actions.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Output {
+    Json(Value),
+    /// `SELECT *` of what is no JSON object: the payload as it came.
+    Raw(Bytes),
+}
+
+impl Output {
+    pub(crate) fn bytes(&self) -> Bytes {
+        match self {
+            Self::Json(value) => Bytes::from(value.to_string()),
+            Self::Raw(bytes) => bytes.clone(),
+        }
+    }
 }
 
 fn refused(message: impl Into<String>) -> AwsError {
@@ -36,117 +64,26 @@ fn refused(message: impl Into<String>) -> AwsError {
 }
 
 impl Query {
-    pub(crate) fn parse(sql: &str) -> Result<Self, AwsError> {
-        let mut statements =
-            Parser::parse_sql(&GenericDialect {}, sql).map_err(|e| refused(e.to_string()))?;
-        let (Some(Statement::Query(query)), None) = (statements.pop(), statements.pop()) else {
-            return Err(refused("expected one SELECT"));
-        };
-        let SetExpr::Select(select) = *query.body else {
-            return Err(refused("expected SELECT ... FROM"));
-        };
-        let filter = match select.from.as_slice() {
-            [table] => match &table.relation {
-                TableFactor::Table { name, .. } => name.to_string().trim_matches('\'').to_owned(),
-                _ => return Err(refused("FROM takes one topic filter in single quotes")),
-            },
-            _ => return Err(refused("FROM takes one topic filter in single quotes")),
-        };
-        let items = select.projection.into_iter().map(item).collect::<Result<_, _>>()?;
-        Ok(Self { items, filter, condition: select.selection })
+    /// `version` is what `sql_version()` says.
+    pub(crate) fn parse(sql: &str, version: &str) -> Result<Self, AwsError> {
+        let Parsed { projection, filter, condition } = Context { version }.statement(sql)?;
+        Ok(Self { projection, filter, condition })
     }
 
     /// The result for a message that the filter matches; `None` if the condition is not true.
-    pub(crate) fn run(&self, message: &Message<'_>) -> Option<serde_json::Map<String, serde_json::Value>> {
-        if let Some(condition) = &self.condition
-            && message.eval(condition) != Some(serde_json::Value::Bool(true))
-        {
+    pub(crate) fn run(&self, message: &Message<'_>) -> Option<Output> {
+        let scope = Scope::new(message);
+        if !scope.holds(self.condition.as_ref()) {
             return None;
         }
-        let mut out = serde_json::Map::new();
-        for item in &self.items {
-            match item {
-                Item::All => {
-                    if let Some(object) = message.payload.as_object() {
-                        out.extend(object.iter().map(|(k, v)| (k.clone(), v.clone())));
-                    }
-                }
-                Item::Key(key, expression) => {
-                    if let Some(value) = message.eval(expression) {
-                        out.insert(key.clone(), value);
-                    }
-                }
-            }
+        let takes_all = match &self.projection {
+            Projection::Items(items) => matches!(items.as_slice(), [Item::All]),
+            Projection::Value(_) => false,
+        };
+        if takes_all && !message.payload.json().is_some_and(Value::is_object) {
+            return Some(Output::Raw(Bytes::copy_from_slice(message.payload.bytes)));
         }
-        Some(out)
-    }
-}
-
-fn item(item: SelectItem) -> Result<Item, AwsError> {
-    match item {
-        SelectItem::Wildcard(_) => Ok(Item::All),
-        SelectItem::ExprWithAlias { expr, alias } => Ok(Item::Key(alias.value, Box::new(expr))),
-        SelectItem::UnnamedExpr(Expr::Identifier(name)) => {
-            Ok(Item::Key(name.value.clone(), Box::new(Expr::Identifier(name))))
-        }
-        SelectItem::UnnamedExpr(Expr::CompoundIdentifier(path)) => {
-            let key = path.last().map(|part| part.value.clone()).unwrap_or_default();
-            Ok(Item::Key(key, Box::new(Expr::CompoundIdentifier(path))))
-        }
-        other => Err(refused(format!("give this expression a name with AS: {other}"))),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::{Value, json};
-
-    use super::*;
-
-    fn run(sql: &str, topic: &str, payload: &Value) -> Option<Value> {
-        let message = Message { topic, payload, now_ms: 1_700_000_000_999 };
-        Query::parse(sql).unwrap().run(&message).map(Value::Object)
-    }
-
-    #[test]
-    fn the_archived_solutions_registry_rule() {
-        let sql = "SELECT newuuid() as uuid, (timestamp()/1000)+172800 as expires, * FROM '$aws/events/#' \
-                   WHERE topic(3) = 'thing' OR topic(3) = 'thingGroup'";
-        let payload = json!({"eventType": "THING_EVENT", "attributes": {"a": null}});
-        let out = run(sql, "$aws/events/thing/t1/created", &payload).unwrap();
-        assert_eq!(out["expires"], json!(1_700_172_800));
-        assert_eq!(out["attributes"], json!({"a": null}));
-        assert_eq!(out["uuid"].as_str().unwrap().len(), 36);
-        assert_eq!(run(sql, "$aws/events/job/t1/created", &payload), None);
-    }
-
-    #[test]
-    fn our_shadow_rule() {
-        let sql = "SELECT topic(3) AS device, concat('shadow##', current.version) AS event, \
-                   floor(timestamp() / 1000) + 172800 AS expires, 'us-east-1' AS origin, current.state AS state, \
-                   current.version AS version, timestamp AS timestamp FROM '$aws/things/+/shadow/update/documents'";
-        let payload =
-            json!({"current": {"state": {"reported": {"n": 1}}, "version": 7}, "timestamp": 1_700_000_000});
-        let out = run(sql, "$aws/things/dev-1/shadow/update/documents", &payload).unwrap();
-        assert_eq!(
-            out,
-            json!({"device": "dev-1", "event": "shadow##7", "expires": 1_700_172_800, "origin": "us-east-1",
-                   "state": {"reported": {"n": 1}}, "version": 7, "timestamp": 1_700_000_000})
-        );
-    }
-
-    #[test]
-    fn undefined_is_left_out_and_never_true() {
-        let out = run("SELECT a.b AS x, c AS y FROM 't'", "t", &json!({"c": null})).unwrap();
-        assert_eq!(out, json!({"y": null}));
-        assert_eq!(run("SELECT * FROM 't' WHERE missing = 1", "t", &json!({})), None);
-        assert_eq!(run("SELECT * FROM 't' WHERE NOT (missing = 1)", "t", &json!({})), None);
-    }
-
-    #[test]
-    fn what_is_not_sql_is_refused() {
-        for sql in ["", "DELETE FROM 't'", "SELECT 1 + 1 FROM 't'", "SELECT * FROM 'a', 'b'"] {
-            assert_eq!(Query::parse(sql).unwrap_err().code, "SqlParseException", "{sql}");
-        }
+        // What is undefined as a whole is an empty text.
+        Some(scope.project(&self.projection).map_or(Output::Raw(Bytes::new()), Output::Json))
     }
 }

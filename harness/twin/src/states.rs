@@ -27,16 +27,35 @@ mod runner;
 mod store;
 mod template;
 
-use parking_lot::Mutex;
+use std::sync::Arc;
 
-use self::store::Store;
+use parking_lot::Mutex;
+use serde_json::json;
+
+use self::{api::Context, store::Store};
 pub(crate) use self::{
     api::{error_reply, handle, seconds},
     path::{Path, Scope},
 };
+use crate::{error::AwsError, world::World};
 
 /// The Step Functions of all Regions.
 #[derive(Debug, Default)]
 pub(crate) struct States {
     store: Mutex<Store>,
+}
+
+/// Starts an execution for a topic rule.
+pub(crate) fn start_from_rule(
+    world: &Arc<World>,
+    region: &str,
+    machine: &str,
+    name: &str,
+    input: &str,
+) -> Result<(), AwsError> {
+    let machine = format!("arn:aws:states:{region}:{}:stateMachine:{machine}", world.account);
+    let region = world.region(region).ok_or_else(|| store::no_machine(&machine))?;
+    let context = Context { world, region, now: world.clock.now() };
+    let request = json!({"stateMachineArn": machine, "name": name, "input": input});
+    execution_api::start_execution(&context, request).map(|_| ())
 }

@@ -15,11 +15,13 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     api,
+    apigateway::ApiGateway,
     clock::Clock,
+    cloudformation::CloudFormation,
     dns,
     dynamodb::{self, DynamoDb},
     events::{self, Events},
-    fault::Switch,
+    fault::{Fault, FaultError, FaultGuard, Faults, Switch},
     https,
     lambda::Lambda,
     mqtt::{self, Broker},
@@ -30,9 +32,12 @@ use crate::{
     registry::Registry,
     route53::Route53,
     rules::TopicRules,
+    s3::S3,
     scheduler::{self, Scheduler},
     shadow::Shadows,
+    sqs::Sqs,
     states::States,
+    truth::Truth,
     world::World,
 };
 
@@ -63,6 +68,8 @@ pub struct TwinConfig {
     pub health_checkers: u32,
     /// Port of the AWS API; 0 picks a free one.
     pub api_port: u16,
+    /// Whether ground truth is kept from the start.
+    pub truth: bool,
 }
 
 impl Default for TwinConfig {
@@ -76,6 +83,7 @@ impl Default for TwinConfig {
             api_event_delay: Duration::from_secs(1),
             health_checkers: 16,
             api_port: 0,
+            truth: false,
         }
     }
 }
@@ -186,6 +194,8 @@ impl Twin {
         let api_address = api.local_addr().map_err(|source| listening("the API port", source))?;
         let port = |pair: &[TcpListener; 2]| pair[0].local_addr().map(|a| a.port());
         let account = "123456789012".to_owned();
+        let (faults, truth) = (Arc::new(Faults::default()), Arc::new(Truth::default()));
+        truth.set(config.truth);
         let quotas = Quotas::new(config.quota_scale, config.quotas_enforced, &config.regions);
         if let Some(unknown) = config.quotas.iter().find(|setting| !quotas.set(setting)) {
             return Err(TwinError::Quota(unknown.code.clone(), unknown.region.clone()));
@@ -201,13 +211,19 @@ impl Twin {
                 .zip(ADDRESSES)
                 .map(|(name, address)| Arc::new(region(name, address, &account, &quotas)))
                 .collect(),
-            route53: Route53::new(),
-            dynamodb: DynamoDb::new(config.replication_delay),
-            lambda: Lambda::new(),
+            route53: Route53::telling(&truth),
+            dynamodb: DynamoDb::new(config.replication_delay).watched(&faults, &truth),
+            lambda: Lambda::new(&quotas, &config.regions),
             quotas,
             states: States::default(),
+            cloudformation: CloudFormation::default(),
+            faults,
+            truth,
             events: Events::new(&config.regions, config.api_event_delay),
             scheduler: Scheduler::new(&config.regions),
+            s3: S3::default(),
+            sqs: Sqs::default(),
+            apigateway: ApiGateway::default(),
             api_url: format!("http://{api_address}"),
             dns,
             https_port: port(&https).map_err(|source| listening("HTTPS", source))?,
@@ -232,6 +248,15 @@ impl Twin {
     /// Where everything is.
     pub fn endpoints(&self) -> Endpoints {
         Endpoints::of(&self.world)
+    }
+
+    /// Sets a fault, which is on until the guard is dropped.
+    ///
+    /// # Errors
+    /// When the fault is malformed, or names what the twin has not.
+    pub fn inject(&self, fault: Fault) -> Result<FaultGuard, FaultError> {
+        let set = self.world.set_fault(fault, None)?;
+        Ok(FaultGuard::new(&self.world, set.id))
     }
 
     #[cfg(test)]
@@ -262,12 +287,14 @@ fn region(name: &str, address: Ipv4Addr, account: &str, quotas: &Quotas) -> Regi
         address,
         endpoint: format!("a2gamedaytwin0-ats.iot.{name}.amazonaws.com"),
         registry: Mutex::new(Registry::new(name, account)),
+        registrations: Mutex::default(),
         shadows: Mutex::new(Shadows::default()),
         shadow_rates: Mutex::default(),
         rules: TopicRules::default(),
         broker: Broker::new(limits.clone()),
         limits,
         dark: Switch::default(),
+        half_dark: Switch::default(),
         replication_paused: Switch::default(),
     }
 }
@@ -278,8 +305,12 @@ fn serve_region(
     mqtt: TcpListener,
     https: TcpListener,
 ) -> Result<(), TwinError> {
-    let names =
-        [region.endpoint.clone(), format!("*.lambda-url.{}.on.aws", region.name), "localhost".to_owned()];
+    let names = [
+        region.endpoint.clone(),
+        format!("*.lambda-url.{}.on.aws", region.name),
+        format!("*.execute-api.{}.amazonaws.com", region.name),
+        "localhost".to_owned(),
+    ];
     let address = IpAddr::V4(region.address);
     let device_tls = world.pki.server(&names, address, true)?;
     let mut https_tls = world.pki.server(&names, address, false)?;

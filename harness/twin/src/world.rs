@@ -5,8 +5,9 @@ use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    clock::Clock, dynamodb::DynamoDb, events::Events, lambda::Lambda, names::Names, pki::Pki, quota::Quotas,
-    region::Region, route53::Route53, scheduler::Scheduler, states::States,
+    apigateway::ApiGateway, clock::Clock, cloudformation::CloudFormation, dynamodb::DynamoDb, events::Events,
+    fault::Faults, lambda::Lambda, names::Names, pki::Pki, quota::Quotas, region::Region, route53::Route53,
+    s3::S3, scheduler::Scheduler, sqs::Sqs, states::States, truth::Truth,
 };
 
 /// The whole twin. Shared by reference; each part guards its own state.
@@ -23,8 +24,16 @@ pub(crate) struct World {
     pub(crate) dynamodb: DynamoDb,
     pub(crate) lambda: Lambda,
     pub(crate) states: States,
+    pub(crate) cloudformation: CloudFormation,
+    /// What is broken.
+    pub(crate) faults: Arc<Faults>,
+    /// What happened and when.
+    pub(crate) truth: Arc<Truth>,
     pub(crate) events: Events,
     pub(crate) scheduler: Scheduler,
+    pub(crate) s3: S3,
+    pub(crate) sqs: Sqs,
+    pub(crate) apigateway: ApiGateway,
     /// The AWS API endpoint, as functions are told it: `http://127.0.0.1:<port>`.
     pub(crate) api_url: String,
     /// The authoritative DNS server.

@@ -8,6 +8,7 @@ mod group;
 mod index;
 mod parameter;
 mod policy;
+mod registration;
 mod rule;
 mod setting;
 mod tag;
@@ -16,8 +17,6 @@ mod thing_type;
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use bytes::Bytes;
-use rmqtt_codec::types::QoS;
 use serde_json::{Value, json};
 
 use super::iot_operation::{self, Noun};
@@ -25,7 +24,6 @@ use crate::{
     call::{Call, Reply},
     error::AwsError,
     events,
-    mqtt::publish,
     region::Region,
     registry::{AttributeChange, Paging, RegistryEvent, invalid},
     world::World,
@@ -49,7 +47,7 @@ pub(super) async fn handle(world: &Arc<World>, call: &Call) -> Outcome {
 
 async fn answer(api: &Api<'_>, noun: Noun, operation: &'static str) -> Outcome {
     if !api.world.quotas.take(&api.call.region, "iot", operation) {
-        return Err(AwsError::new(400, "ThrottlingException", "Rate exceeded"));
+        return Err(AwsError::throttled());
     }
     match noun {
         Noun::Thing => api.thing(operation),
@@ -66,6 +64,7 @@ async fn answer(api: &Api<'_>, noun: Noun, operation: &'static str) -> Outcome {
         Noun::Index => api.index(operation),
         Noun::Tag => api.tag(operation),
         Noun::Setting => api.setting(operation),
+        Noun::Registration => api.registration(operation),
     }
 }
 
@@ -112,10 +111,7 @@ impl Api<'_> {
 
     /// Publishes what happened in the registry. Its lock must be free: a topic rule may call back.
     fn publish(&self, events: impl IntoIterator<Item = RegistryEvent>) {
-        for event in events {
-            let payload = Bytes::from(event.payload.to_string());
-            publish(self.world, self.region, &event.topic, &payload, QoS::AtLeastOnce);
-        }
+        self.region.announce(self.world, events);
     }
 }
 

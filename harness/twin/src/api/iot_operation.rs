@@ -16,12 +16,15 @@ pub(super) enum Noun {
     Index,
     Tag,
     Setting,
+    Registration,
 }
 
-use Noun::{Attachment, Ca, Certificate, Group, Index, Policy, Rule, Setting, Tag, Thing, ThingType};
+use Noun::{
+    Attachment, Ca, Certificate, Group, Index, Policy, Registration, Rule, Setting, Tag, Thing, ThingType,
+};
 
 /// Method, path (`*` is any segment), noun and operation. The first that fits is it.
-const OPERATIONS: [(&str, &str, Noun, &str); 72] = [
+const OPERATIONS: [(&str, &str, Noun, &str); 78] = [
     ("GET", "things", Thing, "ListThings"),
     ("POST", "things/*", Thing, "CreateThing"),
     ("GET", "things/*", Thing, "DescribeThing"),
@@ -94,6 +97,12 @@ const OPERATIONS: [(&str, &str, Noun, &str); 72] = [
     ("GET", "event-configurations", Setting, "DescribeEventConfigurations"),
     ("PATCH", "event-configurations", Setting, "UpdateEventConfigurations"),
     ("GET", "endpoint", Setting, "DescribeEndpoint"),
+    ("POST", "things", Registration, "RegisterThing"),
+    ("POST", "thing-registration-tasks", Registration, "StartThingRegistrationTask"),
+    ("GET", "thing-registration-tasks", Registration, "ListThingRegistrationTasks"),
+    ("GET", "thing-registration-tasks/*", Registration, "DescribeThingRegistrationTask"),
+    ("PUT", "thing-registration-tasks/*/cancel", Registration, "StopThingRegistrationTask"),
+    ("GET", "thing-registration-tasks/*/reports", Registration, "ListThingRegistrationTaskReports"),
 ];
 
 /// The operation, or `None` for one that the twin does not have.

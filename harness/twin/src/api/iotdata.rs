@@ -7,6 +7,7 @@ use axum::http::Method;
 use rmqtt_codec::types::QoS;
 use serde_json::json;
 
+use super::sts::USER_ID;
 use crate::{
     authorize::{Variables, allowed},
     call::{Call, Reply},
@@ -22,7 +23,7 @@ pub(super) fn handle(world: &Arc<World>, call: &Call) -> Result<Reply, AwsError>
     let region = world
         .region(&call.region)
         .ok_or_else(|| AwsError::unknown_operation(&format!("iotdata in {}", call.region)))?;
-    carry_out(world, region, call)
+    carry_out(world, region, call, USER_ID)
 }
 
 /// A call with a client certificate: refused unless the certificate is ACTIVE and its policies allow the call.
@@ -64,10 +65,10 @@ pub(crate) fn device_call(
     if !permitted {
         return forbidden();
     }
-    carry_out(world, region, call).unwrap_or_else(|e| super::error_json(&e))
+    carry_out(world, region, call, certificate).unwrap_or_else(|e| super::error_json(&e))
 }
 
-fn carry_out(world: &Arc<World>, region: &Region, call: &Call) -> Result<Reply, AwsError> {
+fn carry_out(world: &Arc<World>, region: &Region, call: &Call, principal: &str) -> Result<Reply, AwsError> {
     let segments = call.segments();
     let parts: Vec<&str> = segments.iter().map(String::as_str).collect();
     let named = call.query("name").unwrap_or_default();
@@ -84,7 +85,7 @@ fn carry_out(world: &Arc<World>, region: &Region, call: &Call) -> Result<Reply, 
     match (&call.method, parts.as_slice()) {
         (&Method::POST, ["topics", topic @ ..]) if !topic.is_empty() => {
             let qos = if call.query("qos") == Some("1") { QoS::AtLeastOnce } else { QoS::AtMostOnce };
-            match publish_over_https(world, region, &topic.join("/"), &call.body, qos) {
+            match publish_over_https(world, region, &topic.join("/"), &call.body, qos, principal) {
                 Ok(()) => Ok(Reply::json(200, &json!({"message": "OK"}))),
                 Err(PublishRefusal::Topic) => {
                     Err(AwsError::new(400, "InvalidRequestException", "The topic may not be published to"))

@@ -25,11 +25,14 @@ const PAGE_MAX: usize = 100;
 pub(super) fn handle(world: &World, call: &Call) -> Reply {
     match answer(world, call) {
         Ok(body) => Reply::raw(200, CONTENT_TYPE, body.to_string()),
-        Err(error) => {
-            let body = json!({"__type": error.code, "message": error.message});
-            Reply::raw(error.status, CONTENT_TYPE, body.to_string())
-        }
+        Err(error) => error_reply(&error),
     }
+}
+
+/// An error as Service Quotas writes it.
+pub(super) fn error_reply(error: &AwsError) -> Reply {
+    let body = json!({"__type": error.code, "message": error.message});
+    Reply::raw(error.status, CONTENT_TYPE, body.to_string())
 }
 
 fn answer(world: &World, call: &Call) -> Result<Value, AwsError> {

@@ -5,6 +5,9 @@ use crate::{
     world::World,
 };
 
+/// The id of the user that every caller is.
+pub(super) const USER_ID: &str = "AIDAGAMEDAYTWIN";
+
 pub(super) fn handle(world: &World, call: &Call) -> Reply {
     let body = String::from_utf8_lossy(&call.body);
     if !super::query(&body).iter().any(|(k, v)| k == "Action" && v == "GetCallerIdentity") {
@@ -21,7 +24,7 @@ pub(super) fn handle(world: &World, call: &Call) -> Reply {
         200,
         format!(
             "<GetCallerIdentityResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><GetCallerIdentityResult>\
-             <Arn>arn:aws:iam::{account}:user/gameday</Arn><UserId>AIDAGAMEDAYTWIN</UserId>\
+             <Arn>arn:aws:iam::{account}:user/gameday</Arn><UserId>{USER_ID}</UserId>\
              <Account>{account}</Account></GetCallerIdentityResult><ResponseMetadata><RequestId>twin</RequestId>\
              </ResponseMetadata></GetCallerIdentityResponse>"
         ),

@@ -1,16 +1,22 @@
 //! The JSON 1.0 codec of DynamoDB and DynamoDB Streams: which operation a call is, and how errors look.
 
 use jiff::Timestamp;
-use serde::de::DeserializeOwned;
+use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value as Json, json};
 
-use super::{DynamoDb, control_api, item::invalid, item_api, stream_api};
+use super::{
+    DynamoDb, batch_api, control_api, global_api, item::invalid, item_api, query_api, setting_api,
+    stream_api, transaction_api,
+};
 use crate::{
     call::{Call, Reply},
     error::AwsError,
 };
 
 const CONTENT_TYPE: &str = "application/x-amz-json-1.0";
+
+/// Members of errors that are structures: their text is JSON.
+const JSON_MEMBERS: [&str; 2] = ["CancellationReasons", "Item"];
 
 /// What an operation is given.
 #[derive(Debug)]
@@ -33,17 +39,27 @@ const OPERATIONS: &[(&str, Operation)] = &[
     ("UpdateTable", control_api::update_table),
     ("DeleteTable", control_api::delete_table),
     ("ListTables", control_api::list_tables),
-    ("UpdateTimeToLive", control_api::update_time_to_live),
-    ("DescribeTimeToLive", control_api::describe_time_to_live),
-    ("TagResource", control_api::tag_resource),
-    ("ListTagsOfResource", control_api::list_tags_of_resource),
+    ("UpdateTimeToLive", setting_api::update_time_to_live),
+    ("DescribeTimeToLive", setting_api::describe_time_to_live),
+    ("UpdateContinuousBackups", setting_api::update_continuous_backups),
+    ("DescribeContinuousBackups", setting_api::describe_continuous_backups),
+    ("TagResource", setting_api::tag_resource),
+    ("UntagResource", setting_api::untag_resource),
+    ("ListTagsOfResource", setting_api::list_tags_of_resource),
+    ("CreateGlobalTable", global_api::create_global_table),
+    ("UpdateGlobalTable", global_api::update_global_table),
+    ("DescribeGlobalTable", global_api::describe_global_table),
+    ("ListGlobalTables", global_api::list_global_tables),
     ("PutItem", item_api::put_item),
     ("GetItem", item_api::get_item),
     ("UpdateItem", item_api::update_item),
     ("DeleteItem", item_api::delete_item),
-    ("Query", item_api::query),
-    ("Scan", item_api::scan),
-    ("BatchWriteItem", item_api::batch_write_item),
+    ("Query", query_api::query),
+    ("Scan", query_api::scan),
+    ("BatchWriteItem", batch_api::batch_write_item),
+    ("BatchGetItem", batch_api::batch_get_item),
+    ("TransactWriteItems", transaction_api::transact_write_items),
+    ("TransactGetItems", transaction_api::transact_get_items),
     ("ListStreams", stream_api::list_streams),
     ("DescribeStream", stream_api::describe_stream),
     ("GetShardIterator", stream_api::get_shard_iterator),
@@ -77,9 +93,11 @@ pub(crate) fn error_reply(error: &AwsError) -> Reply {
         }
         _ => "com.amazonaws.dynamodb.v20120810",
     };
-    let mut body = json!({"__type": format!("{namespace}#{}", error.code), "message": error.message});
+    let message = if error.code == "TransactionCanceledException" { "Message" } else { "message" };
+    let mut body = json!({"__type": format!("{namespace}#{}", error.code), message: error.message});
     for (member, value) in &error.members {
-        body[*member] = json!(value);
+        let structure = JSON_MEMBERS.contains(member).then(|| serde_json::from_str(value).ok()).flatten();
+        body[*member] = structure.unwrap_or_else(|| json!(value));
     }
     Reply::raw(error.status, CONTENT_TYPE, body.to_string())
 }
@@ -88,6 +106,21 @@ pub(crate) fn error_reply(error: &AwsError) -> Reply {
 /// misfits with a `SerializationException`.
 pub(crate) fn input<T: DeserializeOwned>(request: Json) -> Result<T, AwsError> {
     serde_json::from_value(request).map_err(|e| invalid(e.to_string()))
+}
+
+/// A request that names a table and nothing else.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct TableName {
+    pub(crate) table_name: String,
+}
+
+/// Refuses a request with a parameter that is not modelled and that changes what the request means.
+pub(crate) fn refuse(request: &Json, parameters: &[&str]) -> Result<(), AwsError> {
+    match parameters.iter().find(|p| request.get(p).is_some_and(|value| !value.is_null())) {
+        None => Ok(()),
+        Some(name) => Err(invalid(format!("The twin does not have the parameter {name}"))),
+    }
 }
 
 /// A time as the JSON protocols write it.

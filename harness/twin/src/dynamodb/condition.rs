@@ -1,5 +1,7 @@
 //! Whether an item meets a condition, and what a projection leaves of it.
 
+use std::collections::BTreeSet;
+
 use super::{
     expression::{Comparator, Condition, Operand, Path, Step},
     item::{Item, Value},
@@ -36,6 +38,41 @@ impl Condition {
             Self::And(a, b) => a.holds(item) && b.holds(item),
             Self::Or(a, b) => a.holds(item) || b.holds(item),
             Self::Not(inner) => !inner.holds(item),
+        }
+    }
+}
+
+impl Condition {
+    /// Names of the top-level attributes that the condition looks at.
+    pub(crate) fn attributes(&self) -> BTreeSet<&str> {
+        let mut names = BTreeSet::new();
+        self.collect(&mut names);
+        names
+    }
+
+    fn collect<'a>(&'a self, names: &mut BTreeSet<&'a str>) {
+        let mut add = |path: &'a Path| {
+            if let Some(Step::Name(name)) = path.first() {
+                names.insert(name);
+            }
+        };
+        let mut add_operand = |operand: &'a Operand| match operand {
+            Operand::Path(path) | Operand::Size(path) => add(path),
+            Operand::Value(_) => {}
+        };
+        match self {
+            Self::Compare(a, _, b) | Self::BeginsWith(a, b) | Self::Contains(a, b) => {
+                add_operand(a);
+                add_operand(b);
+            }
+            Self::Between(a, b, c) => [a, b, c].into_iter().for_each(add_operand),
+            Self::In(value, options) => std::iter::once(value).chain(options).for_each(add_operand),
+            Self::Exists(path) | Self::NotExists(path) | Self::Type(path, _) => add(path),
+            Self::And(a, b) | Self::Or(a, b) => {
+                a.collect(names);
+                b.collect(names);
+            }
+            Self::Not(inner) => inner.collect(names),
         }
     }
 }

@@ -19,12 +19,13 @@ pub(crate) async fn replicate(world: Arc<World>, from: String, to: String) {
 
 async fn replicate_forever(world: &World, from: &str, to: &str) {
     let (Some(source), Some(destination)) = (world.region(from), world.region(to)) else { return };
-    let gates: [&Switch; 3] = [&source.replication_paused, &source.dark, &destination.dark];
+    let gates: [&Switch; 4] =
+        [&source.replication_paused, &source.dark, &source.half_dark, &destination.dark];
     let mut changed = world.dynamodb.changed.subscribe();
     loop {
         // Seen before looking, so that a write in between wakes again.
         changed.mark_unchanged();
-        let delay = world.dynamodb.replication_delay();
+        let delay = delay(world, from);
         let due = world.dynamodb.tables.lock().next_due(from, to, delay, world.clock.now());
         match due {
             None => {
@@ -38,18 +39,28 @@ async fn replicate_forever(world: &World, from: &str, to: &str) {
                     continue;
                 }
                 let now = world.clock.now();
-                world.dynamodb.tables.lock().deliver((from, to), delay, now, WRITES_AT_ONCE_MAX);
+                let arrived =
+                    world.dynamodb.tables.lock().deliver((from, to), delay, now, WRITES_AT_ONCE_MAX);
+                if let Some((_, rule)) = world.faults.replication_slow(from) {
+                    rule.count(arrived as u64);
+                }
                 tokio::task::yield_now().await;
             }
-            Some(wait) => wait_or_new_delay(world, wait, delay).await,
+            Some(wait) => wait_or_new_delay(world, from, wait, delay).await,
         }
     }
 }
 
+/// How long a Region's writes take to the others.
+fn delay(world: &World, from: &str) -> Duration {
+    let more = world.faults.replication_slow(from).map_or(Duration::ZERO, |(more, _)| more);
+    world.dynamodb.replication_delay() + more
+}
+
 /// Waits until the first write is due, or until the delay has changed.
-async fn wait_or_new_delay(world: &World, wait: Duration, delay: Duration) {
+async fn wait_or_new_delay(world: &World, from: &str, wait: Duration, before: Duration) {
     let mut changed = world.dynamodb.changed.subscribe();
-    let new_delay = changed.wait_for(|_| world.dynamodb.replication_delay() != delay);
+    let new_delay = changed.wait_for(|_| delay(world, from) != before);
     tokio::select! {
         () = tokio::time::sleep(wait) => {}
         _ = new_delay => {}

@@ -101,6 +101,10 @@ impl Value {
         })
     }
 
+    pub(crate) fn binary(bytes: &[u8]) -> Self {
+        Self::B(Binary(bytes.to_vec()))
+    }
+
     /// Whether more than `left` maps and lists stand in each other.
     fn nests_deeper_than(&self, left: usize) -> bool {
         let deeper = |inner: &Self| inner.nests_deeper_than(left - 1);

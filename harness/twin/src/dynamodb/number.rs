@@ -3,7 +3,7 @@
 
 use std::{fmt, ops, str::FromStr};
 
-use bigdecimal::BigDecimal;
+use bigdecimal::{BigDecimal, ToPrimitive as _};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
 use crate::error::AwsError;
@@ -46,6 +46,11 @@ impl Number {
         Self(BigDecimal::from(u64::try_from(count).unwrap_or(u64::MAX)).normalized())
     }
 
+    /// Seconds and millionths of them.
+    pub(crate) fn seconds(nanoseconds: i128) -> Self {
+        Self(BigDecimal::from_bigint((nanoseconds / 1000).into(), 6).normalized())
+    }
+
     pub(crate) fn add(&self, other: &Self) -> Result<Self, AwsError> {
         Self::checked(&ops::Add::add(&self.0, &other.0))
     }
@@ -56,8 +61,7 @@ impl Number {
 
     /// The whole seconds of a time-to-live attribute; none if the number is no time.
     pub(crate) fn whole(&self) -> Option<i64> {
-        let text = self.to_string();
-        text.split('.').next().and_then(|t| t.parse().ok())
+        self.0.to_i64()
     }
 
     /// Bytes that the number counts for: two digits a byte, and one.

@@ -12,7 +12,7 @@ use tokio::sync::watch;
 
 use super::{
     item::{Item, item_size_bytes},
-    table::Key,
+    key::Key,
 };
 
 /// Fixed, so that a mapping's pollers are known when it is created.
@@ -49,6 +49,8 @@ pub(crate) struct Record {
     pub(crate) new: Option<Arc<Item>>,
     /// Deleted because its time to live was over.
     pub(crate) expired: bool,
+    /// A hash of the partition key that its shard was not chosen by.
+    pub(crate) partition: u64,
 }
 
 /// Which images a stream's records carry.
@@ -114,7 +116,8 @@ impl Stream {
             (Some(_), None) => Event::Remove,
         };
         self.sequence += 1;
-        let record = Record { sequence: self.sequence, event, at: now, keys, old, new, expired };
+        let partition = key.partition_in_shard(SHARDS);
+        let record = Record { sequence: self.sequence, event, at: now, keys, old, new, expired, partition };
         let Some(shard) = self.shards.get_mut(key.part(SHARDS)) else { return };
         shard.records.push_back(Arc::new(record));
         if shard.records.len() > RECORDS_PER_SHARD_MAX
@@ -211,8 +214,14 @@ impl StreamName {
         Self { arn: stream.arn.clone(), region: stream.region.clone(), view: stream.view }
     }
 
+    /// The table's name.
+    pub(crate) fn table(&self) -> &str {
+        let rest = self.arn.split_once(":table/").map_or(self.arn.as_str(), |(_, rest)| rest);
+        rest.split('/').next().unwrap_or(rest)
+    }
+
     fn hash(&self) -> u64 {
-        super::table::fixed_hash(&self.arn)
+        super::key::fixed_hash(&self.arn)
     }
 }
 
@@ -239,7 +248,7 @@ pub(crate) fn parse_shard_id(text: &str) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dynamodb::{item::Value, table::KeyValue};
+    use crate::dynamodb::{item::Value, key::KeyValue};
 
     #[test]
     fn a_shard_keeps_the_newest_records_and_says_what_it_has_dropped() {

@@ -9,7 +9,9 @@ use serde_json::{Value as Json, json};
 
 use super::{
     api::{Context, input, seconds},
+    definition::schema_json,
     item::invalid,
+    poison::poisoned,
     stream::{
         RECORDS_PER_SHARD_MAX, SHARDS, Stream, StreamName, parse_sequence, parse_shard_id, sequence_text,
         shard_id,
@@ -84,8 +86,6 @@ pub(crate) fn describe_stream(context: &Context<'_>, request: Json) -> Result<Js
         .of_region(context.region)
         .find(|t| t.stream.as_ref().is_some_and(|s| s.arn == stream.arn))
         .ok_or_else(|| not_found("Requested resource not found".to_owned()))?;
-    let keys = [Some(("HASH", &table.schema.hash)), table.schema.range.as_ref().map(|r| ("RANGE", r))];
-    let keys = keys.into_iter().flatten().map(|(t, a)| json!({"AttributeName": a.name, "KeyType": t}));
     let shards = (0..SHARDS)
         .map(|shard| {
             let first = stream.trimmed_through(shard).unwrap_or(0) + 1;
@@ -105,7 +105,7 @@ pub(crate) fn describe_stream(context: &Context<'_>, request: Json) -> Result<Js
         "StreamViewType": stream.view,
         "CreationRequestDateTime": seconds(stream.created),
         "TableName": table.name,
-        "KeySchema": keys.collect::<Vec<_>>(),
+        "KeySchema": schema_json(&table.schema),
         "Shards": shards.collect::<Vec<_>>(),
     }}))
 }
@@ -176,7 +176,7 @@ pub(crate) fn get_records(context: &Context<'_>, request: Json) -> Result<Json, 
         let (records, trimmed) = stream
             .read(iterator.shard, iterator.after, limit)
             .ok_or_else(|| invalid("Invalid ShardIterator"))?;
-        (StreamName::of(stream), records, trimmed)
+        (StreamName::of(stream), poisoned(&context.db.faults, stream, records), trimmed)
     };
     check_trimmed(iterator.after, trimmed)?;
     let mut bytes = 0;

@@ -5,7 +5,6 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    hash::{DefaultHasher, Hash, Hasher},
     ops::Bound,
     sync::Arc,
 };
@@ -13,58 +12,15 @@ use std::{
 use jiff::Timestamp;
 
 use super::{
-    item::{Binary, Item, Value, invalid},
-    number::Number,
+    capacity::{Consumed, Direction, Throughput, Units, exceeded},
+    index::{Index, Kind, Status},
+    item::{Item, Value, check_item, invalid, item_size_bytes},
+    key::{Key, Schema},
+    legacy::{marked, unmarked},
+    settings::Settings,
     stream::{Stream, View},
 };
 use crate::error::AwsError;
-
-const HASH_KEY_BYTES_MAX: usize = 2048;
-const RANGE_KEY_BYTES_MAX: usize = 1024;
-
-/// The value of a key attribute.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) enum KeyValue {
-    S(String),
-    N(Number),
-    B(Binary),
-}
-
-/// A primary key. Keys of one partition are neighbours, in the order of their sort keys.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Key {
-    pub(crate) hash: KeyValue,
-    pub(crate) range: Option<KeyValue>,
-}
-
-impl Key {
-    /// Which of so many parts the partition key falls into.
-    pub(crate) fn part(&self, parts: usize) -> usize {
-        let parts = u64::try_from(parts).unwrap_or(1).max(1);
-        usize::try_from(fixed_hash(&self.hash) % parts).unwrap_or(0)
-    }
-}
-
-/// A hash that is the same in every run.
-pub(crate) fn fixed_hash(value: &impl Hash) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    value.hash(&mut hasher);
-    hasher.finish()
-}
-
-/// A key attribute: name and type (`S`, `N` or `B`).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct KeyAttribute {
-    pub(crate) name: String,
-    pub(crate) kind: String,
-}
-
-/// The key schema.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Schema {
-    pub(crate) hash: KeyAttribute,
-    pub(crate) range: Option<KeyAttribute>,
-}
 
 /// When and where a write was made: the later one wins, and of two at the same instant the one of the later Region name.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -89,12 +45,21 @@ pub(crate) struct Table {
     pub(crate) id: String,
     pub(crate) created: Timestamp,
     pub(crate) schema: Schema,
+    pub(crate) settings: Settings,
+    pub(crate) indexes: Vec<Index>,
     pub(crate) stream: Option<Stream>,
-    pub(crate) ttl_attribute: Option<String>,
+    ttl_attribute: Option<String>,
     pub(crate) tags: BTreeMap<String, String>,
     /// The other Regions that have this table.
     pub(crate) replicas: BTreeSet<String>,
+    /// Part of a global table of version 2017.11.29.
+    pub(crate) legacy: bool,
     rows: BTreeMap<Key, Row>,
+    /// Rows that are items.
+    items: usize,
+    bytes: usize,
+    /// When items expire, in seconds; only while there is a time to live.
+    expiries: BTreeSet<(i64, Key)>,
 }
 
 impl Table {
@@ -106,11 +71,17 @@ impl Table {
             id: uuid::Uuid::new_v4().to_string(),
             created: now,
             schema,
+            settings: Settings::default(),
+            indexes: Vec::new(),
             stream: None,
             ttl_attribute: None,
             tags: BTreeMap::new(),
             replicas: BTreeSet::new(),
+            legacy: false,
             rows: BTreeMap::new(),
+            items: 0,
+            bytes: 0,
+            expiries: BTreeSet::new(),
         }
     }
 
@@ -118,21 +89,12 @@ impl Table {
         self.stream = Some(Stream::new(&self.arn, &self.region, view, now));
     }
 
-    /// The items in key order.
-    pub(crate) fn items(&self, from: Bound<&Key>) -> impl Iterator<Item = (&Key, &Arc<Item>)> {
-        self.rows.range((from, Bound::Unbounded)).filter_map(|(key, row)| Some((key, row.item.as_ref()?)))
-    }
-
-    /// The items of one partition, in the order of their sort keys.
-    pub(crate) fn partition<'a>(
-        &'a self,
-        hash: &'a KeyValue,
-    ) -> impl Iterator<Item = (&'a Key, &'a Arc<Item>)> {
-        let first = Key { hash: hash.clone(), range: None };
-        self.rows
-            .range(first..)
-            .take_while(move |(key, _)| key.hash == *hash)
-            .filter_map(|(key, row)| Some((key, row.item.as_ref()?)))
+    /// The items between two keys, in order. The range must not be turned around.
+    pub(crate) fn range(
+        &self,
+        range: (Bound<Key>, Bound<Key>),
+    ) -> impl DoubleEndedIterator<Item = (&Key, &Arc<Item>)> {
+        self.rows.range(range).filter_map(|(key, row)| Some((key, row.item.as_ref()?)))
     }
 
     pub(crate) fn rows(&self) -> impl Iterator<Item = (&Key, &Row)> {
@@ -150,8 +112,38 @@ impl Table {
         Stamp { at_ns, region: self.region.clone() }
     }
 
-    /// Puts what a write made of an item in its place and tells the stream. Says what stood there.
-    pub(crate) fn store(&mut self, key: &Key, row: Row, now: Timestamp, expired: bool) -> Option<Arc<Item>> {
+    /// Whether an item may be stored here.
+    pub(crate) fn check(&self, item: &Item) -> Result<(), AwsError> {
+        check_item(item)?;
+        self.indexes.iter().try_for_each(|index| index.check(item))
+    }
+
+    /// Makes a write of this Region, and says what is to be replicated of it.
+    pub(crate) fn write(
+        &mut self,
+        key: &Key,
+        new: Option<Arc<Item>>,
+        now: Timestamp,
+        expired: bool,
+    ) -> Option<Row> {
+        let mut row = Row { item: new, stamp: self.stamp(key, now) };
+        if self.legacy {
+            if self.get(key) == row.item.as_ref() {
+                // That version replicates what its stream shows, and a write that changes nothing is not there.
+                return None;
+            }
+            self.store(key, row.clone(), now, expired);
+            let Some(item) = &row.item else { return Some(row) };
+            row.item = Some(marked(item, &row.stamp, false));
+            self.store(key, row.clone(), now, false);
+        } else {
+            self.store(key, row.clone(), now, expired);
+        }
+        Some(row)
+    }
+
+    /// Puts what a write made of an item in its place and tells indexes and stream.
+    pub(crate) fn store(&mut self, key: &Key, row: Row, now: Timestamp, expired: bool) {
         let new = row.item.clone();
         let old = if new.is_none() && self.replicas.is_empty() {
             self.rows.remove(key)
@@ -159,94 +151,168 @@ impl Table {
             self.rows.insert(key.clone(), row)
         };
         let old = old.and_then(|row| row.item);
-        let keys = self.key_item(key);
-        if let Some(stream) = &mut self.stream {
-            stream.append(key, keys, (old.clone(), new), now, expired);
+        if let Some(old) = &old {
+            self.items = self.items.saturating_sub(1);
+            self.bytes = self.bytes.saturating_sub(item_size_bytes(old));
+            if let Some(at) = self.expiry(old) {
+                self.expiries.remove(&(at, key.clone()));
+            }
         }
-        old
+        if let Some(new) = &new {
+            self.items += 1;
+            self.bytes += item_size_bytes(new);
+            if let Some(at) = self.expiry(new) {
+                self.expiries.insert((at, key.clone()));
+            }
+        }
+        for index in &mut self.indexes {
+            index.replace(key, old.as_ref(), new.as_ref());
+        }
+        if let Some(stream) = &mut self.stream {
+            stream.append(key, self.schema.key_item(key), (old, new), now, expired);
+        }
     }
 
-    /// Takes over a write from another Region if it is later than what stands here.
-    pub(crate) fn take_over(&mut self, key: &Key, row: Row, now: Timestamp) {
-        if self.rows.get(key).is_none_or(|mine| mine.stamp < row.stamp) {
-            self.store(key, row, now, false);
+    /// Takes over a write from another Region if it is later than what stands here; says whether it is.
+    pub(crate) fn take_over(&mut self, key: &Key, row: Row, now: Timestamp) -> bool {
+        if self.rows.get(key).is_some_and(|mine| mine.stamp >= row.stamp) {
+            return false;
         }
+        if self.legacy {
+            let before = match (self.get(key), &row.item) {
+                (None, Some(new)) => Some(unmarked(new)),
+                (Some(mine), None) => Some(marked(mine, &row.stamp, true)),
+                _ => None,
+            };
+            if let Some(item) = before {
+                self.store(key, Row { item: Some(item), stamp: row.stamp.clone() }, now, false);
+            }
+        }
+        self.store(key, row, now, false);
+        true
     }
 
     pub(crate) fn purge_tombstones(&mut self) {
-        self.rows.retain(|_, row| row.item.is_some());
-    }
-
-    /// The key attributes alone.
-    pub(crate) fn key_item(&self, key: &Key) -> Item {
-        let mut item = Item::from([(self.schema.hash.name.clone(), key.hash.clone().into())]);
-        if let (Some(attribute), Some(value)) = (&self.schema.range, &key.range) {
-            item.insert(attribute.name.clone(), value.clone().into());
+        if self.rows.len() > self.items {
+            self.rows.retain(|_, row| row.item.is_some());
         }
-        item
     }
 
-    /// The key of an item that is to be stored.
-    pub(crate) fn key_of_item(&self, item: &Item) -> Result<Key, AwsError> {
-        let hash = key_value(&self.schema.hash, item, HASH_KEY_BYTES_MAX)?;
-        let range =
-            self.schema.range.as_ref().map(|a| key_value(a, item, RANGE_KEY_BYTES_MAX)).transpose()?;
-        Ok(Key { hash, range })
+    /// Number of items, and their bytes.
+    pub(crate) fn size(&self) -> (usize, usize) {
+        (self.items, self.bytes)
     }
 
-    /// The key that a request names: the key attributes and nothing else.
-    pub(crate) fn key_of_request(&self, key: &Item) -> Result<Key, AwsError> {
-        let mismatch = || invalid("The provided key element does not match the schema");
-        if key.len() != 1 + usize::from(self.schema.range.is_some()) {
-            return Err(mismatch());
+    pub(crate) fn ttl_attribute(&self) -> Option<&str> {
+        self.ttl_attribute.as_deref()
+    }
+
+    /// Sets the attribute that says when an item expires, or switches expiry off.
+    pub(crate) fn set_ttl_attribute(&mut self, name: Option<String>) {
+        self.ttl_attribute = name;
+        let items = self.rows.iter().filter_map(|(key, row)| Some((key, row.item.as_ref()?)));
+        self.expiries = items.filter_map(|(key, item)| Some((self.expiry(item)?, key.clone()))).collect();
+    }
+
+    fn expiry(&self, item: &Item) -> Option<i64> {
+        match item.get(self.ttl_attribute.as_ref()?)? {
+            Value::N(at) => at.whole(),
+            _ => None,
         }
-        for attribute in std::iter::once(&self.schema.hash).chain(&self.schema.range) {
-            if key.get(&attribute.name).is_none_or(|v| v.type_name() != attribute.kind) {
-                return Err(mismatch());
+    }
+
+    /// Keys of the items that expire between two times in seconds, and that it is this Region's task to delete: those it
+    /// wrote last, since the deletion reaches the others. In version 2017.11.29 each Region has its own time to live.
+    pub(crate) fn expired(&self, after_s: i64, before_s: i64) -> Vec<Key> {
+        if after_s >= before_s {
+            return Vec::new();
+        }
+        let times = (Bound::Excluded((after_s, Key::LAST)), Bound::Excluded((before_s, Key::FIRST)));
+        let keys = self.expiries.range(times).map(|(_, key)| key);
+        let is_mine = |row: &Row| self.legacy || row.stamp.region == self.region;
+        keys.filter(|key| self.rows.get(*key).is_some_and(is_mine)).cloned().collect()
+    }
+
+    /// Adds an index over what the table holds.
+    pub(crate) fn add_index(&mut self, mut index: Index) {
+        for (key, row) in &self.rows {
+            index.replace(key, None, row.item.as_ref());
+        }
+        self.indexes.push(index);
+    }
+
+    /// Forgets indexes whose deletion is over.
+    pub(crate) fn settle(&mut self, now: Timestamp) {
+        self.indexes.retain(|index| !index.is_gone(now));
+    }
+
+    /// The index for a query or scan.
+    pub(crate) fn index(&self, name: &str, now: Timestamp) -> Result<&Index, AwsError> {
+        let index = self.indexes.iter().find(|i| i.definition.name == name);
+        match index.map(|i| (i, i.status(now))) {
+            Some((index, Status::Active)) => Ok(index),
+            Some((_, Status::Creating)) => {
+                Err(invalid(format!("Cannot read from backfilling global secondary index: {name}")))
+            }
+            Some((_, Status::Deleting)) | None => {
+                Err(invalid(format!("The table does not have the specified index: {name}")))
             }
         }
-        self.key_of_item(key)
     }
-}
 
-impl From<KeyValue> for Value {
-    fn from(key: KeyValue) -> Self {
-        match key {
-            KeyValue::S(s) => Self::S(s),
-            KeyValue::N(n) => Self::N(n),
-            KeyValue::B(b) => Self::B(b),
+    /// What a write consumes.
+    pub(crate) fn write_cost(&self, old: Option<&Item>, new: Option<&Item>) -> Consumed {
+        let size = |item: Option<&Item>| item.map_or(0, item_size_bytes);
+        let table = Units::write(size(old).max(size(new)));
+        let of_index = |index: &Index| {
+            let definition = &index.definition;
+            ((definition.kind, definition.name.clone()), index.write_units(old, new))
+        };
+        Consumed { table, indexes: self.indexes.iter().map(of_index).collect() }
+    }
+
+    /// Refuses a write that finds no capacity.
+    pub(crate) fn admit_write(&mut self, cost: &Consumed, now: Timestamp) -> Result<(), AwsError> {
+        let Some(throughput) = &mut self.settings.throughput else { return Ok(()) };
+        let mut open = throughput.write.is_open(now);
+        for index in &mut self.indexes {
+            let is_written =
+                cost.of_global().any(|(n, units)| n == index.definition.name && units > Units::default());
+            if let (true, Some(throughput)) = (is_written, &mut index.throughput) {
+                open &= throughput.write.is_open(now);
+            }
+        }
+        if open { Ok(()) } else { Err(exceeded()) }
+    }
+
+    /// Charges what a request consumed to the table and its indexes.
+    pub(crate) fn charge(&mut self, cost: &Consumed, direction: Direction) {
+        let Some(throughput) = &mut self.settings.throughput else { return };
+        throughput.bucket(direction).take(cost.of_table());
+        for index in &mut self.indexes {
+            let units = cost.of_global().find(|(name, _)| *name == index.definition.name);
+            if let (Some((_, units)), Some(throughput)) = (units, &mut index.throughput) {
+                throughput.bucket(direction).take(units);
+            }
         }
     }
-}
 
-fn key_value(attribute: &KeyAttribute, item: &Item, bytes_max: usize) -> Result<KeyValue, AwsError> {
-    let KeyAttribute { name, kind } = attribute;
-    let value = item.get(name).ok_or_else(|| {
-        invalid(format!("One or more parameter values were invalid: Missing the key {name} in the item"))
-    })?;
-    if value.type_name() != kind {
-        return Err(invalid(format!(
-            "One or more parameter values were invalid: Type mismatch for key {name} expected: {kind} actual: {}",
-            value.type_name()
-        )));
+    /// Refuses a read that finds no capacity.
+    pub(crate) fn admit_read(&mut self, index: Option<&str>, now: Timestamp) -> Result<(), AwsError> {
+        let open = match self.read_throughput(index) {
+            Some(throughput) => throughput.read.is_open(now),
+            None => true,
+        };
+        if open { Ok(()) } else { Err(exceeded()) }
     }
-    let bytes = value.size_bytes();
-    if bytes == 0 {
-        return Err(invalid(format!(
-            "One or more parameter values are not valid. The AttributeValue for a key attribute cannot contain an \
-             empty string value. Key: {name}"
-        )));
-    }
-    if bytes > bytes_max {
-        return Err(invalid(format!(
-            "One or more parameter values were invalid: Size of key {name} has exceeded the maximum size limit of \
-             {bytes_max} bytes"
-        )));
-    }
-    match value.clone() {
-        Value::S(s) => Ok(KeyValue::S(s)),
-        Value::N(n) => Ok(KeyValue::N(n)),
-        Value::B(b) => Ok(KeyValue::B(b)),
-        _ => Err(invalid("The provided key element does not match the schema")),
+
+    fn read_throughput(&mut self, index: Option<&str>) -> Option<&mut Throughput> {
+        let global = index.and_then(|name| {
+            self.indexes.iter_mut().find(|i| i.definition.name == name && i.definition.kind == Kind::Global)
+        });
+        match global {
+            Some(index) => index.throughput.as_mut(),
+            None => self.settings.throughput.as_mut(),
+        }
     }
 }

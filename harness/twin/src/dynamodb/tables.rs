@@ -12,11 +12,19 @@ use std::{
 use jiff::Timestamp;
 
 use super::{
-    item::{Item, check_item, invalid},
+    capacity::{Consumed, Detail, Direction, Units},
+    index::Index,
+    item::{Item, invalid, item_size_bytes},
+    key::Key,
+    legacy::Group,
     stream::{Stream, View},
-    table::{Key, Row, Table},
+    table::{Row, Table},
+    transaction::Tokens,
 };
-use crate::error::AwsError;
+use crate::{
+    error::AwsError,
+    truth::{Fact, Truth},
+};
 
 /// Writes under way above which older ones of the same item are dropped. AWS coalesces too; this bounds memory while
 /// replication is paused.
@@ -36,10 +44,13 @@ struct Outgoing {
 struct Link {
     queue: VecDeque<Outgoing>,
     coalesce_above: usize,
+    /// Writes so far.
+    writes: u64,
 }
 
 impl Link {
     fn push(&mut self, write: Outgoing) {
+        self.writes += 1;
         self.queue.push_back(write);
         if self.queue.len() > self.coalesce_above.max(COALESCE_ABOVE) {
             self.coalesce();
@@ -74,9 +85,24 @@ pub(crate) struct Tables {
     tables: BTreeMap<(String, String), Table>,
     /// By source and destination.
     links: BTreeMap<(String, String), Link>,
+    truth: Arc<Truth>,
+    /// Global tables of version 2017.11.29, by name.
+    pub(crate) groups: BTreeMap<String, Group>,
+    /// Of transactions that were made lately.
+    pub(crate) tokens: Tokens,
 }
 
 impl Tables {
+    /// Tells the truth from now on.
+    pub(crate) fn tell(&mut self, truth: Arc<Truth>) {
+        self.truth = truth;
+    }
+
+    /// Writes to global tables that a Region has made so far.
+    pub(crate) fn writes_from(&self, region: &str) -> u64 {
+        self.links.iter().filter(|((from, _), _)| from == region).map(|(_, link)| link.writes).sum()
+    }
+
     pub(crate) fn get(&self, region: &str, name: &str) -> Option<&Table> {
         self.tables.get(&(region.to_owned(), name.to_owned()))
     }
@@ -88,6 +114,11 @@ impl Tables {
     /// The table for a request on items.
     pub(crate) fn table(&self, region: &str, name: &str) -> Result<&Table, AwsError> {
         self.get(region, name).ok_or_else(|| not_found("Requested resource not found".to_owned()))
+    }
+
+    /// The same, to write or to charge for what is read.
+    pub(crate) fn table_mut(&mut self, region: &str, name: &str) -> Result<&mut Table, AwsError> {
+        self.get_mut(region, name).ok_or_else(|| not_found("Requested resource not found".to_owned()))
     }
 
     /// The table for a request on tables.
@@ -117,15 +148,38 @@ impl Tables {
         Ok(self.tables.entry(key).or_insert(table))
     }
 
+    /// The tables of one name in several Regions.
+    pub(crate) fn in_regions<'a>(
+        &'a mut self,
+        regions: &'a BTreeSet<String>,
+        name: &'a str,
+    ) -> impl Iterator<Item = &'a mut Table> {
+        self.tables.values_mut().filter(move |t| t.name == name && regions.contains(&t.region))
+    }
+
     /// Removes the table of one Region; its replicas stay.
     pub(crate) fn delete(&mut self, region: &str, name: &str) -> Result<Table, AwsError> {
+        if self.named(region, name)?.settings.deletion_protection {
+            return Err(invalid(
+                "Resource cannot be deleted as it is currently protected against deletion. Disable deletion protection \
+                 first.",
+            ));
+        }
+        self.detach(region, name);
         let gone = self
             .tables
             .remove(&(region.to_owned(), name.to_owned()))
             .ok_or_else(|| not_found(format!("Requested resource not found: Table: {name} not found")))?;
-        for replica in &gone.replicas {
-            if let Some(table) = self.get_mut(replica, name) {
-                table.replicas.remove(region);
+        Ok(gone)
+    }
+
+    /// Takes a Region's table out of its global table, with the writes that are on their way to and from it.
+    pub(crate) fn detach(&mut self, region: &str, name: &str) {
+        let Some(table) = self.get_mut(region, name) else { return };
+        table.legacy = false;
+        for replica in std::mem::take(&mut table.replicas) {
+            if let Some(other) = self.get_mut(&replica, name) {
+                other.replicas.remove(region);
             }
         }
         for ((from, to), link) in &mut self.links {
@@ -133,7 +187,12 @@ impl Tables {
                 link.queue.retain(|w| w.table != name);
             }
         }
-        Ok(gone)
+        if let Some(group) = self.groups.get_mut(name) {
+            group.regions.remove(region);
+            if group.regions.is_empty() {
+                self.groups.remove(name);
+            }
+        }
     }
 
     /// Adds a replica in another Region, with what the table holds now.
@@ -146,6 +205,11 @@ impl Tables {
     ) -> Result<(), AwsError> {
         let others_have_it = self.get(other, name).is_some();
         let source = self.named(region, name)?;
+        if source.legacy {
+            return Err(invalid(format!(
+                "The table {name} is a replica of a global table of version 2017.11.29: use UpdateGlobalTable"
+            )));
+        }
         if source.stream.as_ref().is_none_or(|s| s.view != View::NewAndOldImages) {
             return Err(invalid("Table must have stream enabled with view type: NEW_AND_OLD_IMAGES"));
         }
@@ -156,7 +220,15 @@ impl Tables {
             )));
         }
         let mut replica = Table::new(name, other, account, source.schema.clone(), now);
-        replica.ttl_attribute.clone_from(&source.ttl_attribute);
+        replica.settings = source.settings.clone();
+        replica.settings.deletion_protection = false;
+        replica.settings.recovery = None;
+        for index in &source.indexes {
+            let mut copy = Index::new(index.definition.clone(), &source.schema, now);
+            copy.throughput.clone_from(&index.throughput);
+            replica.add_index(copy);
+        }
+        replica.set_ttl_attribute(source.ttl_attribute().map(str::to_owned));
         replica.enable_stream(View::NewAndOldImages, now);
         replica.replicas.clone_from(&source.replicas);
         replica.replicas.insert(region.to_owned());
@@ -180,22 +252,73 @@ impl Tables {
         expired: bool,
         change: impl FnOnce(Option<&Item>) -> Result<Option<Item>, AwsError>,
     ) -> Result<Written, AwsError> {
+        let table = self.table_mut(region, name)?;
+        if !expired {
+            table.admit_write(&Consumed::default(), now)?;
+        }
+        let old = table.get(key).cloned();
+        let new = match change(old.as_deref()) {
+            Ok(new) => new,
+            Err(refused) => {
+                // A condition that fails costs what the item that it looked at weighs.
+                if table.settings.throughput.is_some() {
+                    let units = Units::write(old.as_deref().map_or(0, item_size_bytes));
+                    table.charge(&Consumed { table: units, ..Consumed::default() }, Direction::Write);
+                }
+                return Err(refused);
+            }
+        };
+        if let Some(item) = &new {
+            table.check(item)?;
+        }
+        // An expiry is free.
+        if !expired && table.settings.throughput.is_some() {
+            let cost = table.write_cost(old.as_deref(), new.as_ref());
+            table.admit_write(&cost, now)?;
+            table.charge(&cost, Direction::Write);
+        }
+        let new = new.map(Arc::new);
+        self.put_checked((region, name), key, new.clone(), now, expired)?;
+        Ok(Written { old, new })
+    }
+
+    /// What a write consumed, if anybody wants to know.
+    pub(crate) fn cost(
+        &self,
+        (region, name): (&str, &str),
+        written: &Written,
+        detail: Detail,
+    ) -> Result<Consumed, AwsError> {
+        if detail == Detail::None {
+            return Ok(Consumed::default());
+        }
+        Ok(self.table(region, name)?.write_cost(written.old.as_deref(), written.new.as_deref()))
+    }
+
+    /// Stores what was checked and charged, and sends it on its way to the other Regions.
+    pub(crate) fn put_checked(
+        &mut self,
+        (region, name): (&str, &str),
+        key: &Key,
+        new: Option<Arc<Item>>,
+        now: Timestamp,
+        expired: bool,
+    ) -> Result<(), AwsError> {
         let table = self
             .tables
             .get_mut(&(region.to_owned(), name.to_owned()))
             .ok_or_else(|| not_found("Requested resource not found".to_owned()))?;
-        let new = change(table.get(key).map(Arc::as_ref))?;
-        if let Some(item) = &new {
-            check_item(item)?;
-        }
-        let row = Row { item: new.map(Arc::new), stamp: table.stamp(key, now) };
-        let new = row.item.clone();
+        let Some(row) = table.write(key, new, now, expired) else { return Ok(()) };
         for other in &table.replicas {
             let write = Outgoing { table: name.to_owned(), key: key.clone(), row: row.clone(), written: now };
             self.links.entry((region.to_owned(), other.clone())).or_default().push(write);
         }
-        let old = table.store(key, row, now, expired);
-        Ok(Written { old, new })
+        self.truth.stamp(|| Fact::TableWrite {
+            region: region.to_owned(),
+            table: name.to_owned(),
+            key: key.digest(),
+        });
+        Ok(())
     }
 
     /// How long until the first write from one Region to another is to arrive; none if nothing is under way.
@@ -218,7 +341,14 @@ impl Tables {
             let Some(link) = self.links.get_mut(&(from.to_owned(), to.to_owned())) else { break };
             let Some(write) = link.queue.pop_front() else { break };
             if let Some(table) = self.get_mut(to, &write.table) {
-                table.take_over(&write.key, write.row, now);
+                let applied = table.take_over(&write.key, write.row, now);
+                self.truth.stamp(|| Fact::Replication {
+                    from: from.to_owned(),
+                    to: to.to_owned(),
+                    table: write.table.clone(),
+                    key: write.key.digest(),
+                    applied,
+                });
             }
             delivered += 1;
         }

@@ -7,11 +7,7 @@ use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 
-use super::{
-    item::Value,
-    table::{Key, Table},
-    tables::Tables,
-};
+use super::{key::Key, tables::Tables};
 use crate::world::World;
 
 /// AWS takes up to days; a rehearsal wants to see it happen.
@@ -41,8 +37,11 @@ pub(crate) async fn expire(world: Arc<World>) {
 
 /// Deletes what has expired. Says how many items that were.
 pub(crate) fn expire_now(tables: &mut Tables, now: Timestamp) -> usize {
-    let expired: Vec<(String, String, Vec<Key>)> =
-        tables.all().map(|t| (t.region.clone(), t.name.clone(), expired_keys(t, now))).collect();
+    let now_s = now.as_second();
+    let expired: Vec<(String, String, Vec<Key>)> = tables
+        .all()
+        .map(|t| (t.region.clone(), t.name.clone(), t.expired(now_s.saturating_sub(AGE_MAX_S), now_s)))
+        .collect();
     let mut count = 0;
     for (region, name, keys) in expired {
         for key in keys {
@@ -51,19 +50,4 @@ pub(crate) fn expire_now(tables: &mut Tables, now: Timestamp) -> usize {
         }
     }
     count
-}
-
-fn expired_keys(table: &Table, now: Timestamp) -> Vec<Key> {
-    let Some(attribute) = &table.ttl_attribute else { return Vec::new() };
-    let now_s = now.as_second();
-    let is_over = |at: i64| at < now_s && at > now_s - AGE_MAX_S;
-    table
-        .rows()
-        .filter(|(_, row)| row.stamp.region == table.region)
-        .filter(|(_, row)| match row.item.as_ref().and_then(|item| item.get(attribute)) {
-            Some(Value::N(at)) => at.whole().is_some_and(is_over),
-            _ => false,
-        })
-        .map(|(key, _)| key.clone())
-        .collect()
 }

@@ -107,7 +107,7 @@ fn term(parser: &mut Parser<'_>, depth: usize) -> Result<Term, AwsError> {
 
 impl Update {
     /// The paths that the update writes.
-    fn paths(&self) -> impl Iterator<Item = &Path> {
+    pub(crate) fn paths(&self) -> impl Iterator<Item = &Path> {
         let set = self.set.iter().map(|(p, _)| p);
         let numbers = self.add.iter().chain(&self.delete).map(|(p, _)| p);
         set.chain(&self.remove).chain(numbers)

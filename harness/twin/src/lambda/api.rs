@@ -1,20 +1,18 @@
-//! The REST JSON codec of Lambda, and the operations on functions.
+//! The REST JSON codec of Lambda: which operation a call is, how errors look, and invoking.
 
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc};
 
-use aws_lc_rs::digest::{SHA256, digest};
 use axum::http::Method;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use jiff::Timestamp;
-use serde::{Deserialize, de::DeserializeOwned};
+use serde::de::DeserializeOwned;
 use serde_json::{Value as Json, json};
 
 use super::{
-    code,
-    function::{Function, FunctionUrl, Settings, keep},
-    instance::Spec,
-    mapping_api,
-    url::new_host,
+    access_api as access,
+    code::UNZIPPED_BYTES_MAX,
+    event_api as events,
+    function::{Function, Wish, bare_name, qualifier},
+    function_api as functions, mapping_api,
 };
 use crate::{
     call::{Call, Reply},
@@ -22,49 +20,77 @@ use crate::{
     world::World,
 };
 
-const TIMEOUT_DEFAULT_S: u32 = 3;
-const TIMEOUT_MAX_S: u32 = 900;
-const MEMORY_DEFAULT_MB: u32 = 128;
-const MEMORY_MAX_MB: u32 = 10_240;
-const NAME_CHARS_MAX: usize = 64;
-/// The version that every function has.
+/// The version that every function has, and the only one.
 const LATEST: &str = "$LATEST";
+/// AWS's limits of code, in bytes.
+const TOTAL_CODE_BYTES_MAX: u64 = 80_530_636_800;
+const ZIPPED_BYTES_MAX: u64 = 52_428_800;
+/// AWS's page, and its largest.
+const PAGE_SIZE_DEFAULT: usize = 50;
+const PAGE_SIZE_MAX: usize = 10_000;
 
 /// Answers a call.
 pub(crate) async fn handle(world: &Arc<World>, call: &Call) -> Result<Reply, AwsError> {
     let segments = call.segments();
     let path: Vec<&str> = segments.iter().map(String::as_str).collect();
-    let region = call.region.as_str();
-    let function = |name: &str| world.lambda.function(region, name);
-    match (&call.method, path.as_slice()) {
-        (&Method::POST, ["2015-03-31", "functions"]) => create_function(world, call).await,
-        (&Method::GET, ["2015-03-31", "functions"]) => Ok(list_functions(world, region)),
-        (&Method::GET, ["2015-03-31", "functions", name]) => function(name).map(|f| get_function(&f)),
-        (&Method::GET, ["2015-03-31", "functions", name, "configuration"]) => {
-            function(name).map(|f| Reply::json(200, &f.configuration()))
+    match path.as_slice() {
+        ["2015-03-31", "functions"] => match call.method {
+            Method::POST => functions::create(world, call).await,
+            Method::GET => functions::list(world, call),
+            _ => Err(unknown(call)),
+        },
+        ["2015-03-31", "event-source-mappings", rest @ ..] => {
+            mapping_api::handle(world, call, &call.method, rest)
         }
-        (&Method::DELETE, ["2015-03-31", "functions", name]) => delete_function(world, region, name),
-        (&Method::POST, ["2015-03-31", "functions", name, "invocations"]) => invoke(world, call, name).await,
-        (&Method::POST, ["2015-03-31", "functions", name, "policy"]) => {
-            add_permission(&*function(name)?, call)
+        ["2016-08-19", "account-settings"] if call.method == Method::GET => account_settings(world, call),
+        ["2017-03-31", "tags", resource] => access::tags(world, call, resource),
+        [date, "functions", name, rest @ ..] => {
+            let function = world.lambda.function(&call.region, name)?;
+            check_version(name, call)?;
+            of_function(world, call, &function, date, rest).await
         }
-        (&Method::PUT, ["2017-10-31", "functions", name, "concurrency"]) => {
-            put_concurrency(&*function(name)?, call)
-        }
-        (&Method::DELETE, ["2017-10-31", "functions", name, "concurrency"]) => {
-            function(name)?.pool.reserve(None);
-            Ok(empty(204))
-        }
-        (&Method::POST, ["2021-10-31", "functions", name, "url"]) => {
-            create_url(world, &*function(name)?, call)
-        }
-        (&Method::GET, ["2021-10-31", "functions", name, "url"]) => get_url(&*function(name)?),
-        (&Method::DELETE, ["2021-10-31", "functions", name, "url"]) => delete_url(world, &*function(name)?),
-        (method, ["2015-03-31", "event-source-mappings", rest @ ..]) => {
-            mapping_api::handle(world, call, method, rest)
-        }
-        (method, _) => Err(AwsError::unknown_operation(&format!("{method} {}", call.raw_path))),
+        _ => Err(unknown(call)),
     }
+}
+
+/// Answers a call about one function.
+async fn of_function(
+    world: &Arc<World>,
+    call: &Call,
+    function: &Arc<Function>,
+    date: &str,
+    rest: &[&str],
+) -> Result<Reply, AwsError> {
+    match (date, rest, &call.method) {
+        ("2015-03-31", [], &Method::GET) => Ok(functions::get(function)),
+        ("2015-03-31", [], &Method::DELETE) => functions::delete(world, function),
+        ("2015-03-31", ["configuration"], &Method::GET) => Ok(Reply::json(200, &function.configuration())),
+        ("2015-03-31", ["configuration"], &Method::PUT) => {
+            functions::update_configuration(world, call, function).await
+        }
+        ("2015-03-31", ["code"], &Method::PUT) => functions::update_code(world, call, function).await,
+        ("2015-03-31", ["versions"], &Method::GET) => Ok(functions::versions(function)),
+        ("2015-03-31", ["invocations"], &Method::POST) => invoke(world, call, function).await,
+        ("2015-03-31", ["policy"], &Method::GET) => access::get_policy(function),
+        ("2015-03-31", ["policy"], &Method::POST) => access::add_permission(function, call),
+        ("2015-03-31", ["policy", id], &Method::DELETE) => access::remove_permission(function, id),
+        ("2017-10-31", ["concurrency"], &Method::PUT) => access::put_concurrency(world, function, call),
+        ("2017-10-31", ["concurrency"], &Method::DELETE) => access::delete_concurrency(world, function),
+        ("2019-09-30", ["concurrency"], &Method::GET) => Ok(access::get_concurrency(function)),
+        ("2019-09-25", ["event-invoke-config", rest @ ..], method) => {
+            events::handle(world, call, function, method, rest)
+        }
+        ("2021-10-31", ["url"], &Method::POST) => access::create_url(world, function, call),
+        ("2021-10-31", ["url"], &Method::GET) => access::get_url(function),
+        ("2021-10-31", ["url"], &Method::PUT) => access::update_url(function, call),
+        ("2021-10-31", ["url"], &Method::DELETE) => access::delete_url(world, function),
+        ("2021-10-31", ["urls"], &Method::GET) => Ok(access::list_urls(function)),
+        _ => Err(unknown(call)),
+    }
+}
+
+fn unknown(call: &Call) -> AwsError {
+    AwsError::unknown_operation(&format!("{} {}", call.method, call.raw_path))
 }
 
 /// An error as Lambda writes it.
@@ -88,284 +114,96 @@ pub(crate) fn invalid(message: impl Into<String>) -> AwsError {
     AwsError::new(400, "InvalidParameterValueException", message)
 }
 
-fn empty(status: u16) -> Reply {
+pub(crate) fn empty(status: u16) -> Reply {
     Reply::raw(status, "application/json", "")
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct CreateFunction {
-    function_name: String,
-    code: Code,
-    runtime: String,
-    handler: String,
-    role: String,
-    #[serde(default)]
-    description: String,
-    timeout: Option<u32>,
-    memory_size: Option<u32>,
-    #[serde(default)]
-    environment: Environment,
-    #[serde(default)]
-    tags: BTreeMap<String, String>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Code {
-    zip_file: Option<String>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Environment {
-    #[serde(default)]
-    variables: BTreeMap<String, String>,
-}
-
-async fn create_function(world: &Arc<World>, call: &Call) -> Result<Reply, AwsError> {
-    let request: CreateFunction = input(call)?;
-    check(&request)?;
-    let key = (call.region.clone(), request.function_name.clone());
-    let exists = || {
-        let message = format!("Function already exist: {}", key.1);
-        AwsError::new(409, "ResourceConflictException", message)
+/// One page of what is listed: after the marker, which is the key of the page's last one before.
+pub(crate) fn page<T>(
+    call: &Call,
+    items: impl Iterator<Item = (String, T)>,
+    describe: impl Fn(&T) -> Json,
+) -> Result<(Vec<Json>, Option<String>), AwsError> {
+    let size = match call.query("MaxItems").map(str::parse::<usize>) {
+        None => PAGE_SIZE_DEFAULT,
+        Some(Ok(size @ 1..=PAGE_SIZE_MAX)) => size.min(PAGE_SIZE_DEFAULT),
+        Some(_) => return Err(invalid(format!("MaxItems must be 1 to {PAGE_SIZE_MAX}"))),
     };
-    if world.lambda.functions.lock().contains_key(&key) {
-        return Err(exists());
+    let after = call
+        .query("Marker")
+        .map(|marker| STANDARD.decode(marker).ok().and_then(|m| String::from_utf8(m).ok()));
+    if after == Some(None) {
+        return Err(invalid("Invalid Marker"));
     }
-    let zip = request.code.zip_file.as_ref().ok_or_else(|| invalid("The twin takes code as ZipFile only"))?;
-    let zip = STANDARD.decode(zip).map_err(|e| invalid(format!("ZipFile is not base64: {e}")))?;
-    let (size, hash) = (zip.len(), STANDARD.encode(digest(&SHA256, &zip)));
-    let root = world.folder.join("functions").join(uuid::Uuid::new_v4().to_string());
-    let folder = root.clone();
-    tokio::task::spawn_blocking(move || code::unpack(&zip, &folder).inspect_err(|_| remove(&folder)))
-        .await
-        .map_err(|e| AwsError::new(500, "ServiceException", e.to_string()))??;
-    let function = Arc::new(function(world, &call.region, request, root.clone(), (size, hash)));
-    let taken = {
-        let mut functions = world.lambda.functions.lock();
-        let taken = functions.contains_key(&key);
-        if !taken {
-            functions.insert(key.clone(), Arc::clone(&function));
+    let after = after.flatten();
+    let mut items = items.filter(|(key, _)| after.as_ref().is_none_or(|a| key > a)).peekable();
+    let page: Vec<(String, T)> = items.by_ref().take(size).collect();
+    let marker = items.peek().and(page.last()).map(|(key, _)| STANDARD.encode(key));
+    Ok((page.iter().map(|(_, item)| describe(item)).collect(), marker))
+}
+
+/// Refuses versions and aliases, by a qualifier or in the name.
+fn check_version(name: &str, call: &Call) -> Result<(), AwsError> {
+    match call.query("Qualifier").or(qualifier(name)) {
+        None | Some(LATEST) => Ok(()),
+        Some(other) => {
+            let message =
+                format!("Function not found: {}:{other}. The twin has {LATEST} only", bare_name(name));
+            Err(AwsError::new(404, "ResourceNotFoundException", message))
         }
-        taken
-    };
-    if taken {
-        remove(&root);
-        return Err(exists());
-    }
-    world.tasks.spawn(keep(Arc::clone(world), Arc::clone(&function)));
-    Ok(Reply::json(201, &function.configuration()))
-}
-
-fn check(request: &CreateFunction) -> Result<(), AwsError> {
-    let name = &request.function_name;
-    let is_allowed = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
-    if name.is_empty() || name.len() > NAME_CHARS_MAX || !name.chars().all(is_allowed) {
-        return Err(invalid(format!("Invalid function name: {name}")));
-    }
-    if !["provided.al2023", "provided.al2"].contains(&request.runtime.as_str()) {
-        return Err(invalid(format!("The twin has the runtime provided.al2023 and not {}", request.runtime)));
-    }
-    if request.timeout.is_some_and(|t| !(1..=TIMEOUT_MAX_S).contains(&t)) {
-        return Err(invalid(format!("Timeout must be 1 to {TIMEOUT_MAX_S} seconds")));
-    }
-    if request.memory_size.is_some_and(|m| !(MEMORY_DEFAULT_MB..=MEMORY_MAX_MB).contains(&m)) {
-        return Err(invalid(format!("MemorySize must be {MEMORY_DEFAULT_MB} to {MEMORY_MAX_MB} MB")));
-    }
-    Ok(())
-}
-
-fn function(
-    world: &World,
-    region: &str,
-    request: CreateFunction,
-    root: PathBuf,
-    (code_size, code_sha256): (usize, String),
-) -> Function {
-    let spec = Spec {
-        arn: format!("arn:aws:lambda:{region}:{}:function:{}", world.account, request.function_name),
-        name: request.function_name,
-        region: region.to_owned(),
-        handler: request.handler,
-        memory_mb: request.memory_size.unwrap_or(MEMORY_DEFAULT_MB),
-        timeout: Duration::from_secs(request.timeout.unwrap_or(TIMEOUT_DEFAULT_S).into()),
-        root,
-        api_url: world.api_url.clone(),
-        environment: request.environment.variables,
-    };
-    let settings = Settings {
-        runtime: request.runtime,
-        role: request.role,
-        description: request.description,
-        code_size,
-        code_sha256,
-        tags: request.tags,
-        created: world.clock.now(),
-        revision: uuid::Uuid::new_v4().to_string(),
-    };
-    Function::new(spec, settings)
-}
-
-/// Removes an unpacked package. What is left goes with the world's folder.
-fn remove(folder: &std::path::Path) {
-    if let Err(error) = std::fs::remove_dir_all(folder) {
-        tracing::debug!(%error, "a function's folder stays until the twin ends");
     }
 }
 
-fn list_functions(world: &World, region: &str) -> Reply {
+fn account_settings(world: &World, call: &Call) -> Result<Reply, AwsError> {
+    let account = world.lambda.account(&call.region)?;
     let functions = world.lambda.functions.lock();
-    let here = functions.values().filter(|f| f.spec.region == region);
-    Reply::json(200, &json!({"Functions": here.map(|f| f.configuration()).collect::<Vec<_>>()}))
+    let here: BTreeMap<_, _> = functions.iter().filter(|((region, _), _)| *region == call.region).collect();
+    let code_bytes: u64 = here.values().map(|f| f.deployed().spec.package.size_bytes).sum();
+    Ok(Reply::json(
+        200,
+        &json!({
+            "AccountLimit": {
+                "TotalCodeSize": TOTAL_CODE_BYTES_MAX,
+                "CodeSizeUnzipped": UNZIPPED_BYTES_MAX,
+                "CodeSizeZipped": ZIPPED_BYTES_MAX,
+                "ConcurrentExecutions": account.limit(),
+                "UnreservedConcurrentExecutions": account.unreserved(),
+            },
+            "AccountUsage": {"TotalCodeSize": code_bytes, "FunctionCount": here.len()},
+        }),
+    ))
 }
 
-fn get_function(function: &Function) -> Reply {
-    let mut answer = json!({
-        "Configuration": function.configuration(),
-        "Code": {"RepositoryType": "S3", "Location": ""},
-    });
-    if !function.settings.tags.is_empty() {
-        answer["Tags"] = json!(function.settings.tags);
-    }
-    if let Some(reserved) = function.pool.reserved() {
-        answer["Concurrency"] = json!({"ReservedConcurrentExecutions": reserved});
-    }
-    Reply::json(200, &answer)
-}
-
-fn delete_function(world: &World, region: &str, name: &str) -> Result<Reply, AwsError> {
-    let function = world.lambda.function(region, name)?;
-    world.lambda.functions.lock().remove(&(region.to_owned(), function.spec.name.clone()));
-    function.gone.cancel();
-    function.pool.close();
-    if let Some(url) = function.set_url(None) {
-        world.names.remove(&url.host);
-    }
-    remove(&function.spec.root);
-    Ok(empty(204))
-}
-
-async fn invoke(world: &Arc<World>, call: &Call, name: &str) -> Result<Reply, AwsError> {
+async fn invoke(world: &Arc<World>, call: &Call, function: &Arc<Function>) -> Result<Reply, AwsError> {
     let payload = call.body.clone();
+    let log = match call.header("x-amz-log-type") {
+        None | Some("None") => false,
+        Some("Tail") => true,
+        Some(other) => return Err(invalid(format!("Unknown log type {other}"))),
+    };
     match call.header("x-amz-invocation-type").unwrap_or("RequestResponse") {
         "RequestResponse" => {
-            let output = world.lambda.invoke(world, &call.region, name, payload).await?;
-            let mut reply = Reply::raw(200, "application/json", output.payload);
+            if !payload.is_empty() && serde_json::from_slice::<serde::de::IgnoredAny>(&payload).is_err() {
+                let message = "Could not parse request body into json: Unexpected content";
+                return Err(AwsError::new(400, "InvalidRequestContentException", message));
+            }
+            let payload = if payload.is_empty() { "{}".into() } else { payload };
+            let invoked = world.lambda.run(world, function, payload, Wish { log, ..Wish::default() }).await?;
+            let mut reply = Reply::raw(200, "application/json", invoked.output.payload);
             reply.headers.push(("x-amz-executed-version", LATEST.to_owned()));
-            if let Some(error) = output.function_error {
+            if let Some(error) = invoked.output.function_error {
                 reply.headers.push(("x-amz-function-error", error));
+            }
+            if let Some(log) = invoked.log {
+                reply.headers.push(("x-amz-log-result", STANDARD.encode(log)));
             }
             Ok(reply)
         }
         "Event" => {
-            world.lambda.invoke_event(world, &call.region, name, payload)?;
+            world.lambda.invoke_event(world, &call.region, &function.name, payload)?;
             Ok(empty(202))
         }
-        "DryRun" => world.lambda.function(&call.region, name).map(|_| empty(204)),
+        "DryRun" => Ok(empty(204)),
         other => Err(invalid(format!("Unknown invocation type {other}"))),
     }
-}
-
-fn add_permission(function: &Function, call: &Call) -> Result<Reply, AwsError> {
-    let request = call.json()?;
-    let text = |name: &str| request.get(name).and_then(Json::as_str);
-    let id = text("StatementId").ok_or_else(|| invalid("StatementId is required"))?;
-    let principal = match text("Principal") {
-        Some("*") => json!("*"),
-        Some(service) if service.ends_with(".amazonaws.com") => json!({"Service": service}),
-        Some(account) => json!({"AWS": account}),
-        None => return Err(invalid("Principal is required")),
-    };
-    let mut statement = json!({
-        "Sid": id,
-        "Effect": "Allow",
-        "Principal": principal,
-        "Action": text("Action").ok_or_else(|| invalid("Action is required"))?,
-        "Resource": function.spec.arn,
-    });
-    if let Some(source) = text("SourceArn") {
-        statement["Condition"] = json!({"ArnLike": {"AWS:SourceArn": source}});
-    }
-    if let Some(kind) = text("FunctionUrlAuthType") {
-        statement["Condition"] = json!({"StringEquals": {"lambda:FunctionUrlAuthType": kind}});
-    }
-    let mut permissions = function.permissions.lock();
-    if permissions.contains_key(id) {
-        let message = format!(
-            "The statement id ({id}) provided already exists. Please provide a new statement id, or \
-                               remove the existing statement."
-        );
-        return Err(AwsError::new(409, "ResourceConflictException", message));
-    }
-    permissions.insert(id.to_owned(), statement.clone());
-    Ok(Reply::json(201, &json!({"Statement": statement.to_string()})))
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Concurrency {
-    reserved_concurrent_executions: usize,
-}
-
-fn put_concurrency(function: &Function, call: &Call) -> Result<Reply, AwsError> {
-    let Concurrency { reserved_concurrent_executions: limit } = input(call)?;
-    function.pool.reserve(Some(limit));
-    Ok(Reply::json(200, &json!({"ReservedConcurrentExecutions": limit})))
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct CreateUrl {
-    auth_type: String,
-}
-
-fn create_url(world: &World, function: &Function, call: &Call) -> Result<Reply, AwsError> {
-    let request: CreateUrl = input(call)?;
-    let region = world
-        .region(&function.spec.region)
-        .ok_or_else(|| AwsError::new(500, "ServiceException", "The twin does not have this Region"))?;
-    if function.url().is_some() {
-        let message = "Failed to create function url config. Error message: FunctionUrlConfig exists for this Lambda \
-                       function";
-        return Err(AwsError::new(409, "ResourceConflictException", message));
-    }
-    let url = FunctionUrl {
-        host: new_host(&region.name),
-        auth_type: request.auth_type,
-        created: world.clock.now(),
-    };
-    world.names.set(&url.host, region.address);
-    let reply = Reply::json(201, &url_json(function, &url));
-    function.set_url(Some(url));
-    Ok(reply)
-}
-
-fn get_url(function: &Function) -> Result<Reply, AwsError> {
-    let url = function.url().ok_or_else(no_url)?;
-    let mut answer = url_json(function, &url);
-    answer["LastModifiedTime"] = answer["CreationTime"].clone();
-    Ok(Reply::json(200, &answer))
-}
-
-fn delete_url(world: &World, function: &Function) -> Result<Reply, AwsError> {
-    let url = function.set_url(None).ok_or_else(no_url)?;
-    world.names.remove(&url.host);
-    Ok(empty(204))
-}
-
-fn no_url() -> AwsError {
-    AwsError::new(404, "ResourceNotFoundException", "The resource you requested does not exist.")
-}
-
-fn url_json(function: &Function, url: &FunctionUrl) -> Json {
-    let created: Timestamp = url.created;
-    json!({
-        "FunctionUrl": format!("https://{}/", url.host),
-        "FunctionArn": function.spec.arn,
-        "AuthType": url.auth_type,
-        "CreationTime": created.strftime("%Y-%m-%dT%H:%M:%S.%6fZ").to_string(),
-        "InvokeMode": "BUFFERED",
-    })
 }

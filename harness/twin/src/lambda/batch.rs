@@ -41,47 +41,56 @@ pub(crate) enum Next {
 
 /// Reads the function's answer. `sequences` are the batch's sequence numbers in order.
 ///
-/// The lowest sequence number reported is the checkpoint. No list or an empty one is success. An identifier that is
-/// null, empty, misnamed or of no record in the batch, and a member that is not known, fail the whole batch.
+/// The lowest sequence number reported is the checkpoint.
 pub(crate) fn verdict(sequences: &[String], failed: bool, payload: &[u8], rules: RetryRules) -> Verdict {
-    if failed {
-        return Verdict::Failed;
+    match failures(sequences, failed, payload, rules.partial) {
+        None => Verdict::Failed,
+        Some(places) => places.into_iter().min().map_or(Verdict::Done, Verdict::FailedFrom),
     }
-    if !rules.partial || payload.iter().all(u8::is_ascii_whitespace) {
-        return Verdict::Done;
+}
+
+/// The places of the records that the function reports as failed. None: all have.
+///
+/// No list or an empty one is success. An identifier that is null, empty, misnamed or of no record in the batch, and a
+/// member that is not known, fail the whole batch.
+pub(crate) fn failures(ids: &[String], failed: bool, payload: &[u8], partial: bool) -> Option<Vec<usize>> {
+    if failed {
+        return None;
+    }
+    if !partial || payload.iter().all(u8::is_ascii_whitespace) {
+        return Some(Vec::new());
     }
     let members = match serde_json::from_slice(payload) {
-        Ok(Json::Null) => return Verdict::Done,
+        Ok(Json::Null) => return Some(Vec::new()),
         Ok(Json::Object(members)) => members,
-        _ => return Verdict::Failed,
+        _ => return None,
     };
     if members.keys().any(|name| name != "batchItemFailures") {
-        return Verdict::Failed;
+        return None;
     }
-    let failures = match members.get("batchItemFailures") {
-        None | Some(Json::Null) => return Verdict::Done,
-        Some(Json::Array(failures)) => failures,
-        Some(_) => return Verdict::Failed,
+    let reported = match members.get("batchItemFailures") {
+        None | Some(Json::Null) => return Some(Vec::new()),
+        Some(Json::Array(reported)) => reported,
+        Some(_) => return None,
     };
-    let mut first = None;
-    for failure in failures {
-        let identifier = failure.get("itemIdentifier").and_then(Json::as_str);
-        let Some(place) = identifier.and_then(|i| sequences.iter().position(|s| s == i)) else {
-            return Verdict::Failed;
-        };
-        first = Some(first.map_or(place, |f: usize| f.min(place)));
-    }
-    first.map_or(Verdict::Done, Verdict::FailedFrom)
+    let place = |failure: &Json| {
+        let identifier = failure.get("itemIdentifier").and_then(Json::as_str)?;
+        ids.iter().position(|id| id == identifier)
+    };
+    reported.iter().map(place).collect()
 }
 
 /// What follows from a verdict on a batch of so many records that has failed `failures` times before.
 ///
-/// Splitting does not count as a retry. A checkpoint that has moved starts a batch of its own, which has not failed yet.
+/// Splitting does not count as a retry. A checkpoint that has moved starts a batch of its own, which has not failed yet:
+/// that is also how a bisect splits at the record that was reported. Where that is the first one, it halves.
 pub(crate) fn next(verdict: Verdict, records: usize, failures: u32, rules: RetryRules) -> Next {
     match verdict {
         Verdict::Done => Next::Advance,
-        Verdict::Failed if rules.bisect && records > 1 => Next::Split { at: records / 2 },
         Verdict::FailedFrom(from) if from > 0 => Next::Retry { from },
+        Verdict::Failed | Verdict::FailedFrom(_) if rules.bisect && records > 1 => {
+            Next::Split { at: records / 2 }
+        }
         Verdict::Failed | Verdict::FailedFrom(_) => {
             if rules.retries_max.is_some_and(|max| failures >= max) {
                 Next::Discard
@@ -160,6 +169,12 @@ mod tests {
     fn bisecting_finds_the_one_record_and_costs_no_retry() {
         let rules = RetryRules { bisect: true, ..RULES };
         assert_eq!(next(Verdict::Failed, 5, 2, rules), Next::Split { at: 2 });
+        assert_eq!(
+            next(Verdict::FailedFrom(3), 5, 2, rules),
+            Next::Retry { from: 3 },
+            "at the record reported"
+        );
+        assert_eq!(next(Verdict::FailedFrom(0), 5, 2, rules), Next::Split { at: 2 });
         assert_eq!(next(Verdict::Failed, 1, 1, rules), Next::Retry { from: 0 });
         assert_eq!(next(Verdict::Failed, 1, 2, rules), Next::Discard);
     }

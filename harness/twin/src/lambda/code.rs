@@ -8,21 +8,40 @@ use std::{
     io::{self, Cursor, Read},
     os::unix::fs::PermissionsExt,
     path::Path,
+    sync::Arc,
 };
 
+use bytes::Bytes;
 use zip::ZipArchive;
 
-use crate::error::AwsError;
+use crate::{error::AwsError, s3, world::World};
 
 /// As AWS has it for a package sent with the call.
 const ZIP_BYTES_MAX: usize = 50 * 1024 * 1024;
 /// As AWS has it.
-const UNZIPPED_BYTES_MAX: u64 = 250 * 1024 * 1024;
-const FILES_MAX: usize = 10_000;
+pub(crate) const UNZIPPED_BYTES_MAX: u64 = 250 * 1024 * 1024;
+pub(crate) const FILES_MAX: usize = 10_000;
 const FILE_TYPE_MASK: u32 = 0o170_000;
 const SYMBOLIC_LINK: u32 = 0o120_000;
 /// Mode of files that the archive has no mode for.
 const DEFAULT_MODE: u32 = 0o644;
+
+/// The package that lies in a bucket, which has to be in the function's Region.
+pub(crate) fn from_s3(world: &Arc<World>, region: &str, bucket: &str, key: &str) -> Result<Bytes, AwsError> {
+    if world.s3.region_of(bucket).is_some_and(|there| there != region) {
+        return Err(invalid(format!(
+            "Error occurred while GetObject. S3 Error Code: PermanentRedirect. S3 Error Message: The bucket is in this \
+             region: {}. Please use this region to retry the request",
+            world.s3.region_of(bucket).unwrap_or_default()
+        )));
+    }
+    s3::get_object(world, bucket, key).map_err(|e| {
+        invalid(format!(
+            "Error occurred while GetObject. S3 Error Code: {}. S3 Error Message: {}",
+            e.code, e.message
+        ))
+    })
+}
 
 /// Unpacks the archive. The folder is made, and is there also if this fails.
 pub(crate) fn unpack(zip: &[u8], folder: &Path) -> Result<(), AwsError> {
@@ -118,6 +137,27 @@ pub(crate) mod tests {
         }
         assert!(!folder.path().join("escaped").exists());
         assert!(unpack(b"no zip", &inner).is_err());
+    }
+
+    #[tokio::test]
+    async fn a_package_comes_from_a_bucket_of_its_region() {
+        let twin = crate::Twin::start(crate::TwinConfig::default()).await.unwrap();
+        let world = twin.world();
+        world
+            .s3
+            .put_for_service(world, "us-east-1", "packages", "f.zip", Bytes::from_static(b"zip"))
+            .unwrap();
+        assert_eq!(from_s3(world, "us-east-1", "packages", "f.zip").unwrap(), "zip");
+        for (region, bucket, key) in [
+            ("us-west-2", "packages", "f.zip"),
+            ("us-east-1", "packages", "absent"),
+            ("us-east-1", "absent", "f.zip"),
+        ] {
+            let error = from_s3(world, region, bucket, key).unwrap_err();
+            assert_eq!(error.code, "InvalidParameterValueException");
+            assert!(error.message.starts_with("Error occurred while GetObject"), "{error}");
+        }
+        twin.stop().await;
     }
 
     #[test]

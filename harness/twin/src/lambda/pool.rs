@@ -26,6 +26,8 @@ struct State {
     busy: usize,
     reserved: Option<usize>,
     closed: bool,
+    /// Rises when instances of before are of no more use.
+    generation: u64,
 }
 
 /// The instances of one function.
@@ -39,6 +41,7 @@ pub(crate) struct Pool {
 #[derive(Debug)]
 pub(crate) struct Lease<'a> {
     pool: &'a Pool,
+    generation: u64,
     pub(crate) instance: Option<Instance>,
 }
 
@@ -65,12 +68,14 @@ impl Pool {
             return if state.reserved.is_some() { Err(throttled()) } else { Ok(None) };
         }
         state.busy += 1;
+        let mut lease = Lease { pool: self, generation: state.generation, instance: None };
         while let Some((mut instance, _)) = state.idle.pop() {
             if instance.is_alive() {
-                return Ok(Some(Lease { pool: self, instance: Some(instance) }));
+                lease.instance = Some(instance);
+                break;
             }
         }
-        Ok(Some(Lease { pool: self, instance: None }))
+        Ok(Some(lease))
     }
 
     pub(crate) fn reserve(&self, limit: Option<usize>) {
@@ -80,6 +85,15 @@ impl Pool {
 
     pub(crate) fn reserved(&self) -> Option<usize> {
         self.state.lock().reserved
+    }
+
+    /// Ends idle instances; those that run end after what they do.
+    pub(crate) fn renew(&self) {
+        let mut state = self.state.lock();
+        state.generation += 1;
+        let idle = std::mem::take(&mut state.idle);
+        drop(state);
+        drop(idle);
     }
 
     /// Ends what has been idle for long.
@@ -101,7 +115,7 @@ impl Lease<'_> {
     /// Gives an instance back that can be used again.
     pub(crate) fn keep(self, instance: Instance) {
         let mut state = self.pool.state.lock();
-        if !state.closed {
+        if !state.closed && state.generation == self.generation {
             state.idle.push((instance, Instant::now()));
         }
     }

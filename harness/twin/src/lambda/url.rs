@@ -15,8 +15,14 @@ use crate::{call::Reply, error::AwsError};
 
 const ID_CHARS: usize = 32;
 /// Response headers that are passed on. Replies have fixed header names, so that others are left out.
-const HEADERS: [&str; 12] = [
+const HEADERS: [&str; 19] = [
+    "access-control-allow-credentials",
+    "access-control-allow-headers",
+    "access-control-allow-methods",
     "access-control-allow-origin",
+    "access-control-expose-headers",
+    "access-control-max-age",
+    "allow",
     "cache-control",
     "content-disposition",
     "content-encoding",
@@ -26,9 +32,15 @@ const HEADERS: [&str; 12] = [
     "last-modified",
     "location",
     "retry-after",
+    "set-cookie",
     "vary",
     "www-authenticate",
 ];
+
+/// The header that a function's answer may set under this name, in any case.
+pub(crate) fn header_name(name: &str) -> Option<&'static str> {
+    HEADERS.into_iter().find(|known| known.eq_ignore_ascii_case(name))
+}
 
 /// A host for a new function URL.
 pub(crate) fn new_host(region: &str) -> String {
@@ -194,9 +206,7 @@ fn success(payload: Bytes) -> Reply {
     let mut headers = Vec::new();
     for (name, value) in answer.get("headers").and_then(Json::as_object).into_iter().flatten() {
         let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-        if let Some(known) = HEADERS.into_iter().find(|h| h.eq_ignore_ascii_case(name)) {
-            headers.push((known, value));
-        }
+        headers.extend(header_name(name).map(|known| (known, value)));
     }
     for cookie in
         answer.get("cookies").and_then(Json::as_array).into_iter().flatten().filter_map(Json::as_str)
@@ -206,7 +216,7 @@ fn success(payload: Bytes) -> Reply {
     if !headers.iter().any(|(name, _)| *name == "content-type") {
         headers.push(("content-type", "application/json".to_owned()));
     }
-    Reply { status, headers, body }
+    Reply { status, headers, metadata: Vec::new(), body }
 }
 
 #[cfg(test)]

@@ -10,7 +10,6 @@ use bytestring::ByteString;
 use handshake::{Greeting, Identity};
 use rmqtt_codec::v5::ToReasonCode;
 use tokio::{
-    net::TcpStream,
     sync::oneshot,
     time::{Instant, sleep, sleep_until, timeout},
 };
@@ -30,7 +29,16 @@ use super::{
     topic,
     wire::Wire,
 };
-use crate::{bucket::Bucket, region::Region, registry::CertificateStatus, world::World};
+use crate::{
+    bucket::Bucket,
+    fault::Kind,
+    region::Region,
+    registry::CertificateStatus,
+    rules::{Chain, Publisher},
+    socket::Socket,
+    truth::Fact,
+    world::World,
+};
 
 /// CONNECT has to come within this time.
 const CONNECT_MAX: Duration = Duration::from_secs(10);
@@ -68,7 +76,7 @@ struct Connection<'a> {
 pub(super) async fn serve(
     world: &Arc<World>,
     region: &Arc<Region>,
-    stream: Box<TlsStream<TcpStream>>,
+    stream: Box<TlsStream<Socket>>,
     certificate: String,
     sni: Option<&str>,
 ) {
@@ -89,6 +97,7 @@ pub(super) async fn serve(
         Some(None) => {}
         Some(Some(greeting)) => {
             let mut connection = Connection::new(world, region, wire, identity, greeting);
+            connection.tell(true);
             connection.presence.connected(world, region, connection.wire.peer());
             let end = connection.run().await;
             Box::pin(connection.leave(end)).await;
@@ -146,6 +155,7 @@ impl<'a> Connection<'a> {
             self.throughput.spend(self.wire.output.len() - queued, now);
             let wake = self.wake_at(held);
             let region = self.region;
+            self.mute();
             if !self.wire.flush().await {
                 return End::Lost;
             }
@@ -153,7 +163,9 @@ impl<'a> Connection<'a> {
                 // A dark Region comes first: nothing that came in with the dark is answered.
                 biased;
                 () = region.dark.wait(true) => return End::Dark,
-                () = self.seat.taken_over.cancelled() => return End::TakenOver,
+                () = self.seat.taken_over.cancelled() => {
+                    return region.broker.cancelled(self.client_id(), &self.seat);
+                }
                 () = sleep_until(wake) => {
                     if let Some(end) = self.tick(Instant::now()) {
                         return end;
@@ -172,6 +184,15 @@ impl<'a> Connection<'a> {
                 }
                 () = self.seat.mailbox.wake.notified(), if held.is_none() => {}
             }
+        }
+    }
+
+    /// Nothing leaves a Region that is half dark. The connection ends with the fault.
+    fn mute(&mut self) {
+        let (faults, region) = (&self.world.faults, self.region);
+        if faults.any(Kind::RegionHalfDark) && region.half_dark.is_on() && !self.wire.output.is_empty() {
+            faults.count(Kind::RegionHalfDark, &region.name);
+            self.wire.output.clear();
         }
     }
 
@@ -219,10 +240,20 @@ impl<'a> Connection<'a> {
         }
     }
 
+    fn tell(&self, connected: bool) {
+        self.world.truth.stamp(|| Fact::Mqtt {
+            region: self.region.name.clone(),
+            client: self.client_id().to_owned(),
+            connected,
+        });
+    }
+
     /// What follows from the end: a goodbye, the seat, the will, the lifecycle event.
     async fn leave(&mut self, end: End) {
         let departure = self.region.broker.disconnect(self.client_id(), &self.seat, self.expiry);
+        self.tell(false);
         if end == End::Dark {
+            self.world.faults.count(Kind::RegionDark, &self.region.name);
             return black_hole(self.region, &mut self.wire.stream).await;
         }
         if let Some(will) = self.will.take()
@@ -232,6 +263,9 @@ impl<'a> Connection<'a> {
             self.send_will(*will, departure);
         }
         self.presence.disconnected(self.world, self.region, end);
+        if matches!(end, End::Severed(_)) {
+            return self.wire.reset();
+        }
         if let Some(code) = end.code() {
             self.queue(Outgoing::Disconnect(code));
         }
@@ -249,6 +283,12 @@ impl<'a> Connection<'a> {
             && (!will.message.retain || self.grants.allows_now(region, "iot:RetainPublish", "topic", topic))
     }
 
+    /// This client, as rules see it.
+    fn publisher<'c>(&'c self, chain: &'c Chain) -> Publisher<'c> {
+        let (client_id, principal) = (Some(self.client_id()), Some(self.certificate.as_str()));
+        Publisher { client_id, principal, chain }
+    }
+
     /// Publishes the will, or holds it back for its delay while its session lives and nobody resumes it.
     fn send_will(&self, will: Will, departure: Departure) {
         let held = match departure {
@@ -258,12 +298,21 @@ impl<'a> Connection<'a> {
         };
         let (world, region) = (self.world.clone(), self.region.clone());
         if held.is_zero() {
-            return service::publish_message(&world, &region, will.into_message(Instant::now()), None);
+            let chain = Chain::default();
+            let publisher = self.publisher(&chain);
+            return service::publish_message(
+                &world,
+                &region,
+                will.into_message(Instant::now()),
+                None,
+                publisher,
+            );
         }
         let (sender, receiver) = oneshot::channel();
         if !region.broker.hold_will(self.client_id(), &self.seat, sender) {
             return;
         }
+        let (client_id, certificate) = (self.client_id().to_owned(), self.certificate.clone());
         let tasks = self.world.tasks.clone();
         tasks.spawn(async move {
             let publishes = tokio::select! {
@@ -272,7 +321,13 @@ impl<'a> Connection<'a> {
                 told = receiver => told.unwrap_or(true),
             };
             if publishes && !region.dark.is_on() {
-                service::publish_message(&world, &region, will.into_message(Instant::now()), None);
+                let chain = Chain::default();
+                let publisher = Publisher {
+                    client_id: Some(&client_id),
+                    principal: Some(&certificate),
+                    ..Publisher::service(&chain)
+                };
+                service::publish_message(&world, &region, will.into_message(Instant::now()), None, publisher);
             }
         });
     }

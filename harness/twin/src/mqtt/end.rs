@@ -3,6 +3,15 @@
 
 use rmqtt_codec::v5::DisconnectReasonCode;
 
+/// What cut a connection from below.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Severed {
+    /// The network.
+    Lost,
+    /// The broker, which starts again.
+    Restarted,
+}
+
 /// Why a connection ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum End {
@@ -20,6 +29,8 @@ pub(super) enum End {
     NotAuthorized,
     /// It did what the protocol or a limit forbids.
     ClientError(DisconnectReasonCode),
+    /// It was cut from below: its client sees a reset.
+    Severed(Severed),
     /// The Region went dark: nobody notices anything.
     Dark,
 }
@@ -29,7 +40,8 @@ impl End {
     pub(super) fn reason(self) -> &'static str {
         match self {
             Self::Client | Self::ClientWithWill => "CLIENT_INITIATED_DISCONNECT",
-            Self::Lost | Self::Dark => "CONNECTION_LOST",
+            Self::Lost | Self::Dark | Self::Severed(Severed::Lost) => "CONNECTION_LOST",
+            Self::Severed(Severed::Restarted) => "SERVER_INITIATED_DISCONNECT",
             Self::KeepAlive => "MQTT_KEEP_ALIVE_TIMEOUT",
             Self::TakenOver => "DUPLICATE_CLIENTID",
             Self::NotAuthorized => "AUTH_ERROR",
@@ -49,7 +61,7 @@ impl End {
     /// What an MQTT 5 client is told before its connection is closed.
     pub(super) fn code(self) -> Option<DisconnectReasonCode> {
         match self {
-            Self::Client | Self::ClientWithWill | Self::Lost | Self::Dark => None,
+            Self::Client | Self::ClientWithWill | Self::Lost | Self::Dark | Self::Severed(_) => None,
             Self::KeepAlive => Some(DisconnectReasonCode::KeepAliveTimeout),
             Self::TakenOver => Some(DisconnectReasonCode::SessionTakenOver),
             Self::NotAuthorized => Some(DisconnectReasonCode::NotAuthorized),
@@ -72,6 +84,8 @@ mod tests {
             (End::TakenOver, true),
             (End::NotAuthorized, true),
             (End::ClientError(DisconnectReasonCode::ProtocolError), true),
+            (End::Severed(Severed::Lost), true),
+            (End::Severed(Severed::Restarted), true),
             (End::Dark, false),
         ] {
             assert_eq!(end.sends_will(), will, "{end:?}");

@@ -1,17 +1,20 @@
 //! Accepting MQTT connections: TLS with a client certificate, and the black hole that a dark Region is.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use bytes::Bytes;
-use rmqtt_codec::types::QoS;
-use tokio::{
-    io::{AsyncRead, AsyncReadExt},
-    net::{TcpListener, TcpStream},
-};
+use tokio::{io::AsyncRead, net::TcpListener};
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
-use super::{connection, publish};
-use crate::{accept, region::Region, registry::certificate_id, world::World};
+use super::connection;
+use crate::{
+    accept,
+    fault::{Kind, Port},
+    provisioning::{self, Template},
+    region::Region,
+    registry::certificate_id,
+    socket::Socket,
+    world::World,
+};
 
 /// A handshake may take this long.
 const HANDSHAKE_S_MAX: u64 = 10;
@@ -22,15 +25,16 @@ pub(crate) async fn serve(world: Arc<World>, region: Arc<Region>, listener: TcpL
         let (world, region, tls) = (world.clone(), region.clone(), tls.clone());
         async move { handle(&world, &region, socket, tls).await }
     };
-    accept::each(&world, listener, connected).await;
+    accept::each(&world, &region, Port::Mqtt, listener, connected).await;
 }
 
-async fn handle(world: &Arc<World>, region: &Arc<Region>, mut socket: TcpStream, tls: TlsAcceptor) {
+async fn handle(world: &Arc<World>, region: &Arc<Region>, mut socket: Socket, tls: TlsAcceptor) {
     if region.dark.is_on() {
+        world.faults.count(Kind::RegionDark, &region.name);
         return black_hole(region, &mut socket).await;
     }
     // Small packets both ways: waiting to fill a segment would only add delay.
-    let _ = socket.set_nodelay(true);
+    socket.set_nodelay();
     // The handshake and the stream are on the heap: a connection that is idle for hours pays for every byte of its task.
     let accept = Box::pin(tls.accept(socket));
     let Ok(Ok(stream)) = tokio::time::timeout(Duration::from_secs(HANDSHAKE_S_MAX), accept).await else {
@@ -40,37 +44,35 @@ async fn handle(world: &Arc<World>, region: &Arc<Region>, mut socket: TcpStream,
 }
 
 /// Speaks MQTT on a connection whose handshake is done; without a client certificate it is closed.
-pub(crate) async fn serve_stream(
-    world: &Arc<World>,
-    region: &Arc<Region>,
-    stream: Box<TlsStream<TcpStream>>,
-) {
+pub(crate) async fn serve_stream(world: &Arc<World>, region: &Arc<Region>, stream: Box<TlsStream<Socket>>) {
     let session = stream.get_ref().1;
     let Some(chain) = session.peer_certificates().filter(|chain| !chain.is_empty()) else {
         return;
     };
     // A certificate that a registered CA stands for is announced; its connection is dropped below, as on AWS.
     let event = region.registry.lock().just_in_time(chain, world.clock.now_ms());
-    if let Some(event) = event {
-        let payload = Bytes::from(event.payload.to_string());
-        publish(world, region, &event.topic, &payload, QoS::AtLeastOnce);
-    }
+    let template = event.as_ref().and_then(|_| region.registry.lock().just_in_time_template(&chain[0]));
+    region.announce(world, event);
     let certificate = certificate_id(&chain[0]);
     let sni = session.server_name().map(str::to_owned);
     connection::serve(world, region, stream, certificate, sni.as_deref()).await;
+    if let Some((body, parameters)) = template {
+        provision(world, region, &body, &parameters);
+    }
+}
+
+/// Just-in-time provisioning, once the connection that asked for it is dropped: the device's next one finds it done. One
+/// that fails is tried again at the next connection.
+fn provision(world: &Arc<World>, region: &Arc<Region>, body: &str, parameters: &BTreeMap<String, String>) {
+    let made = Template::parse(body)
+        .and_then(|template| provisioning::register(world, region, &template, parameters));
+    if let Err(error) = made {
+        tracing::info!(%error, region = region.name, "just-in-time provisioning failed");
+    }
 }
 
 /// A dark Region: what comes in is swallowed, nothing goes out, until the peer gives up or the Region is back; then the
 /// connection is gone, as a connection through a partition is.
 pub(crate) async fn black_hole(region: &Region, stream: &mut (impl AsyncRead + Unpin)) {
-    let mut sink = [0_u8; 512];
-    loop {
-        tokio::select! {
-            () = region.dark.wait(false) => return,
-            read = stream.read(&mut sink) => match read {
-                Ok(0) | Err(_) => return,
-                Ok(_) => {}
-            },
-        }
-    }
+    accept::swallow(stream, region.dark.wait(false)).await;
 }

@@ -24,12 +24,12 @@ pub(crate) struct Message {
 
 /// The properties of an MQTT 5 message that go from publisher to subscriber as they are.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Properties {
-    pub(super) is_utf8: bool,
-    pub(super) content_type: Option<ByteString>,
-    pub(super) response_topic: Option<ByteString>,
-    pub(super) correlation_data: Option<Bytes>,
-    pub(super) user: Vec<(ByteString, ByteString)>,
+pub(crate) struct Properties {
+    pub(crate) is_utf8: bool,
+    pub(crate) content_type: Option<ByteString>,
+    pub(crate) response_topic: Option<ByteString>,
+    pub(crate) correlation_data: Option<Bytes>,
+    pub(crate) user: Vec<(ByteString, ByteString)>,
 }
 
 impl Properties {

@@ -1,6 +1,6 @@
 //! What stands behind the broker: publishing into a Region, and the shadow service, for MQTT and HTTPS alike.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use bytestring::ByteString;
@@ -8,8 +8,18 @@ use rmqtt_codec::types::QoS;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::{message::Message, topic::is_topic};
-use crate::{region::Region, shadow::ShadowError, world::World};
+use super::{
+    limits::{MESSAGE_EXPIRY_S_MAX, PAYLOAD_BYTES_MAX},
+    message::{Message, Properties},
+    topic::{Ingest, is_topic},
+};
+use crate::{
+    region::Region,
+    rules::{Chain, Publisher},
+    shadow::ShadowError,
+    truth::Fact,
+    world::World,
+};
 
 /// What can be asked of a shadow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,15 +68,87 @@ impl<'a> ShadowTopic<'a> {
 
 /// Publishes a message in a Region: to subscribers, then through the topic rules.
 pub(crate) fn publish(world: &Arc<World>, region: &Region, topic: &str, payload: &Bytes, qos: QoS) {
-    publish_message(world, region, Message::new(ByteString::from(topic), payload.clone(), qos), None);
+    let message = Message::new(ByteString::from(topic), payload.clone(), qos);
+    publish_message(world, region, message, None, Publisher::service(&Chain::default()));
 }
 
-/// Publishes a message of a client; `from` is its mailbox. Reserved topics retain nothing.
-pub(super) fn publish_message(world: &Arc<World>, region: &Region, mut message: Message, from: Option<u64>) {
+/// Publishes a message of a client; `from` is its mailbox. Reserved topics retain nothing; a topic of basic ingest goes
+/// to its rule and to nobody else.
+pub(super) fn publish_message(
+    world: &Arc<World>,
+    region: &Region,
+    mut message: Message,
+    from: Option<u64>,
+    publisher: Publisher<'_>,
+) {
+    if let Some(Ingest { rule, topic }) = Ingest::parse(&message.topic) {
+        return region.rules.ingest(world, region, (rule, topic), &message.payload, publisher);
+    }
     message.retain &= !message.topic.starts_with('$');
     let (topic, payload) = (message.topic.clone(), message.payload.clone());
-    region.broker.route(message, from);
-    region.rules.run(world, &region.name, &topic, &payload);
+    let lost = world.faults.grey(&region.name, &topic);
+    if !lost.subscribers {
+        region.broker.route(message, from);
+    }
+    if !lost.rules {
+        region.rules.run(world, region, &topic, &payload, publisher);
+    }
+}
+
+/// Stamps a client's message that is about to be acknowledged.
+pub(super) fn stamp(world: &World, region: &Region, topic: &str, is_qos_1: bool) {
+    world.truth.stamp(|| Fact::Publish {
+        region: region.name.clone(),
+        topic: topic.to_owned(),
+        qos: u8::from(is_qos_1),
+    });
+}
+
+/// What a rule's republish action sends.
+#[derive(Debug)]
+pub(crate) struct Republish {
+    pub(crate) topic: String,
+    pub(crate) payload: Bytes,
+    pub(crate) qos: QoS,
+    pub(crate) properties: Option<Properties>,
+    pub(crate) expiry: Option<Duration>,
+}
+
+/// Publishes what a rule says: to topics, shadows and other rules. The error says why it is not published.
+pub(crate) fn republish(
+    world: &Arc<World>,
+    region: &Region,
+    outgoing: Republish,
+    publisher: Publisher<'_>,
+) -> Result<(), String> {
+    let Republish { topic, payload, qos, properties, expiry } = outgoing;
+    let topic = ByteString::from(topic);
+    let request = ShadowTopic::parse(&topic);
+    if !may_be_published(&topic, request) {
+        return Err(format!("The topic may not be published to: {topic}"));
+    }
+    if payload.len() > PAYLOAD_BYTES_MAX {
+        return Err(format!("The payload has more than {PAYLOAD_BYTES_MAX} bytes"));
+    }
+    if properties.as_ref().is_some_and(|properties| !properties.fit()) {
+        return Err("The headers are too large".to_owned());
+    }
+    let expiry = expiry.map(|expiry| expiry.min(Duration::from_secs(MESSAGE_EXPIRY_S_MAX.into())));
+    let message = Message {
+        expires: expiry.map(|expiry| Instant::now() + expiry),
+        properties: properties.map(Box::new),
+        ..Message::new(topic.clone(), payload.clone(), qos)
+    };
+    publish_message(world, region, message, None, publisher);
+    if let Some(request) = request {
+        shadow_request(world, region, request, &payload, publisher);
+    }
+    Ok(())
+}
+
+/// Of the reserved topics, shadow requests and basic ingest.
+fn may_be_published(topic: &str, request: Option<ShadowTopic<'_>>) -> bool {
+    is_topic(topic) && (!topic.starts_with('$') || request.is_some() || Ingest::parse(topic).is_some())
 }
 
 /// Carries out a shadow request and publishes what AWS publishes about it. The answer is `accepted`'s payload.
@@ -77,6 +159,18 @@ pub(crate) fn shadow(
     shadow: &str,
     operation: ShadowOperation,
     payload: &[u8],
+) -> Result<Value, ShadowError> {
+    let topic = ShadowTopic { thing, shadow, operation };
+    shadow_for(world, region, topic, payload, Publisher::service(&Chain::default()))
+}
+
+/// The same as a part of what a publish gives rise to.
+fn shadow_for(
+    world: &Arc<World>,
+    region: &Region,
+    ShadowTopic { thing, shadow, operation }: ShadowTopic<'_>,
+    payload: &[u8],
+    publisher: Publisher<'_>,
 ) -> Result<Value, ShadowError> {
     let (limits, now) = (&region.limits, Instant::now());
     if !limits.shadow_requests.take(now)
@@ -89,17 +183,22 @@ pub(crate) fn shadow(
     let send = |suffix: &str, message: &Value| {
         // What the service publishes counts as the account's, and is not held back by it.
         limits.inbound_publishes.spend(1, now);
-        publish(
-            world,
-            region,
-            &format!("{prefix}/{suffix}"),
-            &Bytes::from(message.to_string()),
-            QoS::AtLeastOnce,
-        );
+        tell(world, region, format!("{prefix}/{suffix}"), message, publisher);
     };
     match operation {
         ShadowOperation::Update => {
-            let updated = region.shadows.lock().update(thing, shadow, payload, now_s)?;
+            let updated = {
+                let mut shadows = region.shadows.lock();
+                let updated = shadows.update(thing, shadow, payload, now_s)?;
+                // Under the lock: the order of stamps is that of versions.
+                world.truth.stamp(|| Fact::Shadow {
+                    region: region.name.clone(),
+                    thing: thing.to_owned(),
+                    shadow: shadow.to_owned(),
+                    version: updated.accepted["version"].as_u64().unwrap_or_default(),
+                });
+                updated
+            };
             send("update/accepted", &updated.accepted);
             if let Some(delta) = &updated.delta {
                 send("update/delta", delta);
@@ -129,31 +228,42 @@ pub(crate) enum PublishRefusal {
     Throttled,
 }
 
-/// A publish over HTTPS: what a client's publish over MQTT does.
+/// A publish over HTTPS by a certificate or a user: what a client's publish over MQTT does.
 pub(crate) fn publish_over_https(
     world: &Arc<World>,
     region: &Region,
     topic: &str,
     payload: &Bytes,
     qos: QoS,
+    principal: &str,
 ) -> Result<(), PublishRefusal> {
     let request = ShadowTopic::parse(topic);
-    if !is_topic(topic) || (topic.starts_with('$') && request.is_none()) {
+    if !may_be_published(topic, request) {
         return Err(PublishRefusal::Topic);
     }
     if !region.limits.inbound_publishes.take(Instant::now()) {
         return Err(PublishRefusal::Throttled);
     }
-    publish(world, region, topic, payload, qos);
+    let chain = Chain::default();
+    let publisher = Publisher { principal: Some(principal), ..Publisher::service(&chain) };
+    let message = Message::new(ByteString::from(topic), payload.clone(), qos);
+    publish_message(world, region, message, None, publisher);
     if let Some(request) = request {
-        shadow_request(world, region, request, payload);
+        shadow_request(world, region, request, payload, publisher);
     }
+    stamp(world, region, topic, qos != QoS::AtMostOnce);
     Ok(())
 }
 
 /// A shadow request that came over MQTT: a refusal is published, too.
-pub(super) fn shadow_request(world: &Arc<World>, region: &Region, topic: ShadowTopic<'_>, payload: &[u8]) {
-    let Err(refusal) = shadow(world, region, topic.thing, topic.shadow, topic.operation, payload) else {
+pub(super) fn shadow_request(
+    world: &Arc<World>,
+    region: &Region,
+    topic: ShadowTopic<'_>,
+    payload: &[u8],
+    publisher: Publisher<'_>,
+) {
+    let Err(refusal) = shadow_for(world, region, topic, payload, publisher) else {
         return;
     };
     let mut message =
@@ -164,7 +274,13 @@ pub(super) fn shadow_request(world: &Arc<World>, region: &Region, topic: ShadowT
         message["clientToken"] = token.clone();
     }
     let to = format!("{}/{}/rejected", prefix(topic.thing, topic.shadow), topic.operation.as_str());
-    publish(world, region, &to, &Bytes::from(message.to_string()), QoS::AtLeastOnce);
+    tell(world, region, to, &message, publisher);
+}
+
+/// Publishes a message of the shadow service about a request of `publisher`.
+fn tell(world: &Arc<World>, region: &Region, topic: String, message: &Value, publisher: Publisher<'_>) {
+    let message = Message::new(topic.into(), Bytes::from(message.to_string()), QoS::AtLeastOnce);
+    publish_message(world, region, message, None, Publisher::service(publisher.chain));
 }
 
 fn prefix(thing: &str, shadow: &str) -> String {

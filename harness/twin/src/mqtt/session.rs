@@ -10,7 +10,7 @@ use std::{
 use tokio::{sync::oneshot, time::Instant};
 use tokio_util::sync::CancellationToken;
 
-use super::{limits::VERSION_RESET, mailbox::Mailbox, packet::Refusal};
+use super::{end::Severed, limits::VERSION_RESET, mailbox::Mailbox, packet::Refusal};
 use crate::quota::DataPlane;
 
 /// What has expired is swept each time that this many connections were made.
@@ -45,8 +45,9 @@ pub(super) struct Session {
 #[derive(Debug)]
 pub(super) struct Live {
     pub(super) connection: u64,
-    /// Cancelled when a newer connection takes the client id.
+    /// Cancelled when a newer connection takes the client id, and when it is severed.
     taken_over: CancellationToken,
+    severed: Option<Severed>,
 }
 
 /// What is remembered of a client id between connections.
@@ -137,7 +138,7 @@ impl Sessions {
         now: Instant,
     ) -> (Seat, Option<Session>) {
         let taken_over = CancellationToken::new();
-        let live = Live { connection, taken_over: taken_over.clone() };
+        let live = Live { connection, taken_over: taken_over.clone(), severed: None };
         let mut old = self.by_client.remove(client_id);
         let resumed = !clean_start && old.as_ref().is_some_and(|old| !old.has_expired(now));
         self.live += 1;
@@ -190,6 +191,28 @@ impl Sessions {
         session.expires = Some(now + expiry);
         session.mailbox.detach(now + expiry);
         (Departure::Kept(expiry), None)
+    }
+
+    /// Ends connections from below; says how many.
+    pub(super) fn sever(&mut self, how: Severed, mut chosen: impl FnMut(&str) -> bool) -> usize {
+        let mut count = 0;
+        for (client_id, session) in &mut self.by_client {
+            if let Some(live) = &mut session.live
+                && live.severed.is_none()
+                && chosen(client_id)
+            {
+                live.severed = Some(how);
+                live.taken_over.cancel();
+                count += 1;
+            }
+        }
+        count
+    }
+
+    /// By what the connection on a seat was cut, if it was.
+    pub(super) fn severed(&self, client_id: &str, seat: &Seat) -> Option<Severed> {
+        let live = self.by_client.get(client_id)?.live.as_ref()?;
+        if live.connection == seat.connection { live.severed } else { None }
     }
 
     /// Lets `will` decide over the will of an offline session; `false` if its client is back already.

@@ -1,7 +1,8 @@
 //! The broker from outside: a twin, devices registered through the API, real clients.
 
 mod limits;
-mod site;
+mod rules;
+pub(crate) mod site;
 
 use std::time::Duration;
 

@@ -5,6 +5,9 @@ const TOPIC_BYTES_MAX: usize = 256;
 /// Slashes in a topic.
 const SLASHES_MAX: usize = 7;
 
+/// A rule's name.
+const RULE_NAME_BYTES_MAX: usize = 128;
+
 /// What comes before a shared subscription's group.
 const SHARED: &str = "$share/";
 /// The reserved topics that may be subscribed to; a filter for any other topic that begins with `$` is refused.
@@ -40,13 +43,36 @@ impl<'a> Filter<'a> {
     }
 }
 
-/// Whether a topic fits AWS's limits and has no wildcard.
+/// A topic of basic ingest, taken apart: `$aws/rules/<rule>/<topic>`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Ingest<'a> {
+    pub(super) rule: &'a str,
+    /// What rules see; may be empty.
+    pub(super) topic: &'a str,
+}
+
+impl<'a> Ingest<'a> {
+    pub(super) fn parse(topic: &'a str) -> Option<Self> {
+        let rest = topic.strip_prefix("$aws/rules/")?;
+        let (rule, topic) = rest.split_once('/').unwrap_or((rest, ""));
+        Some(Self { rule, topic })
+    }
+}
+
+/// Whether a topic fits AWS's limits and has no wildcard. The prefix of basic ingest does not count.
 pub(super) fn is_topic(topic: &str) -> bool {
-    fits(topic) && !has_wildcard(topic)
+    let within = match Ingest::parse(topic) {
+        Some(Ingest { rule, topic }) => {
+            let named = !rule.is_empty() && rule.len() <= RULE_NAME_BYTES_MAX && !rule.contains('\0');
+            named && (topic.is_empty() || fits(topic))
+        }
+        None => fits(topic),
+    };
+    within && !has_wildcard(topic)
 }
 
 /// Whether a filter fits AWS's limits and has its wildcards where MQTT allows them.
-pub(super) fn is_filter(filter: &str) -> bool {
+pub(crate) fn is_filter(filter: &str) -> bool {
     let levels: Vec<&str> = filter.split('/').collect();
     fits(filter)
         && levels.iter().enumerate().all(|(n, level)| match *level {
@@ -128,6 +154,13 @@ mod tests {
     #[test]
     fn limits_and_shapes() {
         assert!(is_topic("$aws/things/x/shadow/name/n/update"));
+        assert!(is_topic("$aws/rules/r/a/b/c/d/e/f/g/h"));
+        assert!(is_topic("$aws/rules/r"));
+        assert!(is_topic(&format!("$aws/rules/r/{}", "x".repeat(256))));
+        assert!(!is_topic(&format!("$aws/rules/r/{}", "x".repeat(257))));
+        assert!(!is_topic("$aws/rules/r/a/b/c/d/e/f/g/h/i"));
+        assert!(!is_topic("$aws/rules/"));
+        assert!(!is_topic("$aws/rules/r/+"));
         assert!(!is_topic("a/+"));
         assert!(!is_topic("a/b/c/d/e/f/g/h/i"));
         assert!(!is_topic(&"x".repeat(257)));

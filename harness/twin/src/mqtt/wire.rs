@@ -6,10 +6,11 @@ use std::{cell::RefCell, future::poll_fn, net::IpAddr, pin::Pin, task::Poll, tim
 use bytes::{Bytes, BytesMut};
 use tokio::{
     io::{AsyncRead, AsyncWriteExt, ReadBuf},
-    net::TcpStream,
     time::timeout,
 };
 use tokio_rustls::server::TlsStream;
+
+use crate::socket::Socket;
 
 /// A read takes at most this much at a time.
 const READ_BYTES: usize = 16 * 1024;
@@ -24,13 +25,13 @@ thread_local! {
 /// The socket of one connection, with what is on its way in and out.
 #[derive(Debug)]
 pub(super) struct Wire {
-    pub(super) stream: Box<TlsStream<TcpStream>>,
+    pub(super) stream: Box<TlsStream<Socket>>,
     pub(super) input: BytesMut,
     pub(super) output: BytesMut,
 }
 
 impl Wire {
-    pub(super) fn new(stream: Box<TlsStream<TcpStream>>) -> Self {
+    pub(super) fn new(stream: Box<TlsStream<Socket>>) -> Self {
         Self { stream, input: BytesMut::new(), output: BytesMut::new() }
     }
 
@@ -74,6 +75,12 @@ impl Wire {
             self.stream.flush().await
         };
         matches!(timeout(WRITE_MAX, write).await, Ok(Ok(())))
+    }
+
+    /// The connection is reset, and what is to be written is not.
+    pub(super) fn reset(&mut self) {
+        self.output.clear();
+        self.stream.get_ref().0.reset_on_close();
     }
 
     /// Says goodbye in TLS, so that the peer reads what was written to it.

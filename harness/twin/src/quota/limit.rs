@@ -37,6 +37,17 @@ impl Limit {
         if self.enforced { self.applied() } else { f64::INFINITY }
     }
 
+    /// The same as a number of things, rounded down.
+    pub(crate) fn count(&self) -> usize {
+        #[allow(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "it saturates at both ends"
+        )]
+        let count = self.value() as usize;
+        count
+    }
+
     /// What applies now, enforced or not.
     pub(super) fn applied(&self) -> f64 {
         f64::from_bits(self.applied.load(Relaxed))

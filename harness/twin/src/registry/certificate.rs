@@ -134,6 +134,11 @@ impl Registry {
             .ok_or_else(|| not_found(format!("The certificate given in the principal does not exist. {id}")))
     }
 
+    /// The registered certificate with this content.
+    pub(crate) fn certificate_by_pem(&self, pem: &str) -> Result<&Certificate, AwsError> {
+        self.certificate(&certificate_id(&der_of(pem)?))
+    }
+
     pub(crate) fn certificate_by_arn(&self, arn: &str) -> Result<&Certificate, AwsError> {
         let prefix = self.arn("cert/");
         let id = arn.strip_prefix(&prefix).ok_or_else(|| {

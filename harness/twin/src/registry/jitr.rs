@@ -2,17 +2,37 @@
 //! register automatically makes the certificate known as `PENDING_ACTIVATION` and announces it. That connection, and each
 //! later one until somebody activates the certificate, is dropped by the broker.
 //!
-//! A provisioning template of the CA is not run: the announcement is what the twin does in any case.
+//! A CA with a provisioning template has its devices provisioned besides: what the template is filled with comes from the
+//! certificate's subject.
+
+use std::collections::BTreeMap;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use rustls_pki_types::CertificateDer;
 use serde_json::{Value, json};
+use x509_parser::{
+    der_parser::Oid,
+    oid_registry::{
+        OID_X509_COMMON_NAME, OID_X509_COUNTRY_NAME, OID_X509_DN_QUALIFIER, OID_X509_ORGANIZATION_NAME,
+        OID_X509_ORGANIZATIONAL_UNIT, OID_X509_SERIALNUMBER, OID_X509_STATE_OR_PROVINCE_NAME,
+    },
+};
 
 use super::{
     Certificate, CertificateStatus, Registry, RegistryEvent,
     certificate::{certificate_id, parse},
 };
 
+/// Parameters of templates that come from the subject.
+const SUBJECT_PARAMETERS: [(&str, Oid<'static>); 7] = [
+    ("Country", OID_X509_COUNTRY_NAME),
+    ("Organization", OID_X509_ORGANIZATION_NAME),
+    ("OrganizationalUnit", OID_X509_ORGANIZATIONAL_UNIT),
+    ("DistinguishedNameQualifier", OID_X509_DN_QUALIFIER),
+    ("StateName", OID_X509_STATE_OR_PROVINCE_NAME),
+    ("CommonName", OID_X509_COMMON_NAME),
+    ("SerialNumber", OID_X509_SERIALNUMBER),
+];
 /// Characters of a line of PEM.
 const PEM_LINE_CHARS: usize = 64;
 
@@ -35,6 +55,25 @@ impl Registry {
         let status = CertificateStatus::PendingActivation;
         let made = self.register_certificate(&pem(der), status, mode, Some(ca), now_ms / 1_000).ok()?;
         self.registered_event(&made, false, now_ms)
+    }
+
+    /// The template that provisions a certificate which waits for its activation, and the parameters for it; `None`
+    /// when its CA has no template.
+    pub(crate) fn just_in_time_template(
+        &self,
+        der: &CertificateDer<'_>,
+    ) -> Option<(String, BTreeMap<String, String>)> {
+        let known = self.certificates.get(&certificate_id(der))?;
+        let ca = self.cas.get(known.ca.as_ref()?)?;
+        let waits = known.status == CertificateStatus::PendingActivation && ca.active && ca.auto_registration;
+        let body = ca.registration_config.as_ref()?["templateBody"].as_str().filter(|_| waits)?;
+        let certificate = parse(der).ok()?;
+        let mut parameters = BTreeMap::from([("AWS::IoT::Certificate::Id".to_owned(), known.id.clone())]);
+        for (name, oid) in SUBJECT_PARAMETERS {
+            let value = certificate.subject().iter_by_oid(&oid).find_map(|attribute| attribute.as_str().ok());
+            parameters.extend(value.map(|v| (format!("AWS::IoT::Certificate::{name}"), v.to_owned())));
+        }
+        Some((body.to_owned(), parameters))
     }
 
     fn registered_event(&self, certificate: &Certificate, again: bool, now_ms: i64) -> Option<RegistryEvent> {
@@ -110,6 +149,26 @@ mod tests {
             "same name, other key"
         );
         assert_eq!(r.just_in_time(&[], 0), None);
+    }
+
+    #[test]
+    fn a_template_is_filled_from_the_subject_while_the_certificate_waits() {
+        let (mut r, a) = (Registry::new("us-east-1", "123456789012"), Authority::new("a"));
+        let leaf = a.sign("device");
+        let code = r.registration_code().to_owned();
+        let ca = r.register_ca(a.registration(&code), 0).unwrap().id;
+        r.just_in_time(&[leaf.der().clone()], 0).unwrap();
+        assert_eq!(r.just_in_time_template(leaf.der()), None, "no template");
+        let config = Some(json!({"templateBody": "{}", "roleArn": "r"}));
+        r.update_ca(&ca, CaChange { registration_config: config, ..CaChange::default() }, 0).unwrap();
+        let (body, parameters) = r.just_in_time_template(leaf.der()).unwrap();
+        let id = certificate_id(leaf.der());
+        assert_eq!(body, "{}");
+        assert_eq!(parameters["AWS::IoT::Certificate::CommonName"], "device");
+        assert_eq!(parameters["AWS::IoT::Certificate::Id"], id);
+        assert_eq!(parameters.len(), 2, "the subject has no more");
+        r.set_certificate_status(&id, CertificateStatus::Active, 0).unwrap();
+        assert_eq!(r.just_in_time_template(leaf.der()), None, "decided on");
     }
 
     #[test]

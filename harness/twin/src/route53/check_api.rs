@@ -155,6 +155,7 @@ pub(crate) fn update(route53: &Route53, now: Timestamp, id: &str, call: &Call) -
     if let Some(flip) = check.update(&request, now)? {
         let (healthy, after_s) = (flip.healthy, flip.after.as_secs());
         tracing::info!(health_check_id = id, healthy, after_s, "health check changed by its settings");
+        route53.truth.stamp(|| check.fact());
     }
     let body = HealthCheckResponse { health_check: HealthCheckXml::new(check) };
     xml::reply(200, "UpdateHealthCheckResponse", &body)

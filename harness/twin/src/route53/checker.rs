@@ -10,8 +10,10 @@ use tokio::time::{self, Instant, MissedTickBehavior};
 use crate::{
     clock::Clock,
     dns,
+    fault::Faults,
     names::Names,
     route53::{Route53, probe},
+    truth::Truth,
     world::World,
 };
 
@@ -26,35 +28,45 @@ pub(crate) fn start(world: &Arc<World>, health_check_id: &str) {
         let id = health_check_id.to_owned();
         let first = now + period * checker / checkers;
         world.tasks.clone().spawn(async move {
-            let watch =
-                watch(&world.route53, &world.names, world.clock, &id, checker as usize, first, period);
+            let sight = Sight {
+                route53: &world.route53,
+                names: &world.names,
+                clock: world.clock,
+                faults: &world.faults,
+                truth: &world.truth,
+            };
+            let watch = watch(sight, &id, checker as usize, first, period);
             // Stopping is the only other way out, and it needs no answer.
             let _ = world.shutdown.run_until_cancelled(watch).await;
         });
     }
 }
 
-/// One checker: probes each period, from `first` on, until the check is gone.
-async fn watch(
-    route53: &Route53,
-    names: &Names,
+/// What a checker works with.
+#[derive(Debug, Clone, Copy)]
+struct Sight<'a> {
+    route53: &'a Route53,
+    names: &'a Names,
     clock: Clock,
-    health_check_id: &str,
-    checker: usize,
-    first: Instant,
-    period: Duration,
-) {
+    faults: &'a Faults,
+    truth: &'a Truth,
+}
+
+/// One checker: probes each period, from `first` on, until the check is gone.
+async fn watch(sight: Sight<'_>, health_check_id: &str, checker: usize, first: Instant, period: Duration) {
+    let Sight { route53, names, clock, faults, truth } = sight;
     let mut turns = time::interval_at(first, period);
     turns.set_missed_tick_behavior(MissedTickBehavior::Skip);
     loop {
         turns.tick().await;
         let Some(config) = route53.config(health_check_id) else { return };
-        if config.disabled {
+        if config.disabled || faults.checks_stuck(health_check_id) {
             continue;
         }
         let by_name = || config.fqdn.as_deref().and_then(|n| dns::address(names, route53, n)).map(IpAddr::V4);
         let outcome = probe::probe(&config, config.ip_address.or_else(by_name), health_check_id).await;
         if let Some(flip) = route53.observe(health_check_id, checker, &outcome, clock.now()) {
+            truth.review(names, route53);
             let (healthy, after_s) = (flip.healthy, flip.after.as_secs());
             tracing::info!(health_check_id, healthy, after_s, ?outcome, "health check changed");
         }
@@ -78,6 +90,7 @@ mod tests {
     use tokio_rustls::TlsAcceptor;
 
     use super::*;
+    use crate::fault::Fault;
     use crate::route53::{
         api,
         config::{Config, Settings},
@@ -140,13 +153,21 @@ mod tests {
         route53.checks.lock().create(id.clone(), "r", config, CHECKERS, Clock.now()).unwrap();
 
         let first = Instant::now();
-        let watchers = (0..CHECKERS as usize).map(|c| watch(&route53, &names, Clock, &id, c, first, PERIOD));
+        let (faults, truth) = (Faults::default(), Truth::default());
+        let sight = Sight { route53: &route53, names: &names, clock: Clock, faults: &faults, truth: &truth };
+        let watchers = (0..CHECKERS as usize).map(|c| watch(sight, &id, c, first, PERIOD));
         let script = async {
             time::sleep(PERIOD * 5).await;
             assert!(route53.health(&id).unwrap().healthy);
             up.store(false, Ordering::Relaxed);
             until(&route53, &id, false).await;
+            let stuck = faults.put(Fault::HealthChecksStuck { check: None });
             up.store(true, Ordering::Relaxed);
+            while stuck.hits() < u64::from(CHECKERS) * 4 {
+                time::sleep(PERIOD).await;
+            }
+            assert!(!route53.health(&id).unwrap().healthy, "its checkers stand still");
+            faults.take(stuck.id);
             until(&route53, &id, true).await;
             route53.checks.lock().delete(&id).unwrap();
         };

@@ -14,6 +14,7 @@ use crate::{
         config::{Config, Settings},
         probe::Outcome,
     },
+    truth::Fact,
 };
 
 /// Health checks of an account (quota L-ACB674F3).
@@ -54,7 +55,7 @@ pub(crate) struct Checker {
 }
 
 /// A health check.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct HealthCheck {
     pub(crate) id: String,
     pub(crate) caller_reference: String,
@@ -67,7 +68,7 @@ pub(crate) struct HealthCheck {
 }
 
 /// The account's health checks, in the order in which they were made.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct HealthChecks {
     by_id: IndexMap<String, HealthCheck>,
     /// Caller references of deleted checks: AWS does not let them be used again for days.
@@ -145,8 +146,22 @@ impl HealthCheck {
         Ok(self.conclude(now))
     }
 
+    /// Its status, and how many checkers stand for it.
+    pub(crate) fn fact(&self) -> Fact {
+        Fact::HealthCheck {
+            check: self.id.clone(),
+            healthy: self.health.healthy,
+            checkers_healthy: self.votes(),
+            checkers: self.checkers.len(),
+        }
+    }
+
+    fn votes(&self) -> usize {
+        self.checkers.iter().filter(|c| c.says_healthy).count()
+    }
+
     fn conclude(&mut self, now: Timestamp) -> Option<Flip> {
-        let votes = self.checkers.iter().filter(|c| c.says_healthy).count();
+        let votes = self.votes();
         // A disabled check always counts as healthy; inverting it is AWS's advice for taking its records out.
         let endpoint = self.config.disabled || is_quorum(votes, self.checkers.len());
         let healthy = endpoint != self.config.inverted;

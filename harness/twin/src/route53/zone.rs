@@ -28,7 +28,7 @@ pub(crate) const NAME_SERVERS: [&str; 4] =
     ["ns-2048.awsdns-64.com", "ns-2049.awsdns-65.net", "ns-2050.awsdns-66.org", "ns-2051.awsdns-67.co.uk"];
 
 /// A hosted zone.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Zone {
     /// Without the `/hostedzone/` prefix.
     pub(crate) id: String,
@@ -63,7 +63,7 @@ pub(crate) enum Answer {
 }
 
 /// The account's zones, in the order in which they were made.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Zones {
     by_id: IndexMap<String, Zone>,
     changes: VecDeque<ChangeInfo>,

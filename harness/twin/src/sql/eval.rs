@@ -1,177 +1,205 @@
-//! Evaluation of SQL expressions. `None` is AWS's *undefined*.
+//! Evaluation. `None` is AWS's *undefined*.
 
-use serde_json::{Value, json};
-use sqlparser::ast::{
-    BinaryOperator, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, UnaryOperator,
-    Value as Literal,
+use std::borrow::Cow;
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use serde_json::{Map, Value, json};
+
+use super::{
+    convert,
+    expression::{Among, Expression, FunctionCall, Item, Operator, Projection, Select},
+    function::Call,
+    message::Message,
+    number::{Arithmetic, Number},
 };
 
-/// A message that a rule looks at.
+static NULL: Value = Value::Null;
+
+/// Where names are looked up: in the message, or in the element that a nested query looks at.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Message<'a> {
-    pub(crate) topic: &'a str,
-    pub(crate) payload: &'a Value,
-    pub(crate) now_ms: i64,
+pub(super) struct Scope<'a> {
+    pub(super) message: &'a Message<'a>,
+    root: &'a Value,
 }
 
-impl Message<'_> {
-    pub(super) fn eval(&self, expression: &Expr) -> Option<Value> {
+type Evaluated<'a> = Option<Cow<'a, Value>>;
+
+impl<'a> Scope<'a> {
+    pub(super) fn new(message: &'a Message<'a>) -> Self {
+        Self { message, root: message.payload.json().unwrap_or(&NULL) }
+    }
+
+    pub(super) fn eval(self, expression: &'a Expression) -> Evaluated<'a> {
         match expression {
-            Expr::Identifier(name) => self.payload.get(&name.value).cloned(),
-            Expr::CompoundIdentifier(path) => {
-                let mut value = self.payload;
-                for part in path {
-                    value = value.get(&part.value)?;
+            Expression::Literal(value) => Some(Cow::Borrowed(value)),
+            Expression::Path(path) => follow(self.root, path).map(Cow::Borrowed),
+            Expression::Field(of, key) => match self.eval(of)? {
+                Cow::Borrowed(value) => value.get(key).map(Cow::Borrowed),
+                Cow::Owned(mut value) => value.get_mut(key).map(Value::take).map(Cow::Owned),
+            },
+            Expression::Payload => self.message.payload.json().map(Cow::Borrowed),
+            Expression::EncodedPayload => {
+                Some(Cow::Owned(json!(STANDARD.encode(self.message.payload.bytes))))
+            }
+            Expression::Not(inner) => owned(json!(!convert::boolean(&*self.eval(inner)?)?)),
+            Expression::Negate(inner) => {
+                let zero = Number::Whole(0);
+                zero.calculate(Arithmetic::Subtract, &Number::of(&*self.eval(inner)?)?)?
+                    .json()
+                    .map(Cow::Owned)
+            }
+            Expression::Chain(first, operations) => self.chain(first, operations),
+            Expression::In { value, among, negated } => {
+                owned(json!(self.is_among(value, among)? != *negated))
+            }
+            Expression::Case { operand, branches, otherwise } => {
+                self.case(operand.as_deref(), branches, otherwise.as_deref())
+            }
+            Expression::Object(members) => {
+                let member = |(key, value): &'a (String, Expression)| {
+                    Some((key.clone(), self.eval(value)?.into_owned()))
+                };
+                owned(Value::Object(members.iter().filter_map(member).collect()))
+            }
+            Expression::Array(items) => {
+                owned(items.iter().filter_map(|item| self.eval(item)).map(Cow::into_owned).collect())
+            }
+            Expression::Cast(inner, to) => convert::cast(&*self.eval(inner)?, *to).map(Cow::Owned),
+            Expression::Call(call) => self.call(call).map(Cow::Owned),
+            Expression::Select(select) => self.select(select).map(Cow::Owned),
+            Expression::Exists(select) => {
+                let found = self.select(select);
+                owned(json!(found.is_some_and(|v| v.as_array().is_none_or(|list| !list.is_empty()))))
+            }
+        }
+    }
+
+    /// Whether a condition holds; undefined does not.
+    pub(super) fn holds(self, condition: Option<&'a Expression>) -> bool {
+        condition.is_none_or(|c| self.eval(c).is_some_and(|v| *v == Value::Bool(true)))
+    }
+
+    fn chain(self, first: &'a Expression, operations: &'a [(Operator, Expression)]) -> Evaluated<'a> {
+        operations.iter().try_fold(self.eval(first)?, |left, (op, right)| {
+            operate(&left, *op, &*self.eval(right)?).map(Cow::Owned)
+        })
+    }
+
+    fn is_among(self, value: &'a Expression, among: &'a Among) -> Option<bool> {
+        let value = self.eval(value)?;
+        Some(match among {
+            Among::List(list) => {
+                list.iter().filter_map(|item| self.eval(item)).any(|item| equal(&item, &value))
+            }
+            Among::Array(array) => self.eval(array)?.as_array()?.iter().any(|item| equal(item, &value)),
+        })
+    }
+
+    fn case(
+        self,
+        operand: Option<&'a Expression>,
+        branches: &'a [(Expression, Expression)],
+        otherwise: Option<&'a Expression>,
+    ) -> Evaluated<'a> {
+        let operand = match operand {
+            Some(operand) => Some(self.eval(operand)?),
+            None => None,
+        };
+        let fits = |when: &'a Expression| match &operand {
+            Some(operand) => self.eval(when).is_some_and(|when| equal(&when, operand)),
+            None => self.holds(Some(when)),
+        };
+        match branches.iter().find(|(when, _)| fits(when)) {
+            Some((_, then)) => self.eval(then),
+            None => self.eval(otherwise?),
+        }
+    }
+
+    fn call(self, call: &'a FunctionCall) -> Option<Value> {
+        if !call.function.arity.contains(&call.arguments.len()) {
+            return None;
+        }
+        let arguments = call.arguments.iter().map(|argument| self.eval(argument)).collect();
+        let call_now = Call { arguments, pattern: call.pattern.as_ref(), message: self.message };
+        (call.function.body)(&call_now)
+    }
+
+    /// A query of an array gives an array; one of an object its one result.
+    fn select(self, select: &'a Select) -> Option<Value> {
+        let source = follow(self.root, &select.source)?;
+        let one = |element: &'a Value| {
+            let scope = Scope { root: element, ..self };
+            scope.holds(select.condition.as_ref()).then(|| scope.project(&select.projection)).flatten()
+        };
+        match source {
+            Value::Array(elements) => Some(elements.iter().filter_map(one).collect()),
+            Value::Object(_) => one(source),
+            _ => None,
+        }
+    }
+
+    pub(super) fn project(self, projection: &'a Projection) -> Option<Value> {
+        let items = match projection {
+            Projection::Value(expression) => return self.eval(expression).map(Cow::into_owned),
+            Projection::Items(items) => items,
+        };
+        let mut out = Map::new();
+        for item in items {
+            match item {
+                Item::All => out
+                    .extend(self.root.as_object().into_iter().flatten().map(|(k, v)| (k.clone(), v.clone()))),
+                Item::Key(key, expression) => {
+                    if let Some(value) = self.eval(expression) {
+                        out.insert(key.clone(), value.into_owned());
+                    }
                 }
-                Some(value.clone())
             }
-            Expr::Value(literal) => literal_value(&literal.value),
-            Expr::Nested(inner) => self.eval(inner),
-            Expr::UnaryOp { op: UnaryOperator::Not, expr } => Some(json!(!self.eval(expr)?.as_bool()?)),
-            Expr::UnaryOp { op: UnaryOperator::Minus, expr } => arithmetic(&json!(0), &self.eval(expr)?, '-'),
-            Expr::BinaryOp { left, op, right } => self.binary(left, op, right),
-            Expr::InList { expr, list, negated } => {
-                let value = self.eval(expr)?;
-                let found = list.iter().any(|item| self.eval(item).as_ref() == Some(&value));
-                Some(json!(found != *negated))
-            }
-            Expr::Floor { expr, .. } => round(&self.eval(expr)?, f64::floor),
-            Expr::Ceil { expr, .. } => round(&self.eval(expr)?, f64::ceil),
-            Expr::Function(function) => self.call(function),
-            _ => None,
         }
+        Some(Value::Object(out))
     }
+}
 
-    fn binary(&self, left: &Expr, op: &BinaryOperator, right: &Expr) -> Option<Value> {
-        let (left, right) = (self.eval(left), self.eval(right));
-        match op {
-            // Undefined counts as not true on either side, so that one known side may still decide.
-            BinaryOperator::And => Some(json!(truth(left.as_ref()) && truth(right.as_ref()))),
-            BinaryOperator::Or => Some(json!(truth(left.as_ref()) || truth(right.as_ref()))),
-            BinaryOperator::Eq => Some(json!(equal(&left?, &right?))),
-            BinaryOperator::NotEq => Some(json!(!equal(&left?, &right?))),
-            BinaryOperator::Lt => compare(&left?, &right?).map(|o| json!(o.is_lt())),
-            BinaryOperator::LtEq => compare(&left?, &right?).map(|o| json!(o.is_le())),
-            BinaryOperator::Gt => compare(&left?, &right?).map(|o| json!(o.is_gt())),
-            BinaryOperator::GtEq => compare(&left?, &right?).map(|o| json!(o.is_ge())),
-            BinaryOperator::Plus => arithmetic(&left?, &right?, '+'),
-            BinaryOperator::Minus => arithmetic(&left?, &right?, '-'),
-            BinaryOperator::Multiply => arithmetic(&left?, &right?, '*'),
-            BinaryOperator::Divide => arithmetic(&left?, &right?, '/'),
-            BinaryOperator::Modulo => arithmetic(&left?, &right?, '%'),
-            _ => None,
+#[expect(clippy::unnecessary_wraps, reason = "every evaluation may be undefined")]
+fn owned<'a>(value: Value) -> Evaluated<'a> {
+    Some(Cow::Owned(value))
+}
+
+fn follow<'a>(root: &'a Value, path: &[String]) -> Option<&'a Value> {
+    path.iter().try_fold(root, |value, key| value.get(key))
+}
+
+/// Undefined on either side makes any operation undefined.
+fn operate(left: &Value, op: Operator, right: &Value) -> Option<Value> {
+    let booleans = || Some((convert::boolean(left)?, convert::boolean(right)?));
+    let numbers = || Some((Number::of(left)?, Number::of(right)?));
+    let ordering = || numbers().map(|(a, b)| a.compare(&b));
+    match op {
+        Operator::And => booleans().map(|(a, b)| json!(a && b)),
+        Operator::Or => booleans().map(|(a, b)| json!(a || b)),
+        Operator::Equal => Some(json!(equal(left, right))),
+        Operator::Unequal => Some(json!(!equal(left, right))),
+        Operator::Less => ordering().map(|o| json!(o.is_lt())),
+        Operator::LessOrEqual => ordering().map(|o| json!(o.is_le())),
+        Operator::Greater => ordering().map(|o| json!(o.is_gt())),
+        Operator::GreaterOrEqual => ordering().map(|o| json!(o.is_ge())),
+        Operator::Arithmetic(Arithmetic::Add) if left.is_string() || right.is_string() => {
+            Some(json!(convert::text(left)? + &convert::text(right)?))
         }
-    }
-
-    fn call(&self, function: &Function) -> Option<Value> {
-        let name = function.name.to_string().to_ascii_lowercase();
-        let arguments = arguments(function);
-        let argument = |n: usize| arguments.get(n).and_then(|e| self.eval(e));
-        match name.as_str() {
-            "topic" if arguments.is_empty() => Some(json!(self.topic)),
-            "topic" => {
-                let n = usize::try_from(argument(0)?.as_u64()?).ok()?;
-                self.topic.split('/').nth(n.checked_sub(1)?).map(|s| json!(s))
-            }
-            "timestamp" => Some(json!(self.now_ms)),
-            "newuuid" => Some(json!(uuid::Uuid::new_v4().to_string())),
-            "concat" => {
-                let parts: Option<Vec<String>> =
-                    (0..arguments.len()).map(|n| argument(n).map(|v| text(&v))).collect();
-                Some(json!(parts?.concat()))
-            }
-            "floor" => round(&argument(0)?, f64::floor),
-            "ceil" => round(&argument(0)?, f64::ceil),
-            "lower" => Some(json!(text(&argument(0)?).to_lowercase())),
-            "upper" => Some(json!(text(&argument(0)?).to_uppercase())),
-            "isundefined" => Some(json!(argument(0).is_none())),
-            "isnull" => Some(json!(argument(0).is_some_and(|v| v.is_null()))),
-            _ => None,
+        Operator::Arithmetic(arithmetic) => {
+            let (a, b) = numbers()?;
+            a.calculate(arithmetic, &b)?.json()
         }
     }
 }
 
-fn arguments(function: &Function) -> Vec<&Expr> {
-    match &function.args {
-        FunctionArguments::List(list) => list
-            .args
-            .iter()
-            .filter_map(|arg| match arg {
-                FunctionArg::Unnamed(FunctionArgExpr::Expr(e)) => Some(e),
-                _ => None,
-            })
-            .collect(),
-        _ => Vec::new(),
-    }
-}
-
-fn literal_value(literal: &Literal) -> Option<Value> {
-    match literal {
-        Literal::Number(number, _) => serde_json::from_str(number).ok(),
-        // AWS takes a text in either kind of quotes.
-        Literal::SingleQuotedString(s) | Literal::DoubleQuotedString(s) => Some(json!(s)),
-        Literal::Boolean(b) => Some(json!(b)),
-        Literal::Null => Some(Value::Null),
-        _ => None,
-    }
-}
-
-fn truth(value: Option<&Value>) -> bool {
-    value.is_some_and(|v| *v == Value::Bool(true))
-}
-
-fn text(value: &Value) -> String {
-    match value {
-        Value::String(s) => s.clone(),
-        other => other.to_string(),
-    }
-}
-
-/// Numbers are equal by value: 1 and 1.0 are.
-fn equal(left: &Value, right: &Value) -> bool {
-    match (left.as_f64(), right.as_f64()) {
-        (Some(a), Some(b)) => a.partial_cmp(&b).is_some_and(std::cmp::Ordering::is_eq),
+/// Numbers are equal by value: 1 and 1.0 are. Values of different types are not.
+pub(super) fn equal(left: &Value, right: &Value) -> bool {
+    match (left, right) {
+        (Value::Number(a), Value::Number(b)) if a != b => Number::of(left) == Number::of(right),
+        (Value::Array(a), Value::Array(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| equal(a, b)),
+        (Value::Object(a), Value::Object(b)) => {
+            a.len() == b.len() && a.iter().all(|(key, a)| b.get(key).is_some_and(|b| equal(a, b)))
+        }
         _ => left == right,
     }
-}
-
-fn compare(left: &Value, right: &Value) -> Option<std::cmp::Ordering> {
-    match (left, right) {
-        (Value::String(a), Value::String(b)) => Some(a.cmp(b)),
-        _ => left.as_f64()?.partial_cmp(&right.as_f64()?),
-    }
-}
-
-fn arithmetic(left: &Value, right: &Value, op: char) -> Option<Value> {
-    if let (Some(a), Some(b)) = (left.as_i64(), right.as_i64()) {
-        let whole = match op {
-            '+' => a.checked_add(b),
-            '-' => a.checked_sub(b),
-            '*' => a.checked_mul(b),
-            '/' => a.checked_div(b),
-            _ => a.checked_rem(b),
-        };
-        return whole.map(|n| json!(n));
-    }
-    if op == '+' && (left.is_string() || right.is_string()) {
-        return Some(json!(format!("{}{}", text(left), text(right))));
-    }
-    let (a, b) = (left.as_f64()?, right.as_f64()?);
-    let result = match op {
-        '+' => a + b,
-        '-' => a - b,
-        '*' => a * b,
-        '/' => a / b,
-        _ => a % b,
-    };
-    result.is_finite().then(|| json!(result))
-}
-
-fn round(value: &Value, how: fn(f64) -> f64) -> Option<Value> {
-    if value.is_i64() || value.is_u64() {
-        return Some(value.clone());
-    }
-    let rounded = how(value.as_f64()?);
-    #[expect(clippy::cast_possible_truncation, reason = "checked to be in the range of i64")]
-    (rounded.abs() < 9e18).then(|| json!(rounded as i64))
 }

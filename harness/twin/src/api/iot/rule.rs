@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{Api, Outcome, done, ok};
 use crate::{
     api::query,
-    registry::{Paging, tags_of},
+    registry::{Paging, invalid, tags_of},
     rules::{Rule, check_rule_name},
 };
 
@@ -24,6 +24,10 @@ impl Api<'_> {
                     .map(|(key, value)| json!({"Key": key, "Value": value}))
                     .collect();
                 let tags = tags_of(&tags)?;
+                let limit = &self.region.limits.rules;
+                if limit.is_below(rules.list().len() + 1) {
+                    return Err(invalid(format!("An account has {} topic rules at most", limit.value())));
+                }
                 rules.create(name, &self.call.json()?, self.world.clock.now_s())?;
                 let mut registry = self.region.registry.lock();
                 let arn = registry.arn(&format!("rule/{name}"));

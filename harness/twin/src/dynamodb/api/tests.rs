@@ -6,6 +6,12 @@ use axum::http::{HeaderMap, Method};
 
 use super::*;
 
+mod batches;
+mod global;
+mod indexes;
+mod settings;
+mod transactions;
+
 fn call_at(db: &DynamoDb, region: &str, operation: &str, body: &Json, now_s: i64) -> Result<Json, AwsError> {
     let mut headers = HeaderMap::new();
     headers.insert("x-amz-target", format!("DynamoDB_20120810.{operation}").parse().unwrap());
@@ -196,11 +202,11 @@ fn what_dynamodb_refuses_is_refused() {
         ("Scan", json!({"TableName": "nothing"}), "ResourceNotFoundException"),
         ("DeleteTable", json!({"TableName": "nothing"}), "ResourceNotFoundException"),
         ("BatchWriteItem", json!({"RequestItems": {}}), "ValidationException"),
-        ("TransactWriteItems", json!({}), "UnknownOperationException"),
+        ("ExecuteStatement", json!({}), "UnknownOperationException"),
     ] {
         assert_eq!(code(call(&db, operation, &request)), expected, "{operation} {request}");
     }
-    let again = json!({"TableName": "things", "AttributeDefinitions": [{"AttributeName": "pk", "AttributeType": "S"}],
+    let again = json!({"TableName": "things", "BillingMode": "PAY_PER_REQUEST", "AttributeDefinitions": [{"AttributeName": "pk", "AttributeType": "S"}],
                        "KeySchema": [{"AttributeName": "pk", "KeyType": "HASH"}]});
     assert_eq!(code(call(&db, "CreateTable", &again)), "ResourceInUseException");
 }

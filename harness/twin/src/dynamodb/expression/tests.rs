@@ -6,6 +6,9 @@ use serde_json::json;
 use super::*;
 use crate::dynamodb::condition::project;
 
+mod fuzz;
+mod reference;
+
 fn item() -> Item {
     serde_json::from_value(json!({
         "pk": {"S": "thing-1"}, "version": {"N": "10"}, "ttl": {"N": "5"}, "tags": {"SS": ["a", "b"]},

@@ -8,8 +8,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::dynamodb::{
     item::Value,
+    key::{KeyAttribute, KeyValue, Schema},
     stream::{Event, SHARDS},
-    table::{KeyAttribute, KeyValue, Schema},
     ttl::expire_now,
 };
 
@@ -27,6 +27,15 @@ fn key(name: &str) -> Key {
 
 fn item(name: &str, value: &str) -> Item {
     Item::from([("pk".to_owned(), Value::S(name.to_owned())), ("v".to_owned(), Value::S(value.to_owned()))])
+}
+
+/// A table in both Regions, of the version 2017.11.29 or of the current one.
+fn global_table_of(legacy: bool) -> Tables {
+    let mut tables = global_table();
+    for table in tables.in_regions(&[EAST, WEST].map(str::to_owned).into(), "things") {
+        table.legacy = legacy;
+    }
+    tables
 }
 
 /// A table in both Regions.
@@ -50,7 +59,8 @@ fn delete(tables: &mut Tables, region: &str, name: &str, at: Timestamp) {
 }
 
 fn content(tables: &Tables, region: &str) -> Vec<Arc<Item>> {
-    tables.get(region, "things").unwrap().items(Bound::Unbounded).map(|(_, i)| Arc::clone(i)).collect()
+    let table = tables.get(region, "things").unwrap();
+    table.range((Bound::Unbounded, Bound::Unbounded)).map(|(_, item)| Arc::clone(item)).collect()
 }
 
 fn events(tables: &Tables, region: &str) -> Vec<(Event, bool)> {
@@ -113,7 +123,7 @@ fn a_replica_starts_with_what_the_table_holds() {
 fn what_expires_is_marked_in_the_writers_stream_alone() {
     let mut tables = global_table();
     for region in [EAST, WEST] {
-        tables.get_mut(region, "things").unwrap().ttl_attribute = Some("ttl".to_owned());
+        tables.get_mut(region, "things").unwrap().set_ttl_attribute(Some("ttl".to_owned()));
     }
     let mut new = item("a", "1");
     new.insert("ttl".to_owned(), Value::N("1700000000".parse().unwrap()));
@@ -170,8 +180,8 @@ proptest! {
     /// Whatever is written where, with clocks that disagree, and however writes are held up: once all have arrived,
     /// both Regions hold the same.
     #[test]
-    fn replicas_converge(steps in proptest::collection::vec(step(), 0..60)) {
-        let mut tables = global_table();
+    fn replicas_converge(steps in proptest::collection::vec(step(), 0..60), legacy in any::<bool>()) {
+        let mut tables = global_table_of(legacy);
         let end = later(1_000_000);
         for step in steps {
             match step {
@@ -196,8 +206,11 @@ proptest! {
 
     /// The records of one partition key are in one shard, each starting from the image that the one before left.
     #[test]
-    fn a_streams_records_chain_up(writes in proptest::collection::vec((0..6_u8, 0..3_u8), 1..80)) {
-        let mut tables = global_table();
+    fn a_streams_records_chain_up(
+        writes in proptest::collection::vec((0..6_u8, 0..3_u8), 1..80),
+        legacy in any::<bool>(),
+    ) {
+        let mut tables = global_table_of(legacy);
         for (name, value) in &writes {
             put(&mut tables, EAST, &name.to_string(), &value.to_string(), NOW);
         }

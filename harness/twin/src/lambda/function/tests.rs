@@ -1,7 +1,15 @@
 //! Functions that really run: a small `bootstrap` that speaks the Runtime API.
 
 use super::*;
-use crate::lambda::code::{tests::zip_of, unpack};
+use crate::{
+    lambda::{
+        account::{Account, CONCURRENCY},
+        code::tests::zip_of,
+        package::{Package, Source},
+        runtime::Runtime,
+    },
+    quota::Quotas,
+};
 
 /// Echoes its event, and does as it says: fail, exit, hang, start a grandchild.
 const BOOTSTRAP: &[u8] = br#"#!/usr/bin/env python3
@@ -23,6 +31,8 @@ while True:
         sys.exit(7)
     if event.get("do") == "hang":
         time.sleep(60)
+    if event.get("do") == "say":
+        print("something", flush=True)
     if event.get("do") == "sleep":
         time.sleep(0.5)
     if event.get("do") == "fail":
@@ -45,36 +55,43 @@ struct Deployed {
 impl Deployed {
     fn new(environment: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        unpack(&zip_of("bootstrap", BOOTSTRAP, 0o755), folder.path()).unwrap();
+        let package =
+            Package::open(Source::Zip(zip_of("bootstrap", BOOTSTRAP, 0o755)), folder.path()).unwrap();
         let environment = environment.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
         let spec = Spec {
             name: "echo".to_owned(),
             arn: "arn:aws:lambda:us-east-1:123456789012:function:echo".to_owned(),
             region: "us-east-1".to_owned(),
+            runtime_name: "provided.al2023".to_owned(),
+            runtime: Runtime::Bootstrap,
             handler: "bootstrap".to_owned(),
             memory_mb: 128,
             timeout: Duration::from_secs(2),
-            root: folder.path().to_owned(),
+            package: Arc::new(package),
             api_url: "http://127.0.0.1:1".to_owned(),
             environment,
+            faults: std::sync::Arc::default(),
         };
         let settings = Settings {
-            runtime: "provided.al2023".to_owned(),
             role: String::new(),
             description: String::new(),
-            code_size: 0,
-            code_sha256: String::new(),
-            tags: BTreeMap::new(),
-            created: Timestamp::UNIX_EPOCH,
+            dead_letters: None,
+            modified: Timestamp::UNIX_EPOCH,
             revision: String::new(),
         };
-        Self { function: Function::new(spec, settings), shutdown: CancellationToken::new(), _folder: folder }
+        let account = Account::new(Quotas::new(1.0, true, &[]).limit("us-east-1", CONCURRENCY));
+        let function = Function::new(super::Deployed { spec, settings }, Arc::new(account));
+        Self { function, shutdown: CancellationToken::new(), _folder: folder }
     }
 
     async fn invoke(&self, what: &str) -> Result<(Json, bool), AwsError> {
-        let payload = Bytes::from(json!({"do": what}).to_string());
-        let output = self.function.invoke(Clock, &self.shutdown, payload).await?;
+        let output = self.invoke_with(what, Wish::default()).await?.output;
         Ok((serde_json::from_slice(&output.payload).unwrap(), output.function_error.is_some()))
+    }
+
+    async fn invoke_with(&self, what: &str, wish: Wish) -> Result<Invoked, AwsError> {
+        let payload = Bytes::from(json!({"do": what}).to_string());
+        self.function.invoke(Clock, &self.shutdown, payload, wish).await
     }
 }
 
@@ -118,9 +135,13 @@ async fn failures_are_told_as_lambda_tells_them() {
     let (answer, failed) = deployed.invoke("exit").await.unwrap();
     assert!(failed);
     assert_eq!(answer["errorType"], "Runtime.ExitError");
+    let message = answer["errorMessage"].as_str().unwrap();
+    assert!(message.ends_with(" Error: Runtime exited with error: exit status 7"), "{message}");
     let (answer, failed) = deployed.invoke("hang").await.unwrap();
     assert!(failed);
     assert_eq!(answer["errorType"], "Sandbox.Timedout");
+    let message = answer["errorMessage"].as_str().unwrap();
+    assert!(message.ends_with(" Error: Task timed out after 2.00 seconds"), "{message}");
     assert!(!deployed.invoke("echo").await.unwrap().1, "the next one has a new instance");
     let broken = Deployed::new(&[("FAIL_INIT", "1")]);
     assert_eq!(broken.invoke("echo").await.unwrap().0["errorType"], "Mine");
@@ -129,7 +150,7 @@ async fn failures_are_told_as_lambda_tells_them() {
 #[tokio::test]
 async fn a_package_without_bootstrap_fails_each_invocation() {
     let deployed = Deployed::new(&[]);
-    std::fs::remove_file(deployed.function.spec.root.join("bootstrap")).unwrap();
+    std::fs::remove_file(deployed.function.deployed().spec.package.root.join("bootstrap")).unwrap();
     let (answer, failed) = deployed.invoke("echo").await.unwrap();
     assert!(failed);
     assert_eq!(answer["errorType"], "Runtime.InvalidEntrypoint");
@@ -145,6 +166,39 @@ async fn reserved_concurrency_throttles_and_the_default_does_not() {
     assert_eq!((a.is_ok(), b.unwrap_err().code), (true, "TooManyRequestsException"));
     deployed.function.pool.reserve(Some(0));
     assert_eq!(deployed.invoke("echo").await.unwrap_err().status, 429);
+}
+
+#[tokio::test]
+async fn a_new_deployment_replaces_instances_after_what_they_do() {
+    let deployed = Deployed::new(&[("MINE", "before")]);
+    let (before, _) = deployed.invoke("echo").await.unwrap();
+    let change = |deployed: &Deployed| {
+        let (mut spec, settings) = {
+            let now = deployed.function.deployed();
+            (now.spec.clone(), now.settings.clone())
+        };
+        spec.environment.insert("MINE".to_owned(), "after".to_owned());
+        deployed.function.deploy(super::Deployed { spec, settings });
+    };
+    let (running, ()) = tokio::join!(deployed.invoke("sleep"), async {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        change(&deployed);
+    });
+    assert_eq!(running.unwrap().0["mine"], "before");
+    assert_eq!(deployed.invoke("echo").await.unwrap().0["mine"], "after");
+    assert!(ends(&before["pid"]).await);
+}
+
+#[tokio::test]
+async fn a_caller_may_have_the_end_of_the_log() {
+    let deployed = Deployed::new(&[]);
+    assert_eq!(deployed.invoke_with("say", Wish::default()).await.unwrap().log, None);
+    let invoked = deployed.invoke_with("say", Wish { log: true, ..Wish::default() }).await.unwrap();
+    let log = String::from_utf8(invoked.log.unwrap()).unwrap();
+    let lines: Vec<&str> = log.lines().collect();
+    assert_eq!(lines[0], format!("START RequestId: {} Version: $LATEST", invoked.request_id));
+    assert_eq!(lines[1..3], ["something", &format!("END RequestId: {}", invoked.request_id)]);
+    assert!(lines[3].starts_with("REPORT RequestId: "));
 }
 
 #[tokio::test]
@@ -171,4 +225,31 @@ fn a_function_is_found_by_name_and_by_arn() {
     ] {
         assert_eq!(bare_name(name), "echo", "{name}");
     }
+    for (name, expected) in [
+        ("arn:aws:lambda:us-east-1:123456789012:function:lambda:prod", Some("prod")),
+        ("arn:aws:lambda:us-east-1:123456789012:function:lambda", None),
+        ("echo:$LATEST", Some("$LATEST")),
+    ] {
+        assert_eq!(qualifier(name), expected, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_killed_invocation_fails_as_on_aws_and_the_next_one_runs() {
+    use crate::fault::{Fault, Share};
+    let deployed = Deployed::new(&[]);
+    let faults = deployed.function.deployed().spec.faults.clone();
+    let rule = faults.put(Fault::FunctionKill {
+        region: "us-east-1".to_owned(),
+        function: "ec*".to_owned(),
+        after_ms: 50,
+        share: Share::ALL,
+    });
+    let (killed, failed) = deployed.invoke("hang").await.unwrap();
+    assert!(failed);
+    assert_eq!(killed["errorType"], "Runtime.ExitError");
+    assert!(killed["errorMessage"].as_str().unwrap().contains("signal: killed"), "{killed}");
+    assert_eq!(rule.hits(), 1);
+    faults.take(rule.id);
+    assert!(!deployed.invoke("sleep").await.unwrap().1);
 }

@@ -19,8 +19,9 @@ use crate::mqtt::{
     message::Message,
     packet::{Incoming, Outgoing, Publish, Subscribe},
     service::{self, ShadowTopic},
-    topic::{self, Filter},
+    topic::{self, Filter, Ingest},
 };
+use crate::rules::Chain;
 
 impl Connection<'_> {
     pub(super) fn packet(&mut self, packet: Incoming, now: Instant) -> Result<(), End> {
@@ -63,14 +64,17 @@ impl Connection<'_> {
             return if told { Ok(()) } else { Err(End::NotAuthorized) };
         }
         let request = ShadowTopic::parse(&topic);
-        if request.is_none() && topic.starts_with('$') {
+        if request.is_none() && topic.starts_with('$') && Ingest::parse(&topic).is_none() {
             return Err(End::ClientError(DisconnectReasonCode::TopicNameInvalid));
         }
         let payload = message.payload.clone();
-        service::publish_message(self.world, region, message, Some(self.seat.mailbox.id));
+        let chain = Chain::default();
+        let publisher = self.publisher(&chain);
+        service::publish_message(self.world, region, message, Some(self.seat.mailbox.id), publisher);
         if let Some(request) = request {
-            service::shadow_request(self.world, region, request, &payload);
+            service::shadow_request(self.world, region, request, &payload, publisher);
         }
+        service::stamp(self.world, region, &topic, packet_id.is_some());
         if let Some(packet_id) = packet_id {
             self.queue(Outgoing::Acknowledge { packet_id, reason: PublishAckReason::Success });
         }

@@ -22,33 +22,33 @@ use tokio_util::codec::{Decoder, Encoder};
 use crate::twin::{Endpoints, RegionEndpoint, Twin, TwinConfig};
 
 /// A policy that allows everything.
-pub(super) const ALLOW_ALL: &str = r#"{"Effect":"Allow","Action":"iot:*","Resource":"*"}"#;
+pub(crate) const ALLOW_ALL: &str = r#"{"Effect":"Allow","Action":"iot:*","Resource":"*"}"#;
 /// A test waits this long for what has to come.
-pub(super) const SOON: Duration = Duration::from_secs(10);
+pub(crate) const SOON: Duration = Duration::from_secs(10);
 
 /// A running twin.
-pub(super) struct Site {
-    pub(super) twin: Twin,
-    pub(super) endpoints: Endpoints,
+pub(crate) struct Site {
+    pub(crate) twin: Twin,
+    pub(crate) endpoints: Endpoints,
 }
 
 /// A registered device.
 #[derive(Clone)]
-pub(super) struct Device {
-    pub(super) certificate: String,
+pub(crate) struct Device {
+    pub(crate) certificate: String,
     tls: Arc<ClientConfig>,
     region: RegionEndpoint,
 }
 
 impl Site {
-    pub(super) async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let twin = Twin::start(TwinConfig::default()).await.unwrap();
         let endpoints = twin.endpoints();
         Self { twin, endpoints }
     }
 
     /// Calls the IoT API of the primary Region.
-    pub(super) async fn api(&self, method: &str, path: &str, principal: Option<&str>, body: &Value) -> Value {
+    pub(crate) async fn api(&self, method: &str, path: &str, principal: Option<&str>, body: &Value) -> Value {
         let address = self.endpoints.api_url.strip_prefix("http://").unwrap();
         let stream = TcpStream::connect(address).await.unwrap();
         let (mut sender, connection) =
@@ -75,7 +75,7 @@ impl Site {
     }
 
     /// Registers a device with a certificate of its own and one policy of these statements.
-    pub(super) async fn device(&self, name: &str, statements: &str) -> Device {
+    pub(crate) async fn device(&self, name: &str, statements: &str) -> Device {
         let key = rcgen::KeyPair::generate().unwrap();
         let pem =
             rcgen::CertificateParams::new(vec![name.to_owned()]).unwrap().self_signed(&key).unwrap().pem();
@@ -112,7 +112,11 @@ impl Site {
 }
 
 impl Device {
-    async fn dial_port(&self, port: u16, alpn: Option<&str>) -> std::io::Result<TlsStream<TcpStream>> {
+    pub(crate) async fn dial_port(
+        &self,
+        port: u16,
+        alpn: Option<&str>,
+    ) -> std::io::Result<TlsStream<TcpStream>> {
         let mut tls = (*self.tls).clone();
         tls.alpn_protocols = alpn.map(|name| name.as_bytes().to_vec()).into_iter().collect();
         let stream = TcpStream::connect((self.region.address, port)).await?;
@@ -120,11 +124,11 @@ impl Device {
         TlsConnector::from(Arc::new(tls)).connect(name, stream).await
     }
 
-    pub(super) async fn dial(&self) -> std::io::Result<TlsStream<TcpStream>> {
+    pub(crate) async fn dial(&self) -> std::io::Result<TlsStream<TcpStream>> {
         self.dial_port(self.region.mqtt_port, None).await
     }
 
-    pub(super) fn v4(&self, client_id: &str) -> rumqttc::MqttOptions {
+    pub(crate) fn v4(&self, client_id: &str) -> rumqttc::MqttOptions {
         let mut options = rumqttc::MqttOptions::new(client_id, rumqttc::Broker::tcp("twin", 8883));
         let device = self.clone();
         options.set_socket_connector(move |_, _| {
@@ -134,7 +138,7 @@ impl Device {
         options
     }
 
-    pub(super) fn v5(&self, client_id: &str) -> rumqttc_v5::MqttOptions {
+    pub(crate) fn v5(&self, client_id: &str) -> rumqttc_v5::MqttOptions {
         let mut options = rumqttc_v5::MqttOptions::new(client_id, rumqttc_v5::Broker::tcp("twin", 8883));
         let device = self.clone();
         options.set_socket_connector(move |_, _| {
@@ -145,18 +149,18 @@ impl Device {
     }
 
     /// A bare MQTT 5 client, connected or refused.
-    pub(super) async fn bare(&self, connect: Connect) -> Bare {
+    pub(crate) async fn bare(&self, connect: Connect) -> Bare {
         Bare::over(self.dial().await.unwrap(), connect).await
     }
 
     /// The same over the HTTPS port, by ALPN.
-    pub(super) async fn bare_by_alpn(&self, alpn: &str, connect: Connect) -> Bare {
+    pub(crate) async fn bare_by_alpn(&self, alpn: &str, connect: Connect) -> Bare {
         Bare::over(self.dial_port(self.region.https_port, Some(alpn)).await.unwrap(), connect).await
     }
 }
 
 /// CONNECT of a client id, with nothing else.
-pub(super) fn hello(client_id: &str) -> Connect {
+pub(crate) fn hello(client_id: &str) -> Connect {
     Connect {
         clean_start: true,
         keep_alive: 60,
@@ -166,7 +170,7 @@ pub(super) fn hello(client_id: &str) -> Connect {
 }
 
 /// A client that sends and receives packets and does nothing by itself.
-pub(super) struct Bare {
+pub(crate) struct Bare {
     stream: TlsStream<TcpStream>,
     codec: Codec,
     input: BytesMut,
@@ -181,14 +185,14 @@ impl Bare {
     }
 
     /// Connected: asserts CONNACK, and hands it out.
-    pub(super) async fn accepted(&mut self) -> rmqtt_codec::v5::ConnectAck {
+    pub(crate) async fn accepted(&mut self) -> rmqtt_codec::v5::ConnectAck {
         match self.next().await {
             Some(Packet::ConnectAck(ack)) => *ack,
             other => panic!("expected CONNACK, got {other:?}"),
         }
     }
 
-    pub(super) async fn send(&mut self, packet: Packet) {
+    pub(crate) async fn send(&mut self, packet: Packet) {
         let mut output = BytesMut::new();
         self.codec.encode(packet, &mut output).unwrap();
         // The other side may be gone already, which the test sees when it reads.
@@ -197,7 +201,7 @@ impl Bare {
     }
 
     /// The next packet; `None` when the connection ended.
-    pub(super) async fn next(&mut self) -> Option<Packet> {
+    pub(crate) async fn next(&mut self) -> Option<Packet> {
         timeout(SOON, self.read()).await.expect("nothing came")
     }
 
@@ -213,7 +217,7 @@ impl Bare {
     }
 
     /// All that comes until nothing comes for `quiet`.
-    pub(super) async fn drain(&mut self, quiet: Duration) -> Vec<Packet> {
+    pub(crate) async fn drain(&mut self, quiet: Duration) -> Vec<Packet> {
         let mut packets = Vec::new();
         while let Ok(Some(packet)) = timeout(quiet, self.read()).await {
             packets.push(packet);
@@ -221,12 +225,12 @@ impl Bare {
         packets
     }
 
-    pub(super) fn packet_id(&mut self) -> std::num::NonZeroU16 {
+    pub(crate) fn packet_id(&mut self) -> std::num::NonZeroU16 {
         self.packet_id += 1;
         std::num::NonZeroU16::new(self.packet_id).unwrap()
     }
 
-    pub(super) async fn subscribe(
+    pub(crate) async fn subscribe(
         &mut self,
         filters: &[(&str, SubscriptionOptions)],
     ) -> Vec<rmqtt_codec::v5::SubscribeAckReason> {

@@ -1,0 +1,149 @@
+//! Updating stacks: in place, by replacement, and back again.
+
+use serde_json::json;
+
+use super::*;
+
+#[tokio::test]
+async fn what_can_change_in_place_does() {
+    let cloud = Cloud::start().await;
+    cloud.made("s", DEVICES).await;
+    let (rule, policy) = (cloud.physical("s", "Rule").await, cloud.physical("s", "Policy").await);
+    let table = cloud.output("s", "TableName").await;
+    let refused = cloud.update("s", &devices_as_json()).await.unwrap_err();
+    assert_eq!(refused, ("ValidationError".into(), "No updates are to be performed.".into()));
+
+    let changed = DEVICES
+        .replace("Attributes: {colour: red}", "Attributes: {size: small}")
+        .replace("Action: iot:Publish", "Action: iot:Receive")
+        .replace("topic(2) AS id", "topic(2) AS id, 1 AS one");
+    cloud.updated("s", &changed).await;
+    assert_eq!(cloud.physical("s", "Rule").await, rule);
+    assert_eq!(cloud.output("s", "TableName").await, table, "the table was left alone");
+    let thing = cloud.iot("/things/s-lamp").await.unwrap();
+    assert_eq!(thing["attributes"], json!({"size": "small"}));
+    let policy = cloud.iot(&format!("/policies/{policy}")).await.unwrap();
+    assert_eq!(policy["defaultVersionId"], "2");
+    assert!(policy["policyDocument"].as_str().unwrap().contains("iot:Receive"));
+    let rule = cloud.iot(&format!("/rules/{rule}")).await.unwrap();
+    assert!(rule["rule"]["sql"].as_str().unwrap().contains("1 AS one"));
+    let table_events = cloud.events("s").await;
+    let touched =
+        table_events.split("<member>").filter(|e| e.contains(">Table<") && e.contains("UPDATE_")).count();
+    assert_eq!(touched, 0);
+
+    // A sixth version of a policy makes room for itself.
+    for n in 0..5 {
+        cloud.updated("s", &DEVICES.replace("/${Prefix}/*", &format!("/${{Prefix}}/{n}/*"))).await;
+    }
+}
+
+#[tokio::test]
+async fn a_new_key_makes_a_new_table_and_all_that_names_it_follows() {
+    let cloud = Cloud::start().await;
+    cloud.made("s", DEVICES).await;
+    let old = cloud.output("s", "TableName").await;
+    cloud.updated("s", &DEVICES.replace("AttributeName: id", "AttributeName: device")).await;
+    let new = cloud.output("s", "TableName").await;
+    assert_ne!(old, new);
+    assert!(cloud.table(&old).await.unwrap_err().is_not_found(), "the old one is cleaned up");
+    let described = cloud.table(&new).await.unwrap();
+    assert_eq!(described["Table"]["KeySchema"][0]["AttributeName"], "device");
+    let rule = cloud.physical("s", "Rule").await;
+    let rule = cloud.iot(&format!("/rules/{rule}")).await.unwrap();
+    assert_eq!(rule["rule"]["actions"][0]["dynamoDBv2"]["putItem"]["tableName"], json!(new));
+    let events = cloud.events("s").await;
+    assert!(events.contains("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS"));
+    assert!(
+        events.contains(
+            "Requested update requires the creation of a new physical resource; hence creating one."
+        )
+    );
+}
+
+#[tokio::test]
+async fn a_failed_update_leaves_things_as_they_were() {
+    let cloud = Cloud::start().await;
+    cloud.made("s", DEVICES).await;
+    let before: Vec<Json> = [cloud.iot("/things/s-lamp").await.unwrap()["attributes"].clone()].into();
+    let old = cloud.output("s", "TableName").await;
+    // The table is replaced, the thing changed, a topic made; then one fails.
+    let failing = DEVICES
+        .replace("AttributeName: id", "AttributeName: device")
+        .replace("{colour: red}", "{colour: blue}")
+        .replace(
+            "Outputs:",
+            "  Extra: {Type: AWS::IoT::Thing, Properties: {ThingName: extra}}\n  Bad:\n    Type: AWS::IoT::TopicRule\n    \
+             DependsOn: [Extra, Thing, Table]\n    Properties: {TopicRulePayload: {Sql: nonsense, Actions: []}}\nOutputs:",
+        );
+    cloud.update("s", &failing).await.unwrap();
+    assert_eq!(cloud.settled("s").await, "UPDATE_ROLLBACK_COMPLETE", "{}", cloud.events("s").await);
+    assert_eq!(cloud.output("s", "TableName").await, old);
+    assert_eq!(cloud.physical("s", "Table").await, old);
+    assert!(cloud.table(&old).await.is_ok());
+    assert_eq!(cloud.iot("/things/s-lamp").await.unwrap()["attributes"], before[0]);
+    assert!(cloud.iot("/things/extra").await.unwrap_err().is_not_found());
+    let rule = cloud.physical("s", "Rule").await;
+    let rule = cloud.iot(&format!("/rules/{rule}")).await.unwrap();
+    assert_eq!(rule["rule"]["actions"][0]["dynamoDBv2"]["putItem"]["tableName"], json!(old));
+    let tables = cloud.client().rpc("dynamodb", "DynamoDB_20120810.ListTables", &json!({})).await.unwrap();
+    assert_eq!(tables["TableNames"], json!([old]), "the new table went");
+    let template = cloud.call("GetTemplate", &[("StackName", "s")]).await.unwrap();
+    assert!(!template.contains("nonsense"));
+    cloud.updated("s", &DEVICES.replace("colour: red", "colour: green")).await;
+}
+
+#[tokio::test]
+async fn a_named_resource_cannot_be_replaced_under_its_name() {
+    let cloud = Cloud::start().await;
+    let named = |key: &str| {
+        json!({"Resources": {"T": {"Type": "AWS::DynamoDB::Table", "Properties": {
+            "TableName": "mine",
+            "BillingMode": "PAY_PER_REQUEST",
+            "AttributeDefinitions": [{"AttributeName": key, "AttributeType": "S"}],
+            "KeySchema": [{"AttributeName": key, "KeyType": "HASH"}],
+        }}}})
+        .to_string()
+    };
+    cloud.made("s", &named("a")).await;
+    cloud.update("s", &named("b")).await.unwrap();
+    assert_eq!(cloud.settled("s").await, "UPDATE_ROLLBACK_COMPLETE");
+    let wanted = "CloudFormation cannot update a stack when a custom-named resource requires replacing. Rename mine and \
+                  update the stack again.";
+    assert!(cloud.events("s").await.contains(wanted));
+    let table = cloud.table("mine").await.unwrap();
+    assert_eq!(table["Table"]["KeySchema"][0]["AttributeName"], "a");
+}
+
+#[tokio::test]
+async fn parameters_may_stay_as_they_are() {
+    let cloud = Cloud::start().await;
+    let members = [
+        ("StackName", "s"),
+        ("TemplateBody", DEVICES),
+        ("Capabilities.member.1", "CAPABILITY_IAM"),
+        ("Parameters.member.1.ParameterKey", "Prefix"),
+        ("Parameters.member.1.ParameterValue", "cmd"),
+        ("Tags.member.1.Key", "team"),
+        ("Tags.member.1.Value", "a"),
+    ];
+    cloud.call("CreateStack", &members).await.unwrap();
+    assert_eq!(cloud.settled("s").await, "CREATE_COMPLETE");
+    assert!(!cloud.describe("s").await.unwrap().contains("StreamArn"), "the condition does not hold");
+    let previous = |kept: &'static str| {
+        [
+            ("StackName", "s"),
+            ("UsePreviousTemplate", "true"),
+            ("Capabilities.member.1", "CAPABILITY_IAM"),
+            ("Parameters.member.1.ParameterKey", "Prefix"),
+            (kept, if kept.ends_with("Value") && !kept.contains("Previous") { "dt" } else { "true" }),
+        ]
+    };
+    let refused = cloud.call("UpdateStack", &previous("Parameters.member.1.UsePreviousValue")).await;
+    assert_eq!(refused.unwrap_err().1, "No updates are to be performed.");
+    cloud.call("UpdateStack", &previous("Parameters.member.1.ParameterValue")).await.unwrap();
+    assert_eq!(cloud.settled("s").await, "UPDATE_COMPLETE", "{}", cloud.events("s").await);
+    let stack = cloud.describe("s").await.unwrap();
+    assert!(stack.contains("<OutputKey>StreamArn</OutputKey>"));
+    assert!(stack.contains("<Key>team</Key><Value>a</Value>"), "tags stay");
+}

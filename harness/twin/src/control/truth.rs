@@ -1,0 +1,82 @@
+//! Ground truth over the control API: switched on and off, and read as lines of JSON.
+
+use std::sync::Arc;
+
+use axum::{
+    extract::{RawQuery, State},
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use bytes::Bytes;
+use serde::Deserialize;
+
+use super::refuse;
+use crate::{api, truth::Fact, world::World};
+
+/// Entries in one answer if the caller does not say.
+const PAGE: usize = 10_000;
+/// Entries in one answer.
+const PAGE_MAX: usize = 100_000;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Wanted {
+    on: bool,
+}
+
+/// What is to be read.
+#[derive(Debug, Default)]
+struct Page {
+    after: u64,
+    kind: Option<String>,
+    max: Option<usize>,
+}
+
+impl Page {
+    fn parse(query: &str) -> Result<Self, String> {
+        let mut page = Self::default();
+        for (name, value) in api::query(query) {
+            let number = || value.parse::<u64>().map_err(|e| format!("{name}: {value}: {e}"));
+            match name.as_str() {
+                "after" => page.after = number()?,
+                "max" => page.max = Some(usize::try_from(number()?).unwrap_or(PAGE_MAX)),
+                "kind" if Fact::KINDS.contains(&value.as_str()) => page.kind = Some(value),
+                "kind" => return Err(format!("kind: {value} is none of {}", Fact::KINDS.join(", "))),
+                _ => return Err(format!("{name}: after, kind and max are known")),
+            }
+        }
+        Ok(page)
+    }
+}
+
+pub(super) async fn switch(State(world): State<Arc<World>>, body: Bytes) -> Response {
+    match serde_json::from_slice::<Wanted>(&body) {
+        Ok(wanted) => {
+            world.truth.set(wanted.on);
+            StatusCode::NO_CONTENT.into_response()
+        }
+        Err(error) => refuse(StatusCode::BAD_REQUEST, &format!("{{\"on\": true or false}}: {error}")),
+    }
+}
+
+pub(super) async fn read(State(world): State<Arc<World>>, RawQuery(query): RawQuery) -> Response {
+    let page = match Page::parse(query.as_deref().unwrap_or_default()) {
+        Ok(page) => page,
+        Err(why) => return refuse(StatusCode::BAD_REQUEST, &why),
+    };
+    let read =
+        world.truth.read(page.after, page.kind.as_deref(), page.max.unwrap_or(PAGE).clamp(1, PAGE_MAX));
+    let mut body = String::new();
+    for entry in &read.entries {
+        // Every entry can be written: it has string keys alone.
+        body.push_str(&serde_json::to_string(entry).unwrap_or_default());
+        body.push('\n');
+    }
+    let headers = [
+        (header::CONTENT_TYPE.as_str(), "application/x-ndjson".to_owned()),
+        ("x-twin-on", world.truth.is_on().to_string()),
+        ("x-twin-through", read.through.to_string()),
+        ("x-twin-dropped", read.dropped.to_string()),
+    ];
+    (headers, body).into_response()
+}
