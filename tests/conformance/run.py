@@ -28,7 +28,7 @@ CLIENTS = {
     "boto3": (["boto3_things", "boto3_groups", "boto3_certificates", "boto3_policies", "boto3_rules", "boto3_iot_data",
                "boto3_dynamodb", "boto3_tables", "boto3_streams", "boto3_lambda", "boto3_mappings", "boto3_route53",
                "boto3_states", "boto3_account", "boto3_pages", "boto3_storage", "boto3_stacks", "boto3_more",
-               "boto3_events", "boto3_traffic", "boto3_gateway", "boto3_service_pages"], ["boto3"]),
+               "boto3_events", "boto3_traffic", "boto3_gateway", "boto3_service_pages", "boto3_solution_stack"], ["boto3"]),
     "aws-cli": (["aws_cli"], ["awscli", "bin:aws"]),
     "paho": (["paho_v3", "paho_v5"], ["paho", "boto3"]),
     "device-sdk": (["device_sdk"], ["awsiot", "awscrt", "boto3"]),
