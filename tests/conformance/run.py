@@ -108,6 +108,7 @@ def main():
     )
     parser.add_argument("--json", action="store_true", help="one line of JSON a case")
     parser.add_argument("--coverage", action="store_true", help="only print operations of the README without a case")
+    parser.add_argument("--write", action="store_true", help="with --coverage: write the table of operations and cases")
     parser.add_argument("--jobs", type=int, default=JOBS)
     options = parser.parse_args()
 
@@ -117,10 +118,13 @@ def main():
         if absent:
             print(json.dumps({"unknown": absent}))
             return 0
-        gaps, stale = coverage.gaps(cases.CASES), coverage.stale()
+        gaps, stale, table = coverage.gaps(cases.CASES), coverage.stale(), coverage.table(cases.CASES)
+        if options.write:
+            coverage.TABLE.write_text(table)
+        old = not coverage.TABLE.exists() or coverage.TABLE.read_text() != table
         print(json.dumps({"operations": len(coverage.listed()), "without_case": gaps, "excused": coverage.EXCUSED,
-                          "excused_for_nothing": stale}))
-        return 1 if gaps or stale else 0
+                          "excused_for_nothing": stale, "table_is_old": old}))
+        return 1 if gaps or stale or old else 0
 
     chosen = [c for c in cases.CASES if c.client in clients and options.case in c.name and (options.target == "twin" or c.peers)]
     there = set(coverage.listed())
