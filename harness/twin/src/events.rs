@@ -37,6 +37,7 @@ pub(crate) use self::{
     api::{error_reply, handle},
     api_event::api_call,
     delivery::{Delivery, Destination, RetryPolicy, spawn as spawn_delivery},
+    pattern::Pattern,
     schedule::Expression,
 };
 use crate::world::World;

@@ -4,6 +4,7 @@
 //! is dropped with a warning, as on AWS without a dead-letter queue.
 
 use std::{
+    collections::BTreeMap,
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
@@ -39,6 +40,8 @@ pub(crate) enum Destination {
     Function(String),
     /// A state machine's ARN: an execution is started.
     Machine(String),
+    /// A queue's ARN: the event is sent as a message.
+    Queue(String),
     /// Any API call that the twin can make, of a schedule.
     Api(UniversalCall),
 }
@@ -72,7 +75,7 @@ struct Refusal {
 }
 
 impl Destination {
-    /// A function or state machine of this Region and account.
+    /// A function, state machine or queue of this Region and account.
     pub(crate) fn parse(arn: &str, region: &str, account: &str) -> Option<Self> {
         let parts: Vec<&str> = arn.split(':').collect();
         match parts.as_slice() {
@@ -85,6 +88,9 @@ impl Destination {
                 if *r == region && *a == account && !name.is_empty() =>
             {
                 Some(Self::Machine(arn.to_owned()))
+            }
+            ["arn", "aws", "sqs", r, a, name] if *r == region && *a == account && !name.is_empty() => {
+                Some(Self::Queue(arn.to_owned()))
             }
             _ => None,
         }
@@ -167,6 +173,12 @@ async fn attempt(world: &Arc<World>, region: &Region, delivery: &Delivery) -> Re
             states::handle(world, &call)?;
             Ok(())
         }
+        Destination::Queue(arn) => {
+            let name = world.sqs.queue_of_arn(&region.name, arn).ok_or_else(|| {
+                AwsError::new(400, "AWS.SimpleQueueService.NonExistentQueue", format!("No queue {arn}"))
+            })?;
+            Ok(world.sqs.send(world, &region.name, &name, delivery.payload.clone(), BTreeMap::new())?)
+        }
         Destination::Api(universal) => {
             let call = universal.call(&region.name, &delivery.payload)?;
             // Boxed: a call may lead to a delivery, and a type may not contain itself.
@@ -198,12 +210,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn targets_are_functions_and_machines_of_the_same_region_and_account() {
+    fn targets_are_of_the_same_region_and_account() {
         let parse = |arn: &str| Destination::parse(arn, "us-east-1", "1");
         for arn in [
             "arn:aws:lambda:us-east-1:1:function:f",
             "arn:aws:lambda:us-east-1:1:function:f:$LATEST",
             "arn:aws:states:us-east-1:1:stateMachine:m",
+            "arn:aws:sqs:us-east-1:1:q",
         ] {
             assert!(parse(arn).is_some(), "{arn}");
         }
@@ -215,7 +228,8 @@ mod tests {
             "arn:aws:lambda:us-east-1:1:function:",
             "arn:aws:lambda:us-east-1:1:layer:f",
             "arn:aws:states:us-east-1:1:execution:m:x",
-            "arn:aws:sqs:us-east-1:1:q",
+            "arn:aws:sqs:us-west-2:1:q",
+            "arn:aws:sns:us-east-1:1:t",
         ] {
             assert_eq!(parse(arn), None, "{arn}");
         }

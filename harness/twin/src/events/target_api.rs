@@ -62,7 +62,7 @@ fn target(context: &Context<'_>, given: Json) -> Result<Target, AwsError> {
     let destination = Destination::parse(&spec.arn, &context.region.name, &context.world.account);
     let destination = destination.ok_or_else(|| {
         invalid(format!(
-            "Parameter {} is not valid. Reason: The twin has functions and state machines of the rule's Region as \
+            "Parameter {} is not valid. Reason: The twin has functions, state machines and queues of the rule's Region as \
              targets.",
             spec.arn
         ))
