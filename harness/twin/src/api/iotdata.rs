@@ -98,11 +98,10 @@ fn carry_out(world: &Arc<World>, region: &Region, call: &Call, principal: &str) 
                 Err(PublishRefusal::Throttled) => {
                     Err(AwsError::new(429, "ThrottlingException", "Rate exceeded"))
                 }
-                Err(PublishRefusal::TooLarge) => Err(AwsError::new(
-                    413,
-                    "RequestEntityTooLargeException",
-                    "The payload exceeds the maximum size allowed",
-                )),
+                // The model of Publish has no error of 413.
+                Err(PublishRefusal::TooLarge) => {
+                    Err(AwsError::new(400, "InvalidRequestException", "The payload exceeds 128 KB"))
+                }
             }
         }
         (&Method::GET, ["api", "things", "shadow", "ListNamedShadowsForThing", thing]) => {
@@ -151,7 +150,7 @@ mod tests {
         let ask = |bytes| handle(site.twin.world(), &publish(region, bytes));
         assert_eq!(ask(128 * 1024).unwrap().status, 200);
         let refused = ask(128 * 1024 + 1).unwrap_err();
-        assert_eq!((refused.status, refused.code), (413, "RequestEntityTooLargeException"));
+        assert_eq!((refused.status, refused.code), (400, "InvalidRequestException"));
         site.twin.stop().await;
     }
 
