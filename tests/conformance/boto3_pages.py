@@ -19,8 +19,9 @@ CLIENT = "boto3"
 TRIED = set()
 
 
-def pages(operation, result, key_of=str, *, peers=True, size=1, alone=False):
-    """Registers a case: `prepare(t)` makes two or more and answers (parameters, keys that must be there)."""
+def pages(operation, result, key_of=str, *, peers=True, size=1, alone=False, single=False):
+    """Registers a case: `prepare(t)` makes two or more and answers (parameters, keys that must be there). `single`: there
+    is never more than one page."""
 
     def register(prepare):
         service, name = operation.split(":")
@@ -38,7 +39,7 @@ def pages(operation, result, key_of=str, *, peers=True, size=1, alone=False):
                 found += [key_of(x) for x in page.get(result, [])]
             equal(sorted(found), sorted(set(found)), "something came twice")
             equal([x for x in wanted if x not in found], [], "lost")
-            assert count > 1, f"one page of {len(found)}"
+            assert single or count > 1, f"one page of {len(found)}"
 
         run.__name__ = f"pages_of_{xname(name)}"
         case(operation, peers=peers, alone=alone)(run)

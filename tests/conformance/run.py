@@ -28,7 +28,7 @@ CLIENTS = {
     "boto3": (["boto3_things", "boto3_groups", "boto3_certificates", "boto3_policies", "boto3_rules", "boto3_iot_data",
                "boto3_dynamodb", "boto3_tables", "boto3_streams", "boto3_lambda", "boto3_mappings", "boto3_route53",
                "boto3_states", "boto3_account", "boto3_pages", "boto3_storage", "boto3_stacks", "boto3_more",
-               "boto3_events", "boto3_traffic", "boto3_gateway"], ["boto3"]),
+               "boto3_events", "boto3_traffic", "boto3_gateway", "boto3_service_pages"], ["boto3"]),
     "aws-cli": (["aws_cli"], ["awscli", "bin:aws"]),
     "paho": (["paho_v3", "paho_v5"], ["paho", "boto3"]),
     "device-sdk": (["device_sdk"], ["awsiot", "awscrt", "boto3"]),
@@ -100,7 +100,12 @@ def main():
     parser.add_argument("--target", choices=["twin", "moto", "ministack"], default="twin")
     parser.add_argument("--client", choices=[*CLIENTS, "all"], default="all")
     parser.add_argument("--case", default="", help="only cases whose name holds this")
-    parser.add_argument("--gameday", help="the binary that starts a twin; else the variables of one that runs")
+    # The twin is started elsewhere: a relative path would lead nowhere.
+    parser.add_argument(
+        "--gameday",
+        type=lambda path: str(Path(path).resolve()),
+        help="the binary that starts a twin; else the variables of one that runs",
+    )
     parser.add_argument("--json", action="store_true", help="one line of JSON a case")
     parser.add_argument("--coverage", action="store_true", help="only print operations of the README without a case")
     parser.add_argument("--jobs", type=int, default=JOBS)

@@ -15,6 +15,8 @@ mod control_api;
 mod definition;
 mod description;
 mod expression;
+#[cfg(test)]
+mod fuzz;
 mod global;
 mod global_api;
 mod index;

@@ -14,6 +14,8 @@ mod bus;
 mod cron;
 mod delivery;
 mod event_api;
+#[cfg(test)]
+mod fuzz;
 mod input;
 mod pattern;
 mod rule;

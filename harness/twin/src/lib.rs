@@ -34,10 +34,13 @@ mod dynamodb;
 mod error;
 mod events;
 mod fault;
+#[cfg(test)]
+mod fuzz;
 mod https;
 mod lambda;
 mod mqtt;
 mod names;
+mod nesting;
 mod pki;
 mod provisioning;
 mod quota;

@@ -11,6 +11,8 @@ use serde_json::{Map, Value, json};
 use document::Document;
 pub(crate) use rates::ThingRates;
 
+use crate::nesting::depth;
+
 /// AWS's limit of a shadow's state, in bytes of JSON.
 const DOCUMENT_BYTES_MAX: usize = 8 * 1024;
 /// Nesting that AWS allows, counted from `state`.
@@ -181,7 +183,7 @@ impl Request {
             if null_in_array(value) {
                 return Err(bad("State contains an invalid node"));
             }
-            if depth(value) >= DEPTH_MAX {
+            if depth(value, DEPTH_MAX) >= DEPTH_MAX {
                 return Err(bad("JSON contains too many levels of nesting; maximum is 6"));
             }
         }
@@ -219,14 +221,6 @@ fn null_in_array(value: &Value) -> bool {
         Value::Array(list) => list.iter().any(|item| item.is_null() || null_in_array(item)),
         Value::Object(map) => map.values().any(null_in_array),
         _ => false,
-    }
-}
-
-fn depth(value: &Value) -> usize {
-    match value {
-        Value::Object(map) => 1 + map.values().map(depth).max().unwrap_or(0),
-        Value::Array(list) => 1 + list.iter().map(depth).max().unwrap_or(0),
-        _ => 0,
     }
 }
 

@@ -13,6 +13,8 @@ mod choice;
 mod diagnostic;
 mod execution;
 mod execution_api;
+#[cfg(test)]
+mod fuzz;
 mod history;
 mod interpreter;
 mod lambda_call;

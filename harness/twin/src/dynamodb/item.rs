@@ -12,6 +12,8 @@ use crate::error::AwsError;
 
 /// The most that DynamoDB stores as one item.
 pub(crate) const ITEM_BYTES_MAX: usize = 400 * 1024;
+/// Maps and lists in each other, as DynamoDB has it.
+const NESTING_MAX: usize = 32;
 /// Bytes that DynamoDB counts for a map or list, and for each of its entries.
 const DOCUMENT_OVERHEAD_BYTES: usize = 3;
 
@@ -103,6 +105,16 @@ impl Value {
         Self::B(Binary(bytes.to_vec()))
     }
 
+    /// Whether more than `left` maps and lists stand in each other.
+    fn nests_deeper_than(&self, left: usize) -> bool {
+        let deeper = |inner: &Self| inner.nests_deeper_than(left - 1);
+        match self {
+            Self::M(m) => left == 0 || m.values().any(deeper),
+            Self::L(l) => left == 0 || l.iter().any(deeper),
+            _ => false,
+        }
+    }
+
     /// DynamoDB stores no empty set.
     fn has_empty_set(&self) -> bool {
         match self {
@@ -128,6 +140,10 @@ pub(crate) fn item_size_bytes(item: &Item) -> usize {
 
 /// The limits on what can be stored.
 pub(crate) fn check_item(item: &Item) -> Result<(), AwsError> {
+    // First: the rest walks all of it. An update can put an item into itself, one level deeper a call.
+    if item.values().any(|value| value.nests_deeper_than(NESTING_MAX)) {
+        return Err(invalid("Nesting Levels have exceeded supported limits"));
+    }
     if item_size_bytes(item) > ITEM_BYTES_MAX {
         return Err(invalid("Item size has exceeded the maximum allowed size"));
     }
@@ -144,8 +160,10 @@ pub(crate) fn invalid(message: impl Into<String>) -> AwsError {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use proptest::prelude::*;
     use serde_json::json;
+
+    use super::*;
 
     #[test]
     fn the_serde_form_is_the_api_form() {
@@ -176,5 +194,78 @@ mod tests {
         assert!(check_item(&large).is_err());
         let empty = Item::from([("a".to_owned(), Value::L(vec![Value::Strings(BTreeSet::new())]))]);
         assert!(check_item(&empty).is_err());
+        let nested = |levels: usize| {
+            let inner =
+                (0..levels).fold(Value::Bool(true), |v, _| Value::M(Item::from([("m".to_owned(), v)])));
+            Item::from([("a".to_owned(), inner)])
+        };
+        check_item(&nested(NESTING_MAX)).unwrap();
+        assert!(check_item(&nested(NESTING_MAX + 1)).is_err());
+    }
+
+    fn value() -> impl Strategy<Value = Value> {
+        let number = "-?[0-9]{1,20}(\\.[0-9]{1,18})?".prop_map(|n| n.parse().unwrap());
+        let leaf = prop_oneof![
+            ".{0,6}".prop_map(Value::S),
+            number.clone().prop_map(Value::N),
+            any::<Vec<u8>>().prop_map(|b| Value::B(Binary(b))),
+            any::<bool>().prop_map(Value::Bool),
+            Just(Value::Null(true)),
+            prop::collection::btree_set(".{0,3}", 1..4).prop_map(Value::Strings),
+            prop::collection::btree_set(number, 1..4).prop_map(Value::Numbers),
+        ];
+        leaf.prop_recursive(4, 24, 4, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..4).prop_map(Value::L),
+                prop::collection::btree_map(".{0,3}", inner, 0..4).prop_map(Value::M),
+            ]
+        })
+    }
+
+    fn plain() -> impl Strategy<Value = Json> {
+        let leaf = prop_oneof![
+            Just(Json::Null),
+            any::<bool>().prop_map(Json::from),
+            any::<i64>().prop_map(Json::from),
+            any::<u64>().prop_map(Json::from),
+            any::<i32>().prop_map(|n| Json::from(f64::from(n) / 1000.0)),
+            ".{0,6}".prop_map(Json::from),
+        ];
+        leaf.prop_recursive(4, 24, 4, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..4).prop_map(Json::from),
+                prop::collection::btree_map(".{0,3}", inner, 0..4).prop_map(Json::from_iter),
+            ]
+        })
+    }
+
+    /// Plain JSON that a value of the table stands for, where its number has a form in JSON.
+    fn back(value: &Value) -> Json {
+        match value {
+            Value::S(s) => json!(s),
+            Value::N(n) => serde_json::from_str(&n.to_string()).unwrap(),
+            Value::Bool(b) => json!(b),
+            Value::L(list) => list.iter().map(back).collect(),
+            Value::M(map) => map.iter().map(|(k, v)| (k.clone(), back(v))).collect(),
+            _ => Json::Null,
+        }
+    }
+
+    proptest! {
+        /// For all values: what is told is read back as it was, and counts for the same bytes.
+        #[test]
+        fn values_round_trip(value in value()) {
+            let read: Value = serde_json::from_str(&serde_json::to_string(&value).unwrap()).unwrap();
+            prop_assert_eq!(read.size_bytes(), value.size_bytes());
+            prop_assert_eq!(read, value);
+        }
+
+        /// For all plain JSON: a value of the table stands for it, numbers by what they are worth.
+        #[test]
+        fn plain_json_round_trips(plain in plain()) {
+            let value = Value::from_plain(plain.clone()).unwrap();
+            let again = Value::from_plain(back(&value)).unwrap();
+            prop_assert_eq!(again, value);
+        }
     }
 }

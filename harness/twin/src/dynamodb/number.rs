@@ -11,8 +11,14 @@ use crate::error::AwsError;
 const SIGNIFICANT_DIGITS_MAX: u64 = 38;
 const EXPONENT_MAX: i64 = 125;
 const EXPONENT_MIN: i64 = -130;
+/// Exponents further from zero than this are out of range whatever they stand behind, and are not computed with.
+const EXPONENT_TEXT_MAX: i64 = 1_000;
 /// Long enough for every number in plain notation; what is longer is not worth parsing.
 const TEXT_CHARS_MAX: usize = 400;
+const OVERFLOW: &str =
+    "Number overflow. Attempting to store a number with magnitude larger than supported range";
+const UNDERFLOW: &str =
+    "Number underflow. Attempting to store a number with magnitude smaller than supported range";
 
 /// A number within DynamoDB's limits.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -28,14 +34,10 @@ impl Number {
         let (_, scale) = value.as_bigint_and_exponent();
         let exponent = i64::try_from(digits).unwrap_or(i64::MAX) - 1 - scale;
         if exponent > EXPONENT_MAX {
-            return Err(invalid(
-                "Number overflow. Attempting to store a number with magnitude larger than supported range",
-            ));
+            return Err(invalid(OVERFLOW));
         }
         if exponent < EXPONENT_MIN {
-            return Err(invalid(
-                "Number underflow. Attempting to store a number with magnitude smaller than supported range",
-            ));
+            return Err(invalid(UNDERFLOW));
         }
         Ok(Self(value))
     }
@@ -74,8 +76,15 @@ impl FromStr for Number {
     fn from_str(text: &str) -> Result<Self, AwsError> {
         let not_a_number =
             || invalid(format!("The parameter cannot be converted to a numeric value: {text}"));
-        if text.len() > TEXT_CHARS_MAX {
+        // The parser below takes `1_000`; DynamoDB does not.
+        if text.len() > TEXT_CHARS_MAX || text.contains('_') {
             return Err(not_a_number());
+        }
+        if let Some((_, exponent)) = text.trim().split_once(['e', 'E']) {
+            let exponent: i64 = exponent.parse().map_err(|_| not_a_number())?;
+            if !(-EXPONENT_TEXT_MAX..=EXPONENT_TEXT_MAX).contains(&exponent) {
+                return Err(invalid(if exponent > 0 { OVERFLOW } else { UNDERFLOW }));
+            }
         }
         let value = BigDecimal::from_str(text.trim()).map_err(|_| not_a_number())?;
         Self::checked(&value)
@@ -127,9 +136,16 @@ mod tests {
 
     #[test]
     fn what_is_out_of_range_is_refused() {
-        for text in
-            ["", "abc", "1e126", "1e-131", "1e999999999999", "123456789012345678901234567890123456789"]
-        {
+        for text in [
+            "",
+            "abc",
+            "1_000",
+            "_",
+            "1e126",
+            "1e-131",
+            "1e999999999999",
+            "123456789012345678901234567890123456789",
+        ] {
             assert!(text.parse::<Number>().is_err(), "{text}");
         }
         assert!("9.9e125".parse::<Number>().is_ok());

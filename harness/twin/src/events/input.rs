@@ -47,7 +47,7 @@ impl Input {
     ) -> Result<Self, String> {
         match (fixed, path, transformer) {
             (None, None, None) => Ok(Self::Event),
-            (Some(fixed), None, None) => match serde_json::from_str::<serde::de::IgnoredAny>(fixed) {
+            (Some(fixed), None, None) => match serde_json::from_str::<Json>(fixed) {
                 Ok(_) => Ok(Self::Fixed(fixed.to_owned())),
                 Err(_) => Err("JSON syntax error in input".to_owned()),
             },
@@ -79,7 +79,7 @@ impl Input {
                     None => occasion.variable(name, event),
                 };
                 let filled = fill(template, value);
-                if serde_json::from_str::<serde::de::IgnoredAny>(&filled).is_ok() {
+                if serde_json::from_str::<Json>(&filled).is_ok() {
                     filled
                 } else {
                     Json::from(filled).to_string()
@@ -173,6 +173,7 @@ mod tests {
         assert_eq!(given(&Input::new(None, Some("$.detail-type"), None).unwrap(), &event), json!("t"));
         assert_eq!(given(&Input::new(None, Some("$.none"), None).unwrap(), &event), json!(null));
         assert!(Input::new(Some("{"), None, None).is_err());
+        assert!(Input::new(Some(r#""\ud800""#), None, None).is_err());
         assert!(Input::new(Some("{}"), Some("$.a"), None).is_err());
         assert!(Input::new(None, Some("a"), None).is_err());
     }

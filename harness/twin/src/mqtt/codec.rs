@@ -1,5 +1,7 @@
 //! Bytes to packets and back, for the version that a connection began with.
 
+#[cfg(test)]
+mod fuzz;
 mod v3;
 mod v5;
 

@@ -236,5 +236,57 @@ mod tests {
             }
             prop_assert!(index.exact.is_empty() && index.wild.next.is_empty());
         }
+
+        /// For all filters, alone and shared, and all topics: who subscribes alone gets a message if the filter matches,
+        /// of each group of a filter that matches exactly one member does, and all of them in as many turns.
+        #[test]
+        fn shared_subscriptions_take_turns_and_others_do_not_care(
+            alone in prop::collection::btree_set("[ab+#](/[ab+#]){0,2}", 0..4),
+            shared in prop::collection::btree_map(("[gh]", "[ab+#](/[ab+#]){0,2}"), 1..4_u64, 0..5),
+            topic in "[ab](/[ab]){0,2}",
+        ) {
+            let mut index = Index::default();
+            let mut mailbox = 0..;
+            let mut insert = |index: &mut Index, filter: &str| {
+                let id = mailbox.next().unwrap();
+                index.insert(filter, subscription(id, QoS::AtLeastOnce));
+                (filter.to_owned(), id)
+            };
+            let mut all = Vec::new();
+            let mut expected = Vec::new();
+            for filter in alone.iter().filter(|f| is_filter(f)) {
+                all.push(insert(&mut index, filter));
+                if filter_matches(filter, &topic) {
+                    expected.push(vec![all[all.len() - 1].1]);
+                }
+            }
+            for ((group, filter), members) in shared.iter().filter(|((_, f), _)| is_filter(f)) {
+                let text = format!("$share/{group}/{filter}");
+                let members: Vec<_> = (0..*members).map(|_| insert(&mut index, &text)).collect();
+                if filter_matches(filter, &topic) {
+                    expected.push(members.iter().map(|(_, id)| *id).collect());
+                }
+                all.extend(members);
+            }
+            // Six turns are a whole number of rounds of one, two and three members.
+            let mut hits = BTreeMap::<u64, usize>::new();
+            for _ in 0..6 {
+                let found: Vec<u64> = index.matching(&topic, None).iter().map(|s| s.mailbox.id).collect();
+                prop_assert_eq!(found.len(), expected.len());
+                for of in &expected {
+                    prop_assert_eq!(found.iter().filter(|id| of.contains(id)).count(), 1);
+                }
+                for id in found {
+                    *hits.entry(id).or_default() += 1;
+                }
+            }
+            for of in &expected {
+                prop_assert!(of.iter().all(|id| hits[id] == 6 / of.len()), "{:?}", hits);
+            }
+            for (filter, id) in &all {
+                index.remove(filter, *id);
+            }
+            prop_assert!(index.exact.is_empty() && index.wild.next.is_empty() && index.shared.is_empty());
+        }
     }
 }

@@ -13,6 +13,9 @@ use super::{
 
 /// AWS's largest input, output and result.
 pub(crate) const DATA_BYTES_MAX: usize = 262_144;
+/// Objects and arrays in each other in what a state hands on. AWS names no such limit; without one a loop that wraps its
+/// input each time around ends in values too deep for any stack.
+pub(crate) const DATA_DEPTH_MAX: usize = 256;
 
 /// What an execution is called, and of what it is one.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -35,7 +35,8 @@ pub(crate) fn start_execution(context: &Context<'_>, request: Json) -> Result<Js
              than or equal to {DATA_BYTES_MAX}"
         )));
     }
-    if let Err(error) = serde_json::from_str::<serde::de::IgnoredAny>(&given) {
+    // Read as it will be read: skipping over it would take half a surrogate pair for text.
+    if let Err(error) = serde_json::from_str::<Json>(&given) {
         let why = if given.is_empty() { "Invalid execution input.".to_owned() } else { error.to_string() };
         let message = format!("Invalid State Machine Execution Input: '{why}'");
         return Err(AwsError::new(400, "InvalidExecutionInput", message));

@@ -8,12 +8,13 @@ use serde_json::{Value as Json, json};
 
 use super::{
     choice,
-    execution::{DATA_BYTES_MAX, End, Execution, Phase, Visit, after},
+    execution::{DATA_BYTES_MAX, DATA_DEPTH_MAX, End, Execution, Phase, Visit, after},
     history::{Caller, Failure, Happening},
     machine::{Fail, Kind, Limit, Machine, Next, Resource, Selection, State, Task, Text, Until, Wait},
     path::{Path, Scope},
     retry::{RUNTIME, TIMEOUT},
 };
+use crate::nesting;
 
 /// What comes to an execution.
 #[derive(Debug, Clone, PartialEq)]
@@ -301,6 +302,9 @@ impl Run<'_> {
     }
 
     fn exit(&mut self, state: &State, visit: &Visit, output: Json, next: &Next) -> Result<Flow, Failure> {
+        if nesting::depth(&output, DATA_DEPTH_MAX) >= DATA_DEPTH_MAX {
+            return Err(data::too_deep(&visit.name));
+        }
         let text = self.execution.history.text(&output);
         if text.len() > DATA_BYTES_MAX {
             return Err(data::too_large(&visit.name));

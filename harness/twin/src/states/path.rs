@@ -10,6 +10,15 @@ use std::fmt;
 use serde_json::{Map, Value as Json};
 use serde_json_path::JsonPath;
 
+use crate::nesting::brackets;
+
+/// Brackets in each other in a query. Each level of a filter doubles the work of the parser, which also calls itself.
+const NESTING_MAX: usize = 8;
+/// Descendant segments (`..`) in a query: each multiplies what the one before found by the depth of the input.
+const DESCENTS_MAX: usize = 3;
+/// A query's length. AWS names none; this is its longest `InputPath` of a rule's target, four times over.
+const QUERY_BYTES_MAX: usize = 1_024;
+
 /// What paths read from.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Scope<'a> {
@@ -53,7 +62,7 @@ impl Path {
         let bare = if in_context { &text[1..] } else { text };
         let target = match Reference::parse(bare) {
             Some(reference) => Target::One(reference),
-            None => Target::Many(JsonPath::parse(bare).map_err(|e| format!("{text}: {e}"))?),
+            None => Target::Many(query(bare)?),
         };
         Ok(Self { target, in_context, text: text.to_owned() })
     }
@@ -66,6 +75,20 @@ impl Path {
             Target::Many(query) => Some(query.query(root).iter().map(|found| (*found).clone()).collect()),
         }
     }
+}
+
+/// A query that is cheap to parse and to run.
+fn query(text: &str) -> Result<JsonPath, String> {
+    if text.len() > QUERY_BYTES_MAX {
+        return Err(format!("a query has at most {QUERY_BYTES_MAX} bytes"));
+    }
+    if brackets(text) > NESTING_MAX {
+        return Err(format!("{text}: at most {NESTING_MAX} brackets stand in each other"));
+    }
+    if text.matches("..").count() > DESCENTS_MAX {
+        return Err(format!("{text}: at most {DESCENTS_MAX} descendant segments"));
+    }
+    JsonPath::parse(text).map_err(|e| format!("{text}: {e}"))
 }
 
 impl fmt::Display for Path {

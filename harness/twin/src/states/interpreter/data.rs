@@ -4,7 +4,7 @@ use serde_json::{Value as Json, json};
 
 use super::Run;
 use crate::states::{
-    execution::{DATA_BYTES_MAX, Visit},
+    execution::{DATA_BYTES_MAX, DATA_DEPTH_MAX, Visit},
     history::Failure,
     machine::Selection,
     path::{Path, Reference, Scope},
@@ -71,6 +71,12 @@ pub(super) fn too_large(whose: &str) -> Failure {
     let cause = format!(
         "The state/task '{whose}' returned a result with a size exceeding the maximum number of bytes service limit."
     );
+    Failure::new(DATA_LIMIT, cause)
+}
+
+pub(super) fn too_deep(whose: &str) -> Failure {
+    let cause =
+        format!("The state/task '{whose}' returned a result that nests deeper than {DATA_DEPTH_MAX} levels.");
     Failure::new(DATA_LIMIT, cause)
 }
 

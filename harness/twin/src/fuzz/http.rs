@@ -1,0 +1,394 @@
+//! Fuzz targets: calls of every service to a world that runs. Whatever comes is answered, within [`ANSWER_MAX`], and what
+//! is refused is refused in the service's own shape. The world outlives an input, so that calls meet what others left.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method};
+use quick_xml::{Reader, events::Event};
+use serde_json::Value;
+use tokio::runtime::Runtime;
+
+use crate::{
+    Twin, TwinConfig, api,
+    call::{Call, Reply},
+    fuzz::fuzz,
+    world::World,
+};
+
+/// No call that these seeds lead to waits for anything.
+const ANSWER_MAX: Duration = Duration::from_secs(5);
+
+/// A twin, and the runtime that it lives on.
+pub(super) struct Site {
+    // Dropped before the runtime.
+    twin: Twin,
+    runtime: Runtime,
+}
+
+impl Site {
+    pub(super) fn new() -> Self {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let config = TwinConfig { quotas_enforced: false, health_checkers: 1, ..TwinConfig::default() };
+        Self { twin: runtime.block_on(Twin::start(config)).unwrap(), runtime }
+    }
+
+    fn world(&self) -> &Arc<World> {
+        self.twin.world()
+    }
+
+    fn answer(&self, call: &Call) -> Reply {
+        let began = Instant::now();
+        let reply = self.runtime.block_on(async {
+            tokio::time::timeout(ANSWER_MAX, api::dispatch(self.world(), call))
+                .await
+                .expect("an answer in time")
+        });
+        assert!(began.elapsed() < ANSWER_MAX, "{:?}", began.elapsed());
+        reply
+    }
+
+    /// The status that a call as [`call`] reads it comes to.
+    pub(super) fn status(&self, text: &str) -> u16 {
+        let call = call(text.as_bytes());
+        let reply = self.answer(&call);
+        check(&call, &reply);
+        reply.status
+    }
+}
+
+/// A call from a text: `<method> <service> <path>?<query>`, headers, an empty line and the body. What is no method or
+/// header is left out, so that every text is a call.
+fn call(text: &[u8]) -> Call {
+    let split = text.windows(2).position(|pair| pair == b"\n\n").unwrap_or(text.len());
+    let (head, body) = (String::from_utf8_lossy(&text[..split]), text.get(split + 2..).unwrap_or_default());
+    let mut lines = head.lines();
+    let mut words = lines.next().unwrap_or_default().splitn(3, ' ');
+    let method = words.next().and_then(|word| word.parse().ok()).unwrap_or(Method::GET);
+    let service = words.next().unwrap_or_default().to_owned();
+    let path = words.next().unwrap_or_default();
+    let (path, query) = path.split_once('?').unwrap_or((path, ""));
+    let mut headers = HeaderMap::new();
+    for (name, value) in lines.filter_map(|line| line.split_once(": ")) {
+        if let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), value.parse::<HeaderValue>()) {
+            headers.append(name, value);
+        }
+    }
+    Call {
+        method,
+        raw_path: path.to_owned(),
+        query: api::query(query),
+        headers,
+        body: body.to_vec().into(),
+        region: "us-east-1".to_owned(),
+        service,
+    }
+}
+
+/// What holds of every reply.
+fn check(call: &Call, reply: &Reply) {
+    let body = String::from_utf8_lossy(&reply.body);
+    assert!((200..500).contains(&reply.status), "{} {body}", reply.status);
+    if call.service == "route53" {
+        check_xml(&body);
+        assert_eq!(reply.status >= 400, body.contains("<ErrorResponse"), "{} {body}", reply.status);
+        return;
+    }
+    let is_json = reply.headers.iter().any(|(name, value)| *name == "content-type" && value.contains("json"));
+    if call.service == "sts" && !is_json {
+        check_xml(&body);
+    } else if !reply.body.is_empty() {
+        let json: Value = serde_json::from_slice(&reply.body).unwrap_or_else(|e| panic!("{e}: {body}"));
+        if reply.status >= 400 {
+            let code_in_header =
+                reply.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("x-amzn-errortype"));
+            assert!(code_in_header || json["__type"].is_string(), "{body}");
+            assert!(["message", "Message"].iter().any(|name| json[name].is_string()), "{body}");
+        }
+    }
+}
+
+fn check_xml(body: &str) {
+    let mut reader = Reader::from_str(body);
+    loop {
+        match reader.read_event() {
+            Ok(Event::Eof) => return,
+            Ok(_) => {}
+            Err(error) => panic!("{error}: {body}"),
+        }
+    }
+}
+
+/// Checks that the seeds are taken, and then fuzzes the service with them.
+macro_rules! service {
+    ($name:ident, $seeds:expr, $tokens:expr) => {
+        #[test]
+        fn $name() {
+            let site = Site::new();
+            let pem = site.world().pki.ca_pem.replace('\n', "\\n");
+            let seeds: Vec<String> = $seeds.iter().map(|seed| seed.replace("$PEM", &pem)).collect();
+            for seed in &seeds {
+                let reply = site.answer(&call(seed.as_bytes()));
+                assert!(reply.status < 300, "{seed}: {}", String::from_utf8_lossy(&reply.body));
+            }
+            fuzz!(seeds, $tokens, |input: &[u8]| {
+                let call = call(input);
+                check(&call, &site.answer(&call));
+            });
+        }
+    };
+}
+
+service!(
+    iot_answers_any_call,
+    [
+        "POST iot /things/lamp\n\n{\"attributePayload\":{\"attributes\":{\"a\":\"b\"},\"merge\":true}}",
+        "PATCH iot /things/lamp\n\n{\"attributePayload\":{\"attributes\":{\"a\":\"\"},\"merge\":true},\"expectedVersion\":1}",
+        "GET iot /things?maxResults=2&attributeName=a&attributeValue=b\n\n",
+        "POST iot /thing-types/t\n\n{\"thingTypeProperties\":{\"searchableAttributes\":[\"a\"]},\"tags\":[{\"Key\":\"k\",\"Value\":\"v\"}]}",
+        "POST iot /thing-groups/g\n\n{\"thingGroupProperties\":{\"attributePayload\":{\"attributes\":{\"x\":\"y\"}}}}",
+        "POST iot /thing-groups/h\n\n{\"parentGroupName\":\"g\"}",
+        "PUT iot /thing-groups/addThingToThingGroup\n\n{\"thingName\":\"lamp\",\"thingGroupName\":\"h\"}",
+        "GET iot /thing-groups?parentGroup=g&recursive=true\n\n",
+        "POST iot /certificate/register-no-ca\n\n{\"certificatePem\":\"$PEM\",\"status\":\"ACTIVE\"}",
+        "GET iot /certificates?pageSize=1&isAscendingOrder=true\n\n",
+        "POST iot /cacertificate?setAsActive=true&allowAutoRegistration=true\n\n{\"caCertificate\":\"$PEM\",\"certificateMode\":\"SNI_ONLY\"}",
+        "POST iot /policies/p\n\n{\"policyDocument\":\"{\\\"Statement\\\":[{\\\"Effect\\\":\\\"Allow\\\",\\\"Action\\\":\\\"*\\\",\\\"Resource\\\":\\\"*\\\"}]}\"}",
+        "POST iot /policies/p/version?setAsDefault=true\n\n{\"policyDocument\":\"{\\\"Statement\\\":[]}\"}",
+        "PUT iot /target-policies/p\n\n{\"target\":\"arn:aws:iot:us-east-1:123456789012:thinggroup/g\"}",
+        "POST iot /attached-policies/arn%3Aaws%3Aiot%3Aus-east-1%3A123456789012%3Athinggroup%2Fg?recursive=true\n\n{}",
+        "POST iot /indexing/config\n\n{\"thingIndexingConfiguration\":{\"thingIndexingMode\":\"REGISTRY\"}}",
+        "POST iot /indices/search\n\n{\"queryString\":\"thingName:l*\",\"maxResults\":1}",
+        "POST iot /tags\n\n{\"resourceArn\":\"arn:aws:iot:us-east-1:123456789012:thinggroup/g\",\"tags\":[{\"Key\":\"k\",\"Value\":\"v\"}]}",
+        "PATCH iot /event-configurations\n\n{\"eventConfigurations\":{\"THING\":{\"Enabled\":true}}}",
+        "GET iot /endpoint?endpointType=iot:Data-ATS\n\n",
+    ],
+    [
+        "maxResults=",
+        "nextToken=",
+        "&",
+        "\"tags\":",
+        "arn:aws:iot:",
+        "%2F",
+        "DELETE",
+        "/version/1",
+        "/things",
+        "{\"x\":[]}"
+    ]
+);
+
+service!(
+    iotdata_answers_any_call,
+    [
+        "POST iotdata /things/lamp/shadow\n\n{\"state\":{\"desired\":{\"on\":true},\"reported\":{\"on\":false}}}",
+        "POST iotdata /things/lamp/shadow?name=n\n\n{\"state\":{\"reported\":{\"a\":[1]}},\"clientToken\":\"t\"}",
+        "GET iotdata /things/lamp/shadow?name=n\n\n",
+        "GET iotdata /api/things/shadow/ListNamedShadowsForThing/lamp?pageSize=1\n\n",
+        "POST iotdata /topics/dt%2Flamp?qos=1&retain=true\n\n{\"on\":1}",
+        "POST iotdata /topics/$aws/things/lamp/shadow/update?qos=0\n\n{\"state\":{\"reported\":{\"x\":1}}}",
+    ],
+    [
+        "qos=",
+        "/get",
+        "/delete",
+        "$aws/things/",
+        "/shadow/name/n/update",
+        "$share/g/",
+        "/",
+        "+",
+        "#",
+        "DELETE"
+    ]
+);
+
+service!(
+    dynamodb_answers_any_call,
+    [
+        "POST dynamodb /\nx-amz-target: DynamoDB_20120810.CreateTable\n\n{\"TableName\":\"tab\",\"BillingMode\":\"PAY_PER_REQUEST\",\"AttributeDefinitions\":[{\"AttributeName\":\"pk\",\"AttributeType\":\"S\"},{\"AttributeName\":\"sk\",\"AttributeType\":\"N\"}],\"KeySchema\":[{\"AttributeName\":\"pk\",\"KeyType\":\"HASH\"},{\"AttributeName\":\"sk\",\"KeyType\":\"RANGE\"}],\"StreamSpecification\":{\"StreamEnabled\":true,\"StreamViewType\":\"NEW_AND_OLD_IMAGES\"}}",
+        "POST dynamodb /\nx-amz-target: DynamoDB_20120810.PutItem\n\n{\"TableName\":\"tab\",\"Item\":{\"pk\":{\"S\":\"a\"},\"sk\":{\"N\":\"1.5\"},\"m\":{\"M\":{\"l\":{\"L\":[{\"B\":\"AQI=\"},{\"NS\":[\"1\",\"2\"]}]}}}},\"ReturnValues\":\"ALL_OLD\"}",
+        "POST dynamodb /\nx-amz-target: DynamoDB_20120810.UpdateItem\n\n{\"TableName\":\"tab\",\"Key\":{\"pk\":{\"S\":\"a\"},\"sk\":{\"N\":\"1.5\"}},\"UpdateExpression\":\"SET m.x = m, #n = if_not_exists(#n, :o) + :o REMOVE z[0]\",\"ConditionExpression\":\"attribute_exists(pk)\",\"ExpressionAttributeNames\":{\"#n\":\"name\"},\"ExpressionAttributeValues\":{\":o\":{\"N\":\"1\"}},\"ReturnValues\":\"ALL_NEW\"}",
+        "POST dynamodb /\nx-amz-target: DynamoDB_20120810.Query\n\n{\"TableName\":\"tab\",\"KeyConditionExpression\":\"pk = :a AND sk BETWEEN :z AND :o\",\"FilterExpression\":\"size(m) > :z\",\"ProjectionExpression\":\"m.l[0], sk\",\"ExpressionAttributeValues\":{\":a\":{\"S\":\"a\"},\":z\":{\"N\":\"0\"},\":o\":{\"N\":\"9\"}},\"Limit\":1,\"ScanIndexForward\":false}",
+        "POST dynamodb /\nx-amz-target: DynamoDB_20120810.Scan\n\n{\"TableName\":\"tab\",\"Segment\":0,\"TotalSegments\":2,\"Select\":\"COUNT\",\"ExclusiveStartKey\":{\"pk\":{\"S\":\"a\"},\"sk\":{\"N\":\"0\"}}}",
+        "POST dynamodb /\nx-amz-target: DynamoDB_20120810.BatchWriteItem\n\n{\"RequestItems\":{\"tab\":[{\"PutRequest\":{\"Item\":{\"pk\":{\"S\":\"b\"},\"sk\":{\"N\":\"1\"}}}},{\"DeleteRequest\":{\"Key\":{\"pk\":{\"S\":\"c\"},\"sk\":{\"N\":\"1\"}}}}]}}",
+        "POST dynamodb /\nx-amz-target: DynamoDB_20120810.UpdateTimeToLive\n\n{\"TableName\":\"tab\",\"TimeToLiveSpecification\":{\"Enabled\":true,\"AttributeName\":\"ttl\"}}",
+        "POST dynamodb /\nx-amz-target: DynamoDB_20120810.UpdateTable\n\n{\"TableName\":\"tab\",\"ReplicaUpdates\":[{\"Create\":{\"RegionName\":\"us-west-2\"}}]}",
+        "POST dynamodb /\nx-amz-target: DynamoDBStreams_20120810.ListStreams\n\n{\"TableName\":\"tab\",\"Limit\":1}",
+        "POST dynamodb /\nx-amz-target: DynamoDB_20120810.GetItem\n\n{\"TableName\":\"tab\",\"Key\":{\"pk\":{\"S\":\"a\"},\"sk\":{\"N\":\"1.5\"}},\"ProjectionExpression\":\"m.l[1]\"}",
+    ],
+    [
+        "{\"S\":\"a\"}",
+        "{\"N\":\"1e126\"}",
+        "{\"N\":\"1e-9223372036854775807\"}",
+        "{\"M\":{\"m\":",
+        "{\"SS\":[]}",
+        "{\"B\":\"=\"}",
+        " AND ",
+        "NOT ",
+        "DeleteItem",
+        "DeleteTable"
+    ]
+);
+
+service!(
+    events_answers_any_call,
+    [
+        "POST events /\nx-amz-target: AWSEvents.PutRule\n\n{\"Name\":\"r\",\"EventPattern\":\"{\\\"source\\\":[\\\"mine\\\"],\\\"detail\\\":{\\\"n\\\":[{\\\"numeric\\\":[\\\">\\\",1]}],\\\"$or\\\":[{\\\"a\\\":[{\\\"prefix\\\":\\\"x\\\"}]},{\\\"b\\\":[{\\\"cidr\\\":\\\"10.0.0.0/8\\\"}]}]}}\"}",
+        "POST events /\nx-amz-target: AWSEvents.PutRule\n\n{\"Name\":\"s\",\"ScheduleExpression\":\"cron(0/5 8-17 ? * MON-FRI *)\",\"State\":\"DISABLED\"}",
+        "POST events /\nx-amz-target: AWSEvents.PutTargets\n\n{\"Rule\":\"r\",\"Targets\":[{\"Id\":\"1\",\"Arn\":\"arn:aws:lambda:us-east-1:123456789012:function:f\",\"InputTransformer\":{\"InputPathsMap\":{\"n\":\"$.detail.n\"},\"InputTemplate\":\"{\\\"n\\\": <n>}\"}}]}",
+        "POST events /\nx-amz-target: AWSEvents.PutEvents\n\n{\"Entries\":[{\"Source\":\"mine\",\"DetailType\":\"t\",\"Detail\":\"{\\\"n\\\":2}\",\"Time\":1700000000.5}]}",
+        "POST events /\nx-amz-target: AWSEvents.TestEventPattern\n\n{\"EventPattern\":\"{\\\"source\\\":[{\\\"anything-but\\\":{\\\"wildcard\\\":\\\"a*b\\\"}}]}\",\"Event\":\"{\\\"id\\\":\\\"1\\\",\\\"account\\\":\\\"1\\\",\\\"source\\\":\\\"s\\\",\\\"time\\\":\\\"2026-01-01T00:00:00Z\\\",\\\"region\\\":\\\"us-east-1\\\",\\\"resources\\\":[],\\\"detail-type\\\":\\\"t\\\",\\\"detail\\\":{}}\"}",
+        "POST events /\nx-amz-target: AWSEvents.ListRules\n\n{\"NamePrefix\":\"r\",\"Limit\":1}",
+    ],
+    [
+        "\\\"$or\\\":[",
+        "{\\\"exists\\\":false}",
+        "cidr",
+        "/33",
+        "rate(2147483647 days)",
+        "cron(",
+        "L",
+        "1#5",
+        "$..x",
+        "[?(@.a)]"
+    ]
+);
+
+service!(
+    lambda_answers_any_call,
+    [
+        "GET lambda /2015-03-31/functions?MaxItems=1\n\n",
+        "GET lambda /2015-03-31/event-source-mappings?FunctionName=f\n\n",
+        "GET lambda /2015-03-31/event-source-mappings/?EventSourceArn=arn:aws:dynamodb:us-east-1:1:table/t/stream/x\n\n",
+    ],
+    [
+        "POST lambda /2015-03-31/functions\n\n{\"FunctionName\":\"f\",\"Code\":{\"ZipFile\":\"UEsFBgAAAAAAAAAAAAAAAAAAAAAAAA==\"},\"Runtime\":\"provided.al2023\",\"Handler\":\"h\",\"Role\":\"arn:aws:iam::1:role/r\"}",
+        "POST lambda /2015-03-31/functions/f/invocations?\nx-amz-invocation-type: DryRun\n\n{}",
+        "POST lambda /2015-03-31/event-source-mappings\n\n{\"EventSourceArn\":\"arn\",\"FunctionName\":\"f\",\"StartingPosition\":\"LATEST\"}",
+        "/policy",
+        "/url",
+        "/concurrency",
+        "PUT",
+        "DELETE",
+        "arn:aws:lambda:us-east-1:1:function:f:$LATEST"
+    ]
+);
+
+service!(
+    route53_answers_any_call,
+    [
+        "POST route53 /2013-04-01/hostedzone\n\n<CreateHostedZoneRequest xmlns=\"https://route53.amazonaws.com/doc/2013-04-01/\"><Name>example.com</Name><CallerReference>1</CallerReference><HostedZoneConfig><Comment>c &amp; d</Comment></HostedZoneConfig></CreateHostedZoneRequest>",
+        "GET route53 /2013-04-01/hostedzonesbyname?dnsname=example.com&maxitems=1\n\n",
+        "POST route53 /2013-04-01/healthcheck\n\n<CreateHealthCheckRequest><CallerReference>1</CallerReference><HealthCheckConfig><IPAddress>127.0.0.1</IPAddress><Port>9</Port><Type>TCP</Type><RequestInterval>10</RequestInterval><FailureThreshold>3</FailureThreshold><Disabled>true</Disabled><Regions><Region>us-east-1</Region><Region>us-west-1</Region><Region>us-west-2</Region></Regions></HealthCheckConfig></CreateHealthCheckRequest>",
+        "GET route53 /2013-04-01/healthcheck?maxitems=2\n\n",
+        "POST route53 /2013-04-01/trafficpolicy\n\n<CreateTrafficPolicyRequest><Name>p</Name><Document>{\"AWSPolicyFormatVersion\":\"2015-10-01\",\"RecordType\":\"A\",\"StartRule\":\"r\",\"Endpoints\":{\"a\":{\"Type\":\"value\",\"Value\":\"127.0.0.1\"},\"b\":{\"Type\":\"value\",\"Value\":\"127.0.0.2\"}},\"Rules\":{\"r\":{\"RuleType\":\"failover\",\"Primary\":{\"EndpointReference\":\"a\"},\"Secondary\":{\"EndpointReference\":\"b\"}}}}</Document></CreateTrafficPolicyRequest>",
+        "GET route53 /2013-04-01/trafficpolicies?maxitems=1\n\n",
+        "GET route53 /2013-04-01/trafficpolicyinstancecount\n\n",
+    ],
+    [
+        "&lt;",
+        "&#x0;",
+        "<![CDATA[",
+        "]]>",
+        "<!DOCTYPE a [<!ENTITY b \"c\">]>",
+        "&b;",
+        "<!--",
+        "<?xml version=\"1.0\"?>",
+        "<Name>",
+        "</Name>",
+        "maxitems=0",
+        "<ResourceRecordSet><Name>a</Name><Type>TXT</Type><TTL>1</TTL></ResourceRecordSet>"
+    ]
+);
+
+service!(
+    scheduler_answers_any_call,
+    [
+        "POST scheduler /schedules/s\n\n{\"ScheduleExpression\":\"rate(5 minutes)\",\"StartDate\":1700000000.5,\"FlexibleTimeWindow\":{\"Mode\":\"OFF\"},\"State\":\"DISABLED\",\"Target\":{\"Arn\":\"arn:aws:lambda:us-east-1:123456789012:function:f\",\"RoleArn\":\"arn:aws:iam::123456789012:role/r\",\"Input\":\"{}\",\"RetryPolicy\":{\"MaximumRetryAttempts\":1,\"MaximumEventAgeInSeconds\":60}}}",
+        "PUT scheduler /schedules/s\n\n{\"ScheduleExpression\":\"at(2030-01-01T00:00:00)\",\"EndDate\":1900000000,\"FlexibleTimeWindow\":{\"Mode\":\"FLEXIBLE\",\"MaximumWindowInMinutes\":5},\"ActionAfterCompletion\":\"DELETE\",\"Target\":{\"Arn\":\"arn:aws:scheduler:::aws-sdk:route53:updateHealthCheck\",\"RoleArn\":\"arn:aws:iam::123456789012:role/r\",\"Input\":\"{\\\"HealthCheckId\\\":\\\"h\\\",\\\"Inverted\\\":true}\"}}",
+        "GET scheduler /schedules?NamePrefix=s&MaxResults=1\n\n",
+        "GET scheduler /schedules/s?groupName=default\n\n",
+    ],
+    [
+        "rate(1 minute)",
+        "rate(2147483647 days)",
+        "cron(0 0 L * ? 2199)",
+        "at(9999-12-31T23:59:59)",
+        "DELETE",
+        "-1e300",
+        "ScheduleGroup="
+    ]
+);
+
+service!(
+    servicequotas_answers_any_call,
+    [
+        "POST servicequotas /\nx-amz-target: ServiceQuotasV20190624.ListServices\n\n{}",
+        "POST servicequotas /\nx-amz-target: ServiceQuotasV20190624.ListServiceQuotas\n\n{\"ServiceCode\":\"iot\",\"MaxResults\":3}",
+        "POST servicequotas /\nx-amz-target: ServiceQuotasV20190624.ListAWSDefaultServiceQuotas\n\n{\"ServiceCode\":\"iotcore\"}",
+    ],
+    ["\"NextToken\":\"L-", "GetServiceQuota", "RequestServiceQuotaIncrease", "\"QuotaCode\":"]
+);
+
+service!(
+    states_answers_any_call,
+    [
+        "POST states /\nx-amz-target: AWSStepFunctions.CreateStateMachine\n\n{\"name\":\"m\",\"roleArn\":\"arn:aws:iam::123456789012:role/r\",\"definition\":\"{\\\"StartAt\\\":\\\"P\\\",\\\"States\\\":{\\\"P\\\":{\\\"Type\\\":\\\"Pass\\\",\\\"Parameters\\\":{\\\"x.$\\\":\\\"$.a[0]\\\"},\\\"ResultPath\\\":\\\"$.r\\\",\\\"End\\\":true}}}\"}",
+        "POST states /\nx-amz-target: AWSStepFunctions.StartExecution\n\n{\"stateMachineArn\":\"arn:aws:states:us-east-1:123456789012:stateMachine:m\",\"name\":\"e\",\"input\":\"{\\\"a\\\":[1]}\"}",
+        "POST states /\nx-amz-target: AWSStepFunctions.ListExecutions\n\n{\"stateMachineArn\":\"arn:aws:states:us-east-1:123456789012:stateMachine:m\",\"maxResults\":1,\"statusFilter\":\"SUCCEEDED\"}",
+        "POST states /\nx-amz-target: AWSStepFunctions.GetExecutionHistory\n\n{\"executionArn\":\"arn:aws:states:us-east-1:123456789012:execution:m:e\",\"reverseOrder\":true,\"maxResults\":2}",
+        "POST states /\nx-amz-target: AWSStepFunctions.ValidateStateMachineDefinition\n\n{\"definition\":\"{}\"}",
+        "POST states /\nx-amz-target: AWSStepFunctions.ListStateMachines\n\n{\"maxResults\":1}",
+    ],
+    [
+        "\\\"Type\\\":\\\"Choice\\\"",
+        "\"nextToken\":\"MA\"",
+        "$$.",
+        "$..",
+        "\\\"Next\\\":\\\"P\\\"",
+        "StopExecution",
+        "DeleteStateMachine",
+        "arn:aws:states:"
+    ]
+);
+
+service!(
+    sts_answers_any_call,
+    [
+        "POST sts /\ncontent-type: application/x-www-form-urlencoded\n\nAction=GetCallerIdentity&Version=2011-06-15"
+    ],
+    ["Action=", "&", "AssumeRole", "%zz"]
+);
+
+#[test]
+fn bodies_that_nest_without_end_are_refused() {
+    let site = Site::new();
+    let deep = ["[".repeat(100_000), "{\"a\":".repeat(100_000)];
+    for service in [
+        "iot /things/t",
+        "iotdata /things/t/shadow",
+        "scheduler /schedules/s",
+        "lambda /2015-03-31/functions",
+    ] {
+        for body in &deep {
+            let status = site.status(&format!("POST {service}\n\n{body}"));
+            assert_eq!(status, 400, "{service}");
+        }
+    }
+    for (service, target) in [
+        ("dynamodb", "DynamoDB_20120810.PutItem"),
+        ("events", "AWSEvents.PutEvents"),
+        ("servicequotas", "ServiceQuotasV20190624.GetServiceQuota"),
+        ("states", "AWSStepFunctions.StartExecution"),
+    ] {
+        for body in &deep {
+            let status = site.status(&format!("POST {service} /\nx-amz-target: {target}\n\n{body}"));
+            assert_eq!(status, 400, "{service}");
+        }
+    }
+    for open in ["<a>", "<CreateHostedZoneRequest>", "<Name>"] {
+        let body = format!("<CreateHostedZoneRequest>{}", open.repeat(100_000));
+        assert_eq!(site.status(&format!("POST route53 /2013-04-01/hostedzone\n\n{body}")), 400, "{open}");
+    }
+}
