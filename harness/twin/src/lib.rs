@@ -13,7 +13,7 @@
 //!   [`provisioning`] (templates and bulk registration), [`apigateway`] (REST APIs), [`events`] and [`scheduler`]
 //!   (EventBridge), [`cloudformation`] (stacks);
 //! - what AWS lets nobody do: [`fault`] breaks things, [`truth`] says what happened when;
-//! - [`pki`], [`names`] and [`clock`]: certificates, host names and the time;
+//! - [`pki`], [`names`], [`clock`] and [`nesting`]: certificates, host names, the time, and how deep input nests;
 //! - [`world`] and its [`region`]s hold it together, and [`twin`] starts and stops it; nothing below them knows the
 //!   others' protocols.
 //!
