@@ -137,11 +137,11 @@ async fn route53(job: &Job<'_>, resource: &str, change: &Change) -> Result<(), F
         let tags = change.set.iter().map(|(key, value)| {
             format!("<Tag><Key>{}</Key><Value>{}</Value></Tag>", escape(key), escape(value))
         });
-        body += &format!("<AddTags>{}</AddTags>", tags.collect::<String>());
+        body.extend(["<AddTags>", &tags.collect::<String>(), "</AddTags>"]);
     }
     if !change.gone.is_empty() {
         let keys = change.gone.iter().map(|key| format!("<Key>{}</Key>", escape(key)));
-        body += &format!("<RemoveTagKeys>{}</RemoveTagKeys>", keys.collect::<String>());
+        body.extend(["<RemoveTagKeys>", &keys.collect::<String>(), "</RemoveTagKeys>"]);
     }
     let body = format!("<ChangeTagsForResourceRequest>{body}</ChangeTagsForResourceRequest>");
     let rest = Rest { body: Bytes::from(body), ..Rest::default() };
