@@ -35,9 +35,11 @@ pub fn fixture(name: &str) -> PathBuf {
 
 /// A tool that `.ci/tools` installs, or that is on the path.
 pub fn tool(name: &str) -> Option<PathBuf> {
-    let ours = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/tools/bin").join(name);
+    let tools = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/tools");
     let path = std::env::var_os("PATH").unwrap_or_default();
-    std::iter::once(ours)
+    ["bin", "peers/bin"]
+        .into_iter()
+        .map(|folder| tools.join(folder).join(name))
         .chain(std::env::split_paths(&path).map(|folder| folder.join(name)))
         .find(|candidate| candidate.is_file())
 }

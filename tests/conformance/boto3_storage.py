@@ -179,3 +179,28 @@ def a_queue_is_of_its_region(t):
         t.boto("sqs").send_message(QueueUrl=queue(t)[0], MessageBody=json.dumps({}))
         return
     raise AssertionError("it is in both Regions")
+
+
+@case("sqs:SendMessageBatch sqs:DeleteMessageBatch sqs:ChangeMessageVisibilityBatch", peers=True)
+def messages_are_sent_hidden_and_deleted_in_batches(t):
+    sqs, (url, _) = t.boto("sqs"), queue(t)
+    sent = sqs.send_message_batch(QueueUrl=url, Entries=[{"Id": str(n), "MessageBody": f"m{n}"} for n in range(3)])
+    equal(sorted(x["Id"] for x in sent["Successful"]), ["0", "1", "2"])
+    twins = [{"Id": "same", "MessageBody": "m"}] * 2
+    refused("AWS.SimpleQueueService.BatchEntryIdsNotDistinct", sqs.send_message_batch, QueueUrl=url, Entries=twins, status=400)
+    found = {}
+
+    def all_of_them():
+        for one in sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=60).get("Messages", []):
+            found[one["Body"]] = one["ReceiptHandle"]
+        return len(found) == 3
+
+    eventually(all_of_them, "three messages")
+    shown = [{"Id": "a", "ReceiptHandle": found["m0"], "VisibilityTimeout": 0}]
+    equal(len(sqs.change_message_visibility_batch(QueueUrl=url, Entries=shown)["Successful"]), 1)
+    again = eventually(lambda: sqs.receive_message(QueueUrl=url, WaitTimeSeconds=1).get("Messages"), "it is seen again")
+    found["m0"] = again[0]["ReceiptHandle"]
+    gone = sqs.delete_message_batch(
+        QueueUrl=url, Entries=[{"Id": body, "ReceiptHandle": handle} for body, handle in found.items()]
+    )
+    equal(len(gone["Successful"]), 3)

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 README = Path(__file__).resolve().parents[2] / "harness/twin/README.md"
+TABLE = Path(__file__).resolve().parent / "OPERATIONS.md"
 
 #: The README's word for a service, and botocore's.
 SERVICES = {
@@ -56,3 +57,14 @@ def gaps(cases):
 def stale():
     """Excuses that are not needed any more."""
     return sorted(set(EXCUSED) - set(listed()))
+
+
+def table(cases):
+    """Every operation of the README with the cases that call it, as Markdown."""
+    lines = ["# Operations of the twin, and the cases that call them", "",
+             "Made by `run.py --coverage --write`; a test fails if it is not up to date.", "",
+             "| Operation | Cases (client) |", "|---|---|"]
+    for operation in listed():
+        own = [f"{case.name.replace('_', ' ')} ({case.client})" for case in cases if operation in case.operations]
+        lines.append(f"| {operation} | {'; '.join(own)} |")
+    return "\n".join(lines) + "\n"

@@ -28,7 +28,7 @@ CLIENTS = {
     "boto3": (["boto3_things", "boto3_groups", "boto3_certificates", "boto3_policies", "boto3_rules", "boto3_iot_data",
                "boto3_dynamodb", "boto3_tables", "boto3_streams", "boto3_lambda", "boto3_mappings", "boto3_route53",
                "boto3_states", "boto3_account", "boto3_pages", "boto3_storage", "boto3_stacks", "boto3_more",
-               "boto3_events", "boto3_traffic", "boto3_gateway", "boto3_service_pages"], ["boto3"]),
+               "boto3_events", "boto3_traffic", "boto3_gateway", "boto3_service_pages", "boto3_solution_stack"], ["boto3"]),
     "aws-cli": (["aws_cli"], ["awscli", "bin:aws"]),
     "paho": (["paho_v3", "paho_v5"], ["paho", "boto3"]),
     "device-sdk": (["device_sdk"], ["awsiot", "awscrt", "boto3"]),
@@ -108,6 +108,7 @@ def main():
     )
     parser.add_argument("--json", action="store_true", help="one line of JSON a case")
     parser.add_argument("--coverage", action="store_true", help="only print operations of the README without a case")
+    parser.add_argument("--write", action="store_true", help="with --coverage: write the table of operations and cases")
     parser.add_argument("--jobs", type=int, default=JOBS)
     options = parser.parse_args()
 
@@ -117,10 +118,13 @@ def main():
         if absent:
             print(json.dumps({"unknown": absent}))
             return 0
-        gaps, stale = coverage.gaps(cases.CASES), coverage.stale()
+        gaps, stale, table = coverage.gaps(cases.CASES), coverage.stale(), coverage.table(cases.CASES)
+        if options.write:
+            coverage.TABLE.write_text(table)
+        old = not coverage.TABLE.exists() or coverage.TABLE.read_text() != table
         print(json.dumps({"operations": len(coverage.listed()), "without_case": gaps, "excused": coverage.EXCUSED,
-                          "excused_for_nothing": stale}))
-        return 1 if gaps or stale else 0
+                          "excused_for_nothing": stale, "table_is_old": old}))
+        return 1 if gaps or stale or old else 0
 
     chosen = [c for c in cases.CASES if c.client in clients and options.case in c.name and (options.target == "twin" or c.peers)]
     there = set(coverage.listed())

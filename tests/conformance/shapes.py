@@ -21,6 +21,8 @@ COMMON = {
     "UnrecognizedClientException", "ValidationException", "ValidationError", "SerializationException",
     "MissingAuthenticationToken", "AccessDenied", "InvalidParameterValue", "MissingParameter", "OptInRequired",
 }
+#: Members that botocore requires and AWS leaves out when there is nothing: programs ask whether they are there.
+OMITTED = {"sqs": {"Failed", "Successful"}}
 #: Members that AWS sends and botocore does not model.
 EXTRA = {"__type", "message", "Message", "code", "Type"}
 
@@ -90,8 +92,9 @@ def _answer(response, parsed, model, found):
     output = model.output_shape
     if output is None:
         return
+    omitted = OMITTED.get(_service(model), ())
     for member in output.required_members:
-        if member not in parsed:
+        if member not in parsed and member not in omitted:
             found.append(f"required member {member} is missing")
     for member, shape in output.members.items():
         if shape.serialization.get("location") in ("header", "headers", "statusCode") and member in parsed:

@@ -94,7 +94,7 @@ fn peer(name: &'static str, program: &str, set: impl FnOnce(&mut Command, &str))
 
 fn spawn(command: &mut Command) -> Result<Child> {
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    command.spawn().with_context(|| format!("cannot start {:?}", command.get_program()))
+    command.spawn().with_context(|| format!("cannot start {}", command.get_program().display()))
 }
 
 fn until(mut ready: impl FnMut() -> bool) -> Result<()> {
