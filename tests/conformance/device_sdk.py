@@ -4,6 +4,7 @@ import queue
 from concurrent.futures import Future
 
 from awscrt import exceptions, http, io, mqtt, mqtt5, mqtt_request_response
+import awsiot
 from awsiot import iotshadow, mqtt5_client_builder, mqtt_connection_builder
 
 import device
@@ -250,7 +251,7 @@ def the_shadow_client_of_version_2(t):
         equal(client.update_named_shadow(named).result(WAIT_S).version, 1)
         try:
             client.get_named_shadow(iotshadow.GetNamedShadowRequest(thing_name=own.name, shadow_name="none")).result(WAIT_S)
-        except iotshadow.V2ServiceException as error:
+        except awsiot.V2ServiceException as error:
             equal(error.modeled_error.code, 404)
         else:
             raise AssertionError("an absent shadow was got")

@@ -21,7 +21,7 @@ use axum::{
 use percent_encoding::percent_decode_str;
 use tokio::net::TcpListener;
 
-pub(crate) use iotdata::device_call;
+pub(crate) use iotdata::{Device, device_call};
 pub(crate) use operation::{operation, throttled};
 
 use crate::{
@@ -197,7 +197,7 @@ pub(crate) async fn dispatch(world: &Arc<World>, call: &Call) -> Reply {
             "InvalidRequestException",
             format!("The twin has the Regions {} and not {}", names.join(" and "), call.region),
         );
-        return error_json(&error);
+        return refusal(&call.service, &error);
     }
     if is_over_quota(world, call) {
         return refusal(&call.service, &throttled(&call.service, &operation(call)));
@@ -223,8 +223,18 @@ pub(crate) async fn dispatch(world: &Arc<World>, call: &Call) -> Reply {
         "sqs" => sqs::handle(world, call).await.unwrap_or_else(|e| sqs::error_reply(&e)),
         "states" => states::handle(world, call).unwrap_or_else(|e| states::error_reply(&e)),
         "sts" => sts::handle(world, call),
-        other => error_json(&AwsError::unknown_operation(&format!("of service {other}"))),
+        _ => unknown_service(call),
     }
+}
+
+/// What a service that the twin does not have answers, in a shape that its client reads: only the query protocol sends a
+/// form and reads XML; JSON's protocols look for the code in the body.
+fn unknown_service(call: &Call) -> Reply {
+    let error = AwsError::unknown_operation(&format!("of service {}", call.service));
+    if call.header("content-type").is_some_and(|t| t.starts_with("application/x-www-form-urlencoded")) {
+        return cloudformation::error_reply(&error);
+    }
+    error_json(&error.clone().with("__type", error.code).with("code", error.code))
 }
 
 /// rest-json's error: the code in a header, the message in the body.
@@ -288,6 +298,21 @@ mod tests {
         );
         assert_eq!(scope(&headers), Some(("us-west-2".into(), "iotdata".into())));
         assert_eq!(scope(&HeaderMap::new()), None);
+    }
+
+    #[test]
+    fn a_service_that_is_not_there_says_so_in_each_protocol() {
+        let mut call = Call::json_rpc("us-east-1", "kms", "TrentService.ListKeys", &serde_json::json!({}));
+        let reply = unknown_service(&call);
+        let body: serde_json::Value = serde_json::from_slice(&reply.body).unwrap();
+        for member in ["__type", "code"] {
+            assert_eq!((reply.status, &body[member]), (404, &"UnknownOperationException".into()));
+        }
+        assert!(reply.headers.contains(&("x-amzn-ErrorType", "UnknownOperationException".to_owned())));
+        let form = "application/x-www-form-urlencoded; charset=utf-8";
+        call.headers.insert("content-type", HeaderValue::from_static(form));
+        let text = String::from_utf8(unknown_service(&call).body.to_vec()).unwrap();
+        assert!(text.contains("<Code>UnknownOperationException</Code>"), "{text}");
     }
 
     #[test]

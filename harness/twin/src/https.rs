@@ -17,7 +17,7 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::{
     accept,
-    api::{self, device_call},
+    api::{self, Device, device_call},
     apigateway,
     call::{Call, Reply},
     fault::{Kind, Port},
@@ -69,12 +69,16 @@ async fn handle(
         }
         return Box::pin(mqtt::serve_stream(world, region, Box::new(stream))).await;
     }
-    let certificate =
-        stream.get_ref().1.peer_certificates().and_then(|c| c.first()).map(|c| certificate_id(c));
+    let session = stream.get_ref().1;
+    let device = Device {
+        certificate: session.peer_certificates().and_then(|c| c.first()).map(|c| certificate_id(c)),
+        sni: session.server_name().map(str::to_owned),
+    };
+    let device = &device;
     let service = service_fn(|request: Request<Incoming>| {
-        let (certificate, doom) = (certificate.clone(), doom.clone());
+        let doom = doom.clone();
         async move {
-            let answer = answer(world, region, certificate.as_deref(), peer, &doom, request).await;
+            let answer = answer(world, region, device, peer, &doom, request).await;
             if region.half_dark.is_on() {
                 // It was carried out, and nobody hears of it: the connection ends with the fault.
                 world.faults.count(Kind::RegionHalfDark, &region.name);
@@ -96,7 +100,7 @@ async fn handle(
 async fn answer(
     world: &Arc<World>,
     region: &Arc<Region>,
-    certificate: Option<&str>,
+    device: &Device,
     peer: IpAddr,
     doom: &Doom,
     request: Request<Incoming>,
@@ -154,8 +158,8 @@ async fn answer(
         service: "iotdata".to_owned(),
     };
     let Some(rule) = world.faults.api(&call) else {
-        return api::response(device_call(world, region, certificate, &call));
+        return api::response(device_call(world, region, device, &call));
     };
-    let carry_out = async { device_call(world, region, certificate, &call) };
+    let carry_out = async { device_call(world, region, device, &call) };
     api::response_or_reset(Box::pin(rule.answer(&call, carry_out)).await, doom)
 }

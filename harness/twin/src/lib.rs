@@ -5,11 +5,17 @@
 //! HTTPS. DNS failover is real: an authoritative server answers from Route 53 records, and health checkers really call.
 //!
 //! The layers, each with one job:
-//! - state, pure and synchronous: [`registry`], [`shadow`], [`authorize`], [`sql`], [`dynamodb`] tables, [`route53`] zones;
-//! - protocol: [`api`] (JSON, REST and XML codecs of the services), [`mqtt`], [`https`], [`dns`];
+//! - state, pure and synchronous: [`registry`], [`shadow`], [`authorize`] and [`sql`] of IoT, [`dynamodb`] tables,
+//!   [`route53`] zones, [`s3`] buckets, [`sqs`] queues; [`quota`] and its token [`bucket`]s;
+//! - protocol: [`api`] (one endpoint for all services; their codecs are here or with them) with [`call`] and [`error`];
+//!   [`mqtt`], [`https`] and [`dns`] of the Regions over [`accept`] and [`socket`]; [`control`], the twin's own API;
 //! - machinery: [`lambda`] (functions as child processes), [`states`] (state machines), [`rules`] (topic rules),
-//!   [`events`] and [`scheduler`] (EventBridge), [`cloudformation`] (stacks), [`quota`], [`fault`], [`truth`];
-//! - [`world`] holds it together; nothing below it knows the others' protocols.
+//!   [`provisioning`] (templates and bulk registration), [`apigateway`] (REST APIs), [`events`] and [`scheduler`]
+//!   (EventBridge), [`cloudformation`] (stacks);
+//! - what AWS lets nobody do: [`fault`] breaks things, [`truth`] says what happened when;
+//! - [`pki`], [`names`], [`clock`] and [`nesting`]: certificates, host names, the time, and how deep input nests;
+//! - [`world`] and its [`region`]s hold it together, and [`twin`] starts and stops it; nothing below them knows the
+//!   others' protocols.
 //!
 //! It listens on loopback only, needs no other process and leaves nothing behind: functions' files live in a temporary
 //! folder and child processes end with it.

@@ -37,7 +37,9 @@ fn carry_out(world: &Arc<World>, region: &Arc<Region>, plan: &Plan) -> Result<Re
     // Signing takes a while, and the registry is not held meanwhile.
     let issued = plan
         .request()
-        .map(|csr| world.pki.issue(csr).map_err(|e| failure(format!("CSR is not valid: {e}"))))
+        .map(|csr| {
+            world.pki.issue(csr, world.clock.now_s()).map_err(|e| failure(format!("CSR is not valid: {e}")))
+        })
         .transpose()?;
     let mut events = Vec::new();
     let now_ms = world.clock.now_ms();

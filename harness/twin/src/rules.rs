@@ -173,7 +173,7 @@ struct RegionNow<'a> {
 
 impl Lookup for RegionNow<'_> {
     fn shadow(&self, thing: &str, shadow: &str) -> Option<Value> {
-        self.region.shadows.lock().get(thing, shadow, self.now_s).ok()
+        self.region.shadows.lock().get(thing, shadow, b"", self.now_s).ok()
     }
 }
 

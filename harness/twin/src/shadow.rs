@@ -17,6 +17,8 @@ use crate::nesting::depth;
 const DOCUMENT_BYTES_MAX: usize = 8 * 1024;
 /// Nesting that AWS allows, counted from `state`.
 const DEPTH_MAX: usize = 6;
+/// A request's `clientToken`.
+const TOKEN_BYTES_MAX: usize = 64;
 
 /// A refusal: the code and message of `rejected`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -94,8 +96,15 @@ impl Shadows {
         Ok(Updated { accepted, documents, delta })
     }
 
-    /// The document as `get/accepted` carries it.
-    pub(crate) fn get(&self, thing: &str, shadow: &str, now_s: i64) -> Result<Value, ShadowError> {
+    /// The document as `get/accepted` carries it, with the token of the request.
+    pub(crate) fn get(
+        &self,
+        thing: &str,
+        shadow: &str,
+        payload: &[u8],
+        now_s: i64,
+    ) -> Result<Value, ShadowError> {
+        let token = token_of_short(payload)?;
         let document = self
             .documents
             .get(&(thing.to_owned(), shadow.to_owned()))
@@ -106,16 +115,23 @@ impl Shadows {
             whole["metadata"]["delta"] = metadata;
         }
         whole["timestamp"] = json!(now_s);
-        Ok(whole)
+        Ok(with_token(whole, token.as_ref()))
     }
 
-    /// Deletes a shadow; the answer is `delete/accepted`.
-    pub(crate) fn delete(&mut self, thing: &str, shadow: &str, now_s: i64) -> Result<Value, ShadowError> {
+    /// Deletes a shadow; the answer is `delete/accepted`, with the token of the request.
+    pub(crate) fn delete(
+        &mut self,
+        thing: &str,
+        shadow: &str,
+        payload: &[u8],
+        now_s: i64,
+    ) -> Result<Value, ShadowError> {
+        let token = token_of_short(payload)?;
         let key = (thing.to_owned(), shadow.to_owned());
         let document = self.documents.remove(&key).ok_or_else(|| missing(thing, shadow))?;
         let version = document.version;
         self.deleted.insert(key, version);
-        Ok(json!({"version": version, "timestamp": now_s}))
+        Ok(with_token(json!({"version": version, "timestamp": now_s}), token.as_ref()))
     }
 
     /// Names of a thing's named shadows.
@@ -151,9 +167,7 @@ struct Request {
 impl Request {
     fn parse(payload: &[u8]) -> Result<Self, ShadowError> {
         let bad = |message: &str| ShadowError::new(400, message);
-        let Ok(Value::Object(mut body)) = serde_json::from_slice(payload) else {
-            return Err(bad("Payload contains invalid json"));
-        };
+        let mut body = object(payload)?;
         let state = match body.remove("state") {
             Some(Value::Object(state)) => state,
             Some(_) => return Err(bad("State node must be an object")),
@@ -177,12 +191,28 @@ impl Request {
             None | Some(Value::Null) => None,
             Some(v) => Some(v.as_u64().ok_or_else(|| bad("Invalid version"))?),
         };
-        let token = match body.remove("clientToken") {
-            None => None,
-            Some(Value::String(token)) if token.len() <= 64 => Some(token),
-            Some(_) => return Err(bad("Invalid clientToken")),
-        };
+        let token = take_token(&mut body)?;
         Ok(Self { state, version, token })
+    }
+}
+
+/// The token of a request to get or delete, whose payload may be empty.
+fn token_of_short(payload: &[u8]) -> Result<Option<String>, ShadowError> {
+    if payload.is_empty() { Ok(None) } else { take_token(&mut object(payload)?) }
+}
+
+fn object(payload: &[u8]) -> Result<Map<String, Value>, ShadowError> {
+    match serde_json::from_slice(payload) {
+        Ok(Value::Object(body)) => Ok(body),
+        _ => Err(ShadowError::new(400, "Payload contains invalid json")),
+    }
+}
+
+fn take_token(body: &mut Map<String, Value>) -> Result<Option<String>, ShadowError> {
+    match body.remove("clientToken") {
+        None => Ok(None),
+        Some(Value::String(token)) if token.len() <= TOKEN_BYTES_MAX => Ok(Some(token)),
+        Some(_) => Err(ShadowError::new(400, "Invalid clientToken")),
     }
 }
 
@@ -214,7 +244,7 @@ mod tests {
         .unwrap();
         assert_eq!(second.accepted["state"], json!({"reported": {"a": {"x": null, "z": 3}}}));
         assert_eq!((&second.accepted["version"], &second.accepted["clientToken"]), (&json!(2), &json!("c")));
-        let got = s.get("t", "", 30).unwrap();
+        let got = s.get("t", "", b"", 30).unwrap();
         assert_eq!(got["state"], json!({"reported": {"a": {"y": 2, "z": 3}, "b": [1, 2]}}));
         assert_eq!(got["metadata"]["reported"]["a"]["y"], json!({"timestamp": 10}));
         assert_eq!(got["metadata"]["reported"]["a"]["z"], json!({"timestamp": 20}));
@@ -228,7 +258,7 @@ mod tests {
         update(&mut s, &json!({"state": {"reported": {"a": 1}}}), 1).unwrap();
         let refused = update(&mut s, &json!({"state": {"reported": {"a": 2}}, "version": 7}), 2).unwrap_err();
         assert_eq!(refused.code, 409);
-        assert_eq!(s.get("t", "", 3).unwrap()["state"]["reported"]["a"], 1);
+        assert_eq!(s.get("t", "", b"", 3).unwrap()["state"]["reported"]["a"], 1);
     }
 
     #[test]
@@ -249,10 +279,32 @@ mod tests {
     fn a_shadow_created_again_goes_on_counting() {
         let mut s = Shadows::default();
         update(&mut s, &json!({"state": {"reported": {"a": 1}}}), 1).unwrap();
-        s.delete("t", "", 2).unwrap();
-        assert_eq!(s.get("t", "", 2).unwrap_err().code, 404);
+        s.delete("t", "", b"", 2).unwrap();
+        assert_eq!(s.get("t", "", b"", 2).unwrap_err().code, 404);
         let again = update(&mut s, &json!({"state": {"reported": {"a": 1}}}), 3).unwrap();
         assert_eq!(again.accepted["version"], 2);
+    }
+
+    #[test]
+    fn get_and_delete_carry_the_token_of_their_request() {
+        let mut s = Shadows::default();
+        update(&mut s, &json!({"state": {"reported": {"a": 1}}}), 1).unwrap();
+        let asked = br#"{"clientToken":"c"}"#;
+        assert_eq!(s.get("t", "", asked, 2).unwrap()["clientToken"], "c");
+        for tokenless in [&b""[..], b"{}"] {
+            assert_eq!(s.get("t", "", tokenless, 2).unwrap().get("clientToken"), None);
+        }
+        for (payload, message) in [
+            (&b"{"[..], "Payload contains invalid json"),
+            (b"[]", "Payload contains invalid json"),
+            (br#"{"clientToken":1}"#, "Invalid clientToken"),
+        ] {
+            let refused = ShadowError::new(400, message);
+            assert_eq!(s.get("t", "", payload, 2), Err(refused.clone()));
+            assert_eq!(s.delete("t", "", payload, 2), Err(refused));
+        }
+        let deleted = s.delete("t", "", asked, 3).unwrap();
+        assert_eq!(deleted, json!({"version": 1, "timestamp": 3, "clientToken": "c"}));
     }
 
     #[test]

@@ -14,7 +14,6 @@ use crate::{
     error::AwsError,
     mqtt::{PublishRefusal, ShadowOperation, publish_over_https, shadow},
     region::Region,
-    registry::CertificateStatus,
     shadow::ShadowError,
     world::World,
 };
@@ -26,15 +25,20 @@ pub(super) fn handle(world: &Arc<World>, call: &Call) -> Result<Reply, AwsError>
     carry_out(world, region, call, USER_ID)
 }
 
-/// A call with a client certificate: refused unless the certificate is ACTIVE and its policies allow the call.
-pub(crate) fn device_call(
-    world: &Arc<World>,
-    region: &Region,
-    certificate: Option<&str>,
-    call: &Call,
-) -> Reply {
+/// Who calls over TLS.
+#[derive(Debug, Default)]
+pub(crate) struct Device {
+    /// Id of the certificate that it proved to hold.
+    pub(crate) certificate: Option<String>,
+    /// The name that it asked for.
+    pub(crate) sni: Option<String>,
+}
+
+/// A call with a client certificate: refused unless the certificate is one that may connect and its policies allow the
+/// call.
+pub(crate) fn device_call(world: &Arc<World>, region: &Region, device: &Device, call: &Call) -> Reply {
     let forbidden = || super::error_json(&AwsError::new(403, "ForbiddenException", "Forbidden"));
-    let Some(certificate) = certificate else {
+    let Some(certificate) = device.certificate.as_deref() else {
         return forbidden();
     };
     let segments = call.segments();
@@ -54,7 +58,8 @@ pub(crate) fn device_call(
         let registry = region.registry.lock();
         let principal = registry.arn(&format!("cert/{certificate}"));
         let resource = registry.arn(&format!("{kind}/{name}"));
-        registry.certificate(certificate).is_ok_and(|c| c.status == CertificateStatus::Active)
+        let sni = device.sni.as_deref();
+        registry.certificate(certificate).is_ok_and(|c| c.admits(&region.endpoint, sni))
             && allowed(
                 registry.policies_of(&principal, None).iter().map(|p| p.parsed.as_ref()),
                 action,
@@ -93,6 +98,10 @@ fn carry_out(world: &Arc<World>, region: &Region, call: &Call, principal: &str) 
                 Err(PublishRefusal::Throttled) => {
                     Err(AwsError::new(429, "ThrottlingException", "Rate exceeded"))
                 }
+                // The model of Publish has no error of 413.
+                Err(PublishRefusal::TooLarge) => {
+                    Err(AwsError::new(400, "InvalidRequestException", "The payload exceeds 128 KB"))
+                }
             }
         }
         (&Method::GET, ["api", "things", "shadow", "ListNamedShadowsForThing", thing]) => {
@@ -112,4 +121,53 @@ fn refusal(error: &ShadowError) -> AwsError {
         _ => "InvalidRequestException",
     };
     AwsError::new(error.code, code, error.message.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::HeaderMap;
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::mqtt::tests::site::{ALLOW_ALL, Site};
+
+    fn publish(region: &Region, bytes: usize) -> Call {
+        Call {
+            method: Method::POST,
+            raw_path: "/topics/a".to_owned(),
+            query: Vec::new(),
+            headers: HeaderMap::new(),
+            body: Bytes::from(vec![b'x'; bytes]),
+            region: region.name.clone(),
+            service: "iotdata".to_owned(),
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_payload_of_more_than_128_kb_is_refused() {
+        let site = Site::start().await;
+        let region = site.twin.world().region("us-east-1").unwrap();
+        let ask = |bytes| handle(site.twin.world(), &publish(region, bytes));
+        assert_eq!(ask(128 * 1024).unwrap().status, 200);
+        let refused = ask(128 * 1024 + 1).unwrap_err();
+        assert_eq!((refused.status, refused.code), (400, "InvalidRequestException"));
+        site.twin.stop().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_certificate_registered_without_a_ca_needs_the_name_of_the_endpoint() {
+        let site = Site::start().await;
+        let region = site.twin.world().region("us-east-1").unwrap();
+        let device = site.device("d", ALLOW_ALL).await;
+        let status = |sni: Option<&str>| {
+            let device =
+                Device { certificate: Some(device.certificate.clone()), sni: sni.map(str::to_owned) };
+            device_call(site.twin.world(), region, &device, &publish(region, 1)).status
+        };
+        assert_eq!(status(Some(region.endpoint.as_str())), 200);
+        for other in [None, Some("127.0.0.1"), Some("localhost")] {
+            assert_eq!(status(other), 403, "{other:?}");
+        }
+        site.twin.stop().await;
+    }
 }

@@ -43,7 +43,7 @@ fn answer(world: &World, call: &Call) -> Result<Value, AwsError> {
     match operation {
         "ListServices" => {
             let service = |(code, name): &(&str, &str)| json!({"ServiceCode": code, "ServiceName": name});
-            Ok(json!({"Services": SERVICES.iter().map(service).collect::<Vec<_>>()}))
+            page(&request, "Services", &SERVICES, |(code, _)| code, service)
         }
         "GetServiceQuota" => {
             let quota = find(world, &request)?;
@@ -54,19 +54,19 @@ fn answer(world: &World, call: &Call) -> Result<Value, AwsError> {
             Ok(json!({"Quota": shown(quota, quota.default_in(region))}))
         }
         "ListServiceQuotas" => {
-            page(world, &request, |quota| shown(quota, world.quotas.applied(quota, region)))
+            quotas(world, &request, |quota| shown(quota, world.quotas.applied(quota, region)))
         }
         "ListAWSDefaultServiceQuotas" => {
-            page(world, &request, |quota| shown(quota, quota.default_in(region)))
+            quotas(world, &request, |quota| shown(quota, quota.default_in(region)))
         }
         "RequestServiceQuotaIncrease" => {
             let quota = find(world, &request)?;
             if !quota.adjustable {
-                return Err(AwsError::new(
-                    400,
-                    "IllegalArgumentException",
-                    format!("{} is not adjustable", quota.name),
-                ));
+                return Err(illegal(format!("{} is not adjustable", quota.name)));
+            }
+            let applied = world.quotas.applied(quota, region);
+            if !request["DesiredValue"].as_f64().is_some_and(|desired| desired > applied) {
+                return Err(illegal("You must provide a quota value greater than the current quota value"));
             }
             Ok(json!({"RequestedQuota": {
                 "Id": uuid::Uuid::new_v4().simple().to_string(), "Status": "PENDING",
@@ -98,8 +98,12 @@ fn find<'a>(world: &'a World, request: &Value) -> Result<&'a Quota, AwsError> {
         })
 }
 
-/// A page of a service's quotas; the token is the code that the page before ended with.
-fn page(world: &World, request: &Value, show: impl Fn(&Quota) -> Value) -> Result<Value, AwsError> {
+fn illegal(message: impl Into<String>) -> AwsError {
+    AwsError::new(400, "IllegalArgumentException", message)
+}
+
+/// A page of a service's quotas.
+fn quotas(world: &World, request: &Value, show: impl Fn(&Quota) -> Value) -> Result<Value, AwsError> {
     let service = request["ServiceCode"].as_str();
     let quotas: Vec<&Quota> =
         world.quotas.list().iter().filter(|q| q.is_listed() && Some(q.service) == service).collect();
@@ -110,19 +114,29 @@ fn page(world: &World, request: &Value, show: impl Fn(&Quota) -> Value) -> Resul
             "The twin has the quotas of iot, iotcore, lambda, route53 and states only",
         ));
     }
+    page(request, "Quotas", &quotas, |quota| quota.code, |quota| show(quota))
+}
+
+/// A page of a list, as the member `member`; the token is the code that the page before ended with.
+fn page<T>(
+    request: &Value,
+    member: &str,
+    list: &[T],
+    code: impl Fn(&T) -> &str,
+    show: impl Fn(&T) -> Value,
+) -> Result<Value, AwsError> {
     let size = request["MaxResults"].as_u64().and_then(|n| usize::try_from(n).ok()).unwrap_or(PAGE_MAX);
     let size = size.clamp(1, PAGE_MAX);
     let begin = match request["NextToken"].as_str() {
         None => 0,
-        Some(token) => quotas.iter().position(|q| q.code == token).map(|n| n + 1).ok_or_else(|| {
+        Some(token) => list.iter().position(|item| code(item) == token).map(|n| n + 1).ok_or_else(|| {
             AwsError::new(400, "InvalidPaginationTokenException", "The pagination token is not valid")
         })?,
     };
-    let items: Vec<&&Quota> = quotas.iter().skip(begin).take(size).collect();
-    let next = (begin + items.len() < quotas.len()).then(|| items.last().map(|q| q.code)).flatten();
-    let mut body = json!({"Quotas": items.iter().map(|q| show(q)).collect::<Vec<_>>()});
-    if let Some(next) = next {
-        body["NextToken"] = json!(next);
+    let end = list.len().min(begin + size);
+    let mut body = json!({member: list[begin..end].iter().map(show).collect::<Vec<_>>()});
+    if end < list.len() {
+        body["NextToken"] = json!(list[begin..end].last().map(code));
     }
     Ok(body)
 }
@@ -143,4 +157,49 @@ fn describe(world: &World, quota: &Quota, region: &str, value: f64) -> Value {
         body["Period"] = json!({"PeriodValue": 1, "PeriodUnit": "SECOND"});
     }
     body
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::twin::{Twin, TwinConfig};
+
+    async fn ask(operation: &'static str, request: Value) -> Result<Value, AwsError> {
+        let twin = Twin::start(TwinConfig { health_checkers: 1, ..TwinConfig::default() }).await.unwrap();
+        answer(twin.world(), &Call::json_rpc("us-west-2", "servicequotas", operation, &request))
+    }
+
+    #[test]
+    fn pages_join_to_the_whole() {
+        for size in 1..=SERVICES.len() + 1 {
+            let (mut seen, mut request) = (Vec::new(), json!({"MaxResults": size}));
+            loop {
+                let body = page(&request, "Services", &SERVICES, |(code, _)| code, |(code, _)| json!(code));
+                let body = body.unwrap();
+                let codes = body["Services"].as_array().unwrap();
+                assert!((1..=size).contains(&codes.len()));
+                seen.extend(codes.clone());
+                match body.get("NextToken") {
+                    Some(token) => request["NextToken"] = token.clone(),
+                    None => break,
+                }
+            }
+            assert_eq!(seen, SERVICES.map(|(code, _)| json!(code)));
+        }
+        let request = json!({"NextToken": "none"});
+        let refused = page(&request, "Services", &SERVICES, |(code, _)| code, |_| json!(0)).unwrap_err();
+        assert_eq!(refused.code, "InvalidPaginationTokenException");
+    }
+
+    #[tokio::test]
+    async fn only_more_than_there_is_may_be_asked_for() {
+        let increase = |value: Value| {
+            let request = json!({"ServiceCode": "iotcore", "QuotaCode": "L-64CBACAC", "DesiredValue": value});
+            ask("ServiceQuotasV20190624.RequestServiceQuotaIncrease", request)
+        };
+        assert_eq!(increase(json!(101)).await.unwrap()["RequestedQuota"]["Status"], "PENDING");
+        for value in [json!(100), json!(1), Value::Null] {
+            assert_eq!(increase(value).await.unwrap_err().code, "IllegalArgumentException");
+        }
+    }
 }

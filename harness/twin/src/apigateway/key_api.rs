@@ -149,7 +149,16 @@ pub(super) fn plans(context: &Context<'_>, verb: &Verb, rest: &[&str]) -> Result
         }
         (&Verb::PATCH, [id]) => update_plan(context, id),
         (&Verb::DELETE, [id]) => {
-            context.keys(|all| all.plans.remove(*id).map(|_| empty(202)).ok_or_else(missing))
+            context.keys(|all| {
+                if let Some((api, stage)) = all.plans.get(*id).ok_or_else(missing)?.stages.first() {
+                    return Err(bad_request(format!(
+                        "Cannot delete Usage Plan {id} because there are API Stages associated with it, including \
+                         {api}:{stage}"
+                    )));
+                }
+                all.plans.remove(*id);
+                Ok(empty(202))
+            })
         }
         (verb, [id, "keys", rest @ ..]) => context.keys(|all| plan_keys(context, verb, all, id, rest)),
         _ => Err(context.unknown()),

@@ -174,4 +174,13 @@ async fn a_method_that_needs_a_key_takes_one_of_a_plan() {
     assert_eq!((status, &event["requestContext"]["identity"]["apiKeyId"]), (201, &key["id"]));
     let listed = ask(world, "", Method::GET, "/apikeys", json!({})).await.unwrap();
     assert_eq!((listed["item"].as_array().unwrap().len(), listed["item"][0].get("value")), (1, None));
+    let plan = format!("/usageplans/{}", plan["id"].as_str().unwrap());
+    let refused = ask(world, "", Method::DELETE, &plan, json!({})).await.unwrap_err();
+    assert_eq!(refused.code, "BadRequestException");
+    assert!(refused.message.ends_with(&format!("including {api}:v1")), "{}", refused.message);
+    let remove =
+        json!({"patchOperations": [{"op": "remove", "path": "/apiStages", "value": format!("{api}:v1")}]});
+    ask(world, "", Method::PATCH, &plan, remove).await.unwrap();
+    ask(world, "", Method::DELETE, &plan, json!({})).await.unwrap();
+    assert_eq!(ask(world, "", Method::DELETE, &plan, json!({})).await.unwrap_err().code, "NotFoundException");
 }

@@ -112,7 +112,8 @@ impl Client<'_> {
             }
             let failure = failure(service, &reply);
             tries += 1;
-            if !failure.code.contains("Throttl") || tries >= THROTTLED_TRIES_MAX {
+            let is_throttled = ["Throttl", "TooManyRequests"].iter().any(|code| failure.code.contains(code));
+            if !is_throttled || tries >= THROTTLED_TRIES_MAX {
                 return Err(failure);
             }
             tokio::time::sleep(THROTTLED_WAIT).await;

@@ -10,6 +10,7 @@ mod messaging;
 mod recorded;
 mod route53;
 mod states;
+mod tag;
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -218,7 +219,7 @@ pub(crate) async fn update(job: &Job<'_>, id: &str, old: &Json, new: &Json) -> R
     if custom::is_custom(job.kind) {
         return custom::update(job, id, old, new).await;
     }
-    match service(job.kind) {
+    let made = match service(job.kind) {
         "ApiGateway" => apigateway::update(job, id, old, new).await,
         "DynamoDB" => dynamodb::update(job, id, old, new).await,
         "IoT" => iot::update(job, id, old, new).await,
@@ -226,8 +227,10 @@ pub(crate) async fn update(job: &Job<'_>, id: &str, old: &Json, new: &Json) -> R
         "Route53" => route53::update(job, id, old, new).await,
         "Events" | "Scheduler" | "SQS" | "S3" => messaging::update(job, id, old, new).await,
         "StepFunctions" => states::update(job, id, new).await,
-        _ => Ok(recorded::made(job, id, new)),
-    }
+        _ => return Ok(recorded::made(job, id, new)),
+    }?;
+    tag::update(job, &made, old, new).await?;
+    Ok(made)
 }
 
 /// Deletes a resource. One that is gone already is fine.

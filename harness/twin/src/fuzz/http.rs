@@ -97,7 +97,10 @@ fn check(call: &Call, reply: &Reply) {
         return;
     }
     let is_json = reply.headers.iter().any(|(name, value)| *name == "content-type" && value.contains("json"));
-    if call.service == "sts" && !is_json {
+    // The query protocol: STS, and whatever the twin does not have of it.
+    let is_form =
+        call.header("content-type").is_some_and(|t| t.starts_with("application/x-www-form-urlencoded"));
+    if (call.service == "sts" || is_form) && !is_json {
         check_xml(&body);
     } else if !reply.body.is_empty() {
         let json: Value = serde_json::from_slice(&reply.body).unwrap_or_else(|e| panic!("{e}: {body}"));

@@ -30,10 +30,10 @@ fn any_payload_is_an_update_or_refused() {
     fuzz!(SEEDS, TOKENS, |input: &[u8]| {
         let mut shadows = Shadows::default();
         shadows.update("t", "n", SEEDS[3].as_bytes(), 1).unwrap();
-        let before = shadows.get("t", "n", 2).unwrap();
+        let before = shadows.get("t", "n", b"", 2).unwrap();
         match shadows.update("t", "n", input, 3) {
             Ok(updated) => {
-                let after = shadows.get("t", "n", 2).unwrap();
+                let after = shadows.get("t", "n", b"", 2).unwrap();
                 assert_eq!(after["version"], Value::from(2));
                 assert_eq!(updated.documents["current"]["version"], after["version"]);
                 let mut state = after["state"].clone();
@@ -43,12 +43,12 @@ fn any_payload_is_an_update_or_refused() {
                 // The same again changes the version, and nothing else but times.
                 if serde_json::from_slice::<Value>(input).is_ok_and(|body| body["version"].is_null()) {
                     shadows.update("t", "n", input, 4).unwrap();
-                    assert_eq!(shadows.get("t", "n", 2).unwrap()["state"], after["state"]);
+                    assert_eq!(shadows.get("t", "n", b"", 2).unwrap()["state"], after["state"]);
                 }
             }
             Err(refused) => {
                 assert!((400..500).contains(&refused.code), "{refused:?}");
-                assert_eq!(shadows.get("t", "n", 2).unwrap(), before);
+                assert_eq!(shadows.get("t", "n", b"", 2).unwrap(), before);
             }
         }
     });

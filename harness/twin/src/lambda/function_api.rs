@@ -293,11 +293,10 @@ pub(super) async fn update_configuration(
 /// An update as AWS answers it: under way. It is done by the next call.
 fn updating(function: &Function) -> Reply {
     let mut answer = function.configuration();
-    for (member, value) in [
-        ("LastUpdateStatus", "InProgress"),
-        ("LastUpdateStatusReason", "The function is being created."),
-        ("LastUpdateStatusReasonCode", "Creating"),
-    ] {
+    // No reason code: AWS has been seen to send `Creating`, and its model does not have that.
+    for (member, value) in
+        [("LastUpdateStatus", "InProgress"), ("LastUpdateStatusReason", "The function is being created.")]
+    {
         answer[member] = json!(value);
     }
     Reply::json(200, &answer)

@@ -207,12 +207,12 @@ fn shadow_for(
             Ok(updated.accepted)
         }
         ShadowOperation::Get => {
-            let document = region.shadows.lock().get(thing, shadow, now_s)?;
+            let document = region.shadows.lock().get(thing, shadow, payload, now_s)?;
             send("get/accepted", &document);
             Ok(document)
         }
         ShadowOperation::Delete => {
-            let deleted = region.shadows.lock().delete(thing, shadow, now_s)?;
+            let deleted = region.shadows.lock().delete(thing, shadow, payload, now_s)?;
             send("delete/accepted", &deleted);
             Ok(deleted)
         }
@@ -226,6 +226,8 @@ pub(crate) enum PublishRefusal {
     Topic,
     /// More than the account may publish.
     Throttled,
+    /// The payload is larger than a message may be.
+    TooLarge,
 }
 
 /// A publish over HTTPS by a certificate or a user: what a client's publish over MQTT does.
@@ -240,6 +242,9 @@ pub(crate) fn publish_over_https(
     let request = ShadowTopic::parse(topic);
     if !may_be_published(topic, request) {
         return Err(PublishRefusal::Topic);
+    }
+    if payload.len() > PAYLOAD_BYTES_MAX {
+        return Err(PublishRefusal::TooLarge);
     }
     if !region.limits.inbound_publishes.take(Instant::now()) {
         return Err(PublishRefusal::Throttled);

@@ -60,6 +60,13 @@ pub(crate) struct Certificate {
     pub(crate) valid_s: (i64, i64),
 }
 
+impl Certificate {
+    /// Whether its holder may connect to this endpoint: it is ACTIVE, and named the endpoint if it has to.
+    pub(crate) fn admits(&self, endpoint: &str, sni: Option<&str>) -> bool {
+        self.status == CertificateStatus::Active && (self.mode != "SNI_ONLY" || sni == Some(endpoint))
+    }
+}
+
 /// The certificate id of a DER.
 pub(crate) fn certificate_id(der: &[u8]) -> String {
     digest(&SHA256, der).as_ref().iter().fold(String::with_capacity(64), |mut hex, byte| {

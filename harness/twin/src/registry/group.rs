@@ -104,7 +104,9 @@ impl Registry {
     }
 
     fn room_below(&self, parent: &str) -> Result<(), AwsError> {
-        let parent = self.group(parent)?;
+        // CreateThingGroup has no error that says that something is not there.
+        let parent = self.groups.get(parent);
+        let parent = parent.ok_or_else(|| invalid("The parent thing group does not exist"))?;
         if self.ancestors(parent).count() + 2 > DEPTH_MAX {
             return Err(invalid(format!("A thing group hierarchy can be at most {DEPTH_MAX} groups deep")));
         }
@@ -250,7 +252,7 @@ mod tests {
             create(&mut r, &format!("c{child}"), Some("g1")).unwrap();
         }
         assert!(create(&mut r, "one-more", Some("g1")).is_err());
-        assert_eq!(create(&mut r, "x", Some("none")).unwrap_err().code, "ResourceNotFoundException");
+        assert_eq!(create(&mut r, "x", Some("none")).unwrap_err().code, "InvalidRequestException");
     }
 
     #[test]

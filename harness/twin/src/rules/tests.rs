@@ -321,7 +321,7 @@ async fn a_rule_that_feeds_itself_ends() {
         &rule("SELECT state FROM '$aws/things/x/shadow/update/accepted'", &[to_shadow.clone(), to_shadow]),
     );
     site.publish("$aws/things/x/shadow/update/accepted", r#"{"state":{"reported":{"n":1}}}"#);
-    let version = site.region().shadows.lock().get("x", "", 0).unwrap()["version"].clone();
+    let version = site.region().shadows.lock().get("x", "", b"", 0).unwrap()["version"].clone();
     assert_eq!(version, json!(publisher::REPUBLISHES_MAX));
     site.twin.stop().await;
 }

@@ -16,6 +16,8 @@ use crate::{call::Reply, error::AwsError};
 
 /// Objects of one `DeleteObjects`, as on AWS.
 const DELETE_KEYS_MAX: usize = 1_000;
+/// AWS's largest page of buckets, and the one when none is asked for.
+const BUCKETS_PAGE_MAX: usize = 10_000;
 /// Parameters of the lists of objects that narrow or page them.
 const LIST_PARAMETERS: [&str; 9] = [
     "list-type",
@@ -29,21 +31,43 @@ const LIST_PARAMETERS: [&str; 9] = [
     "fetch-owner",
 ];
 
+/// The callers' buckets of all Regions, in pages if that is asked for.
 pub(super) fn list(request: &Request<'_>) -> Result<Reply, AwsError> {
-    request.only(&[])?;
+    request.only(&["max-buckets", "continuation-token", "prefix", "bucket-region"])?;
+    let max = match request.query("max-buckets").map(str::parse::<usize>) {
+        None => BUCKETS_PAGE_MAX,
+        Some(Ok(max)) if (1..=BUCKETS_PAGE_MAX).contains(&max) => max,
+        Some(_) => {
+            let message = format!("Argument max-buckets must be an integer between 1 and {BUCKETS_PAGE_MAX}");
+            return Err(invalid(message));
+        }
+    };
+    let after = request.query("continuation-token").filter(|token| !token.is_empty());
+    let after = after.map(from_token).transpose()?.unwrap_or_default();
+    let prefix = request.query("prefix");
+    let region = request.query("bucket-region");
     let id =
         hex(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, request.world.account.as_bytes()).as_ref());
     let store = request.world.s3.store.lock();
-    let list = store.buckets().map(|(name, bucket)| BucketEntry {
+    let mut rest = store.buckets().filter(|(name, bucket)| {
+        **name > after
+            && name.starts_with(prefix.unwrap_or_default())
+            && region.is_none_or(|region| bucket.region == region)
+    });
+    let page = rest.by_ref().take(max).map(|(name, bucket)| BucketEntry {
         name: name.clone(),
         creation_date: time(bucket.created),
         bucket_region: bucket.region.clone(),
     });
-    let owner = Owner { id, display_name: request.world.account.clone() };
-    reply(
-        "ListAllMyBucketsResult",
-        &ListAllMyBucketsResult { owner, buckets: Buckets { list: list.collect() } },
-    )
+    let list: Vec<BucketEntry> = page.collect();
+    let next = rest.next().and_then(|_| list.last()).map(|last| to_token(&last.name));
+    let result = ListAllMyBucketsResult {
+        owner: Owner { id, display_name: request.world.account.clone() },
+        buckets: Buckets { list },
+        prefix: prefix.map(str::to_owned),
+        continuation_token: next,
+    };
+    reply("ListAllMyBucketsResult", &result)
 }
 
 pub(super) fn create(request: &Request<'_>) -> Result<Reply, AwsError> {
@@ -171,13 +195,17 @@ pub(super) fn list_objects(request: &Request<'_>) -> Result<Reply, AwsError> {
         result.key_count = Some(page.keys.len() + page.prefixes.len());
         result.start_after = request.query("start-after").map(written);
         result.continuation_token = token.map(str::to_owned);
-        result.next_continuation_token = page.next.map(|next| URL_SAFE_NO_PAD.encode(next));
+        result.next_continuation_token = page.next.map(to_token);
     } else {
         result.marker = Some(written(&after));
         // Without a delimiter the last key is the marker, and AWS does not repeat it.
         result.next_marker = page.next.filter(|_| !listing.delimiter.is_empty()).map(written);
     }
     reply("ListBucketResult", &result)
+}
+
+fn to_token(last: &str) -> String {
+    URL_SAFE_NO_PAD.encode(last)
 }
 
 fn from_token(token: &str) -> Result<String, AwsError> {

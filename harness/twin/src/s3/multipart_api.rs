@@ -7,7 +7,7 @@ use super::{
     range,
     xml::{
         CompleteMultipartUpload, CompleteMultipartUploadResult, CopyResult, InitiateMultipartUploadResult,
-        ListMultipartUploadsResult, ListPartsResult, PartEntry, UploadEntry, read, reply, time,
+        ListMultipartUploadsResult, ListPartsResult, PartEntry, UploadEntry, read, reply, time, url_encoded,
     },
 };
 use crate::{call::Reply, error::AwsError};
@@ -105,25 +105,46 @@ pub(super) fn list_parts(request: &Request<'_>) -> Result<Reply, AwsError> {
     reply("ListPartsResult", &result)
 }
 
-/// All uploads of the bucket: there are no more than fit on one page.
+/// The uploads of a bucket, in pages.
 pub(super) fn list_uploads(request: &Request<'_>) -> Result<Reply, AwsError> {
-    request.only(&["uploads", "max-uploads", "prefix", "encoding-type"])?;
+    request.only(&["uploads", "max-uploads", "prefix", "encoding-type", "key-marker", "upload-id-marker"])?;
     request.check_bucket()?;
-    let prefix = request.query("prefix").unwrap_or_default();
+    let max = match request.query("max-uploads") {
+        Some(text) => text.parse::<usize>().map_err(|_| invalid("Provided max-uploads not an integer"))?,
+        None => PAGE_MAX,
+    };
+    let max = max.min(PAGE_MAX);
+    let given = |name: &str| request.query(name).unwrap_or_default();
+    let url = given("encoding-type") == "url";
+    let written = |text: &str| if url { url_encoded(text) } else { text.to_owned() };
+    let (prefix, key) = (given("prefix"), given("key-marker"));
+    // Without a key it says nothing.
+    let id = request.query("upload-id-marker").filter(|id| !key.is_empty() && !id.is_empty());
     let store = request.world.s3.store.lock();
-    let uploads = store.bucket(request.bucket)?.uploads.iter();
-    let mut upload: Vec<UploadEntry> = uploads
-        .filter(|(_, upload)| upload.key.starts_with(prefix))
-        .map(|(id, upload)| UploadEntry {
-            key: upload.key.clone(),
-            upload_id: id.clone(),
-            initiated: time(upload.started),
-            storage_class: "STANDARD",
-        })
-        .collect();
-    upload.sort_by(|a, b| (&a.key, &a.initiated).cmp(&(&b.key, &b.initiated)));
-    let bucket = request.bucket.to_owned();
-    let result = ListMultipartUploadsResult { bucket, max_uploads: PAGE_MAX, is_truncated: false, upload };
+    let found = store.uploads_behind(request.bucket, prefix, (key, id))?;
+    let is_truncated = max > 0 && found.len() > max;
+    let last = found.iter().take(max).next_back().filter(|_| is_truncated);
+    let result = ListMultipartUploadsResult {
+        bucket: request.bucket.to_owned(),
+        key_marker: written(key),
+        upload_id_marker: id.unwrap_or_default().to_owned(),
+        next_key_marker: last.map(|(_, upload)| written(&upload.key)),
+        next_upload_id_marker: last.map(|(id, _)| (*id).to_owned()),
+        prefix: request.query("prefix").map(written),
+        encoding_type: url.then_some("url"),
+        max_uploads: max,
+        is_truncated,
+        upload: found
+            .iter()
+            .take(max)
+            .map(|(id, upload)| UploadEntry {
+                key: written(&upload.key),
+                upload_id: (*id).to_owned(),
+                initiated: time(upload.started),
+                storage_class: "STANDARD",
+            })
+            .collect(),
+    };
     reply("ListMultipartUploadsResult", &result)
 }
 

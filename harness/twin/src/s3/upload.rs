@@ -106,12 +106,32 @@ impl Store {
             let message = format!("The twin has at most {UPLOADS_MAX} uploads in a bucket");
             return Err(AwsError::new(507, "InsufficientStorage", message));
         }
-        let id = uuid::Uuid::new_v4().simple().to_string();
+        // Begins with the time: the order of ids, which a list of uploads goes by, is that of their making.
+        let id = format!("{:012x}{}", now.as_millisecond(), uuid::Uuid::new_v4().simple());
         uploads.insert(
             id.clone(),
             Upload { key: key.to_owned(), properties, started: now, parts: BTreeMap::new() },
         );
         Ok(id)
+    }
+
+    /// The uploads of a bucket by key and id, behind a key or, with an id, behind that upload.
+    pub(super) fn uploads_behind(
+        &self,
+        bucket: &str,
+        prefix: &str,
+        (key, id): (&str, Option<&str>),
+    ) -> Result<Vec<(&str, &Upload)>, AwsError> {
+        let behind = |upload: &Upload, upload_id: &str| match id {
+            _ if key.is_empty() => true,
+            None => upload.key.as_str() > key,
+            Some(id) => (upload.key.as_str(), upload_id) > (key, id),
+        };
+        let uploads = self.bucket(bucket)?.uploads.iter().map(|(id, upload)| (id.as_str(), upload));
+        let mut found: Vec<_> =
+            uploads.filter(|(id, upload)| upload.key.starts_with(prefix) && behind(upload, id)).collect();
+        found.sort_by(|(a_id, a), (b_id, b)| (&a.key, a_id).cmp(&(&b.key, b_id)));
+        Ok(found)
     }
 
     pub(super) fn upload(&self, bucket: &str, key: &str, id: &str) -> Result<&Upload, AwsError> {

@@ -52,6 +52,10 @@ pub(super) struct Owner {
 pub(super) struct ListAllMyBucketsResult {
     pub(super) owner: Owner,
     pub(super) buckets: Buckets,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) prefix: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) continuation_token: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -209,6 +213,16 @@ pub(super) struct PartEntry {
 #[serde(rename_all = "PascalCase")]
 pub(super) struct ListMultipartUploadsResult {
     pub(super) bucket: String,
+    pub(super) key_marker: String,
+    pub(super) upload_id_marker: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) next_key_marker: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) next_upload_id_marker: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) prefix: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) encoding_type: Option<&'static str>,
     pub(super) max_uploads: usize,
     pub(super) is_truncated: bool,
     pub(super) upload: Vec<UploadEntry>,

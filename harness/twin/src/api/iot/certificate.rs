@@ -17,7 +17,11 @@ impl Api<'_> {
             "CreateCertificateFromCsr" => {
                 let body = self.call.json()?;
                 let csr = required(&body, "certificateSigningRequest")?;
-                let pem = self.world.pki.issue(csr).map_err(|e| invalid(format!("CSR is not valid: {e}")))?;
+                let pem = self
+                    .world
+                    .pki
+                    .issue(csr, now_s)
+                    .map_err(|e| invalid(format!("CSR is not valid: {e}")))?;
                 let made =
                     registry.register_certificate(&pem, self.initial_status(), "DEFAULT", None, now_s)?;
                 let mut reply = reference(&registry, &made);
@@ -69,16 +73,17 @@ impl Api<'_> {
     pub(super) async fn create_keys_and_certificate(&self) -> Outcome {
         let world = self.world.clone();
         // RSA keys take tens of milliseconds of one core: not on a thread that serves connections.
-        let made = tokio::task::spawn_blocking(move || world.pki.issue_with_keys()).await;
-        let Ok(Ok((pem, key))) = made else {
+        let (status, now_s) = (self.initial_status(), self.world.clock.now_s());
+        let made = tokio::task::spawn_blocking(move || world.pki.issue_with_keys(now_s)).await;
+        let Ok(Ok(issued)) = made else {
             return Err(AwsError::new(500, "InternalFailureException", "a key pair could not be made"));
         };
-        let (status, now_s) = (self.initial_status(), self.world.clock.now_s());
         let mut registry = self.region.registry.lock();
-        let certificate = registry.register_certificate(&pem, status, "DEFAULT", None, now_s)?;
+        let pem = &issued.certificate_pem;
+        let certificate = registry.register_certificate(pem, status, "DEFAULT", None, now_s)?;
         let mut reply = reference(&registry, &certificate);
         reply["certificatePem"] = json!(pem);
-        reply["keyPair"] = json!({"PublicKey": key.public_key_pem(), "PrivateKey": key.serialize_pem()});
+        reply["keyPair"] = json!({"PublicKey": issued.public_key_pem, "PrivateKey": issued.private_key_pem});
         ok(&reply)
     }
 

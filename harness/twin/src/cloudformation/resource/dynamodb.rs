@@ -176,14 +176,7 @@ pub(super) async fn update(job: &Job<'_>, id: &str, old: &Json, new: &Json) -> R
             time_to_live(job, id, &after).await?;
         }
     }
-    let made = active(job, id).await?;
-    if changed.contains("Tags") {
-        let tags = super::own_tags(&new["Tags"]);
-        let tags: Vec<Json> = tags.iter().map(|(k, v)| json!({"Key": k, "Value": v})).collect();
-        let request = json!({"ResourceArn": made.attributes.get("Arn"), "Tags": tags});
-        rpc(job, "TagResource", &request).await?;
-    }
-    Ok(made)
+    active(job, id).await
 }
 
 async fn stream(job: &Job<'_>, name: &str, specification: Json) -> Result<(), Failure> {

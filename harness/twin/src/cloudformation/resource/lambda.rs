@@ -197,11 +197,6 @@ pub(super) async fn update(job: &Job<'_>, id: &str, old: &Json, new: &Json) -> R
                 call(job, Method::PUT, &format!("{path}/configuration"), &configuration(new)).await?;
             }
             reserve(job, id, old, new).await?;
-            if changed.contains("Tags") {
-                let arn = job.arn("lambda", &format!("function:{id}"));
-                let body = json!({"Tags": job.tags(&new["Tags"])});
-                call(job, Method::POST, &format!("/2017-03-31/tags/{}", segment(&arn)), &body).await?;
-            }
             ready(job, id).await
         }
         "AWS::Lambda::EventSourceMapping" => {

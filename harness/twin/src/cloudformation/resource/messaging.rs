@@ -20,7 +20,7 @@ const QUEUE_ATTRIBUTES: &[&str] = &[
     "SqsManagedSseEnabled",
     "VisibilityTimeout",
 ];
-const RULE: &[&str] = &["Description", "EventBusName", "RoleArn", "ScheduleExpression", "State"];
+const RULE: &[&str] = &["Description", "EventBusName", "RoleArn", "ScheduleExpression", "State", "Tags"];
 const SCHEDULE: &[&str] = &[
     "Description",
     "EndDate",

@@ -150,7 +150,6 @@ pub(super) async fn update(job: &Job<'_>, id: &str, old: &Json, new: &Json) -> R
             config.retain(|name, _| !FIXED.contains(&name.as_str()));
             let body = xml("UpdateHealthCheckRequest", &Json::Object(config));
             send(job, Method::POST, &format!("healthcheck/{id}"), body).await?;
-            tag(job, "healthcheck", id, &new["HealthCheckTags"]).await?;
             Ok(Made::new(id, [("HealthCheckId", json!(id))]))
         }
         "AWS::Route53::HostedZone" => {
@@ -159,7 +158,6 @@ pub(super) async fn update(job: &Job<'_>, id: &str, old: &Json, new: &Json) -> R
                 let body = xml("UpdateHostedZoneCommentRequest", &json!({"Comment": after}));
                 send(job, Method::POST, &format!("hostedzone/{id}"), body).await?;
             }
-            tag(job, "hostedzone", id, &new["HostedZoneTags"]).await?;
             let answer = send(job, Method::GET, &format!("hostedzone/{id}"), String::new()).await?;
             Ok(zone(id, &answer))
         }

@@ -147,3 +147,73 @@ async fn parameters_may_stay_as_they_are() {
     assert!(stack.contains("<OutputKey>StreamArn</OutputKey>"));
     assert!(stack.contains("<Key>team</Key><Value>a</Value>"), "tags stay");
 }
+
+#[tokio::test]
+async fn tags_follow_the_template() {
+    let cloud = Cloud::start().await;
+    let template = |tags: Json, table_tags: Json| {
+        json!({
+            "Resources": {
+                "Table": {"Type": "AWS::DynamoDB::Table", "Properties": {
+                    "TableName": "tagged", "BillingMode": "PAY_PER_REQUEST", "Tags": table_tags,
+                    "AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "S"}],
+                    "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}]}},
+                "Machine": {"Type": "AWS::StepFunctions::StateMachine", "Properties": {
+                    "StateMachineName": "m", "RoleArn": "arn:aws:iam::123456789012:role/r", "Tags": tags,
+                    "DefinitionString": r#"{"StartAt":"P","States":{"P":{"Type":"Pass","End":true}}}"#}},
+                "Queue": {"Type": "AWS::SQS::Queue", "Properties": {"QueueName": "q", "Tags": tags}},
+                "Beat": {"Type": "AWS::Events::Rule", "Properties": {
+                    "Name": "beat", "ScheduleExpression": "rate(1 hour)", "Tags": tags}},
+                "Type": {"Type": "AWS::IoT::ThingType", "Properties": {"ThingTypeName": "lamp", "Tags": tags}},
+                "Zone": {"Type": "AWS::Route53::HostedZone", "Properties": {
+                    "Name": "example.test", "HostedZoneTags": tags}},
+            },
+        })
+        .to_string()
+    };
+    let tag = |key: &str, value: &str| json!({"Key": key, "Value": value});
+    let (old, new) = (json!([tag("a", "1"), tag("b", "2")]), json!([tag("b", "3"), tag("c", "4")]));
+    cloud.made("s", &template(old.clone(), old)).await;
+    let queue = json!({"QueueUrl": cloud.physical("s", "Queue").await});
+    let machine = json!({"resourceArn": cloud.physical("s", "Machine").await});
+    let zone = format!("/2013-04-01/tags/hostedzone/{}", cloud.physical("s", "Zone").await);
+    let seen = || async {
+        let client = cloud.client();
+        let at =
+            |service: &str, resource: &str| format!("arn:aws:{service}:us-east-1:123456789012:{resource}");
+        let table = json!({"ResourceArn": at("dynamodb", "table/tagged")});
+        let table = client.rpc("dynamodb", "DynamoDB_20120810.ListTagsOfResource", &table).await.unwrap();
+        let own = |tags: &Json| -> Vec<Json> {
+            let all = tags.as_array().unwrap().iter();
+            all.filter(|tag| !tag.to_string().contains("aws:cloudformation")).cloned().collect()
+        };
+        let beat = json!({"ResourceARN": at("events", "rule/beat")});
+        let beat = client.rpc("events", "AWSEvents.ListTagsForResource", &beat).await.unwrap();
+        let queue = client.rpc("sqs", "AmazonSQS.ListQueueTags", &queue).await.unwrap();
+        let machine = client.rpc("states", "AWSStepFunctions.ListTagsForResource", &machine).await.unwrap();
+        let arn = at("iot", "thingtype/lamp");
+        let rest = Rest { query: &[("resourceArn", arn.as_str())], ..Rest::default() };
+        let lamp = client.send("iot", Method::GET, "/tags", rest).await.unwrap();
+        let lamp: Json = serde_json::from_slice(&lamp.body).unwrap();
+        let zone = client.send("route53", Method::GET, &zone, Rest::default()).await.unwrap();
+        let zone = String::from_utf8(zone.body.to_vec()).unwrap();
+        (
+            json!([own(&table["Tags"]), beat["Tags"], lamp["tags"]]),
+            json!([queue["Tags"], machine["tags"]]),
+            zone,
+        )
+    };
+    let (lists, others, zone_tags) = seen().await;
+    let both = json!([tag("a", "1"), tag("b", "2")]);
+    assert_eq!(lists, json!([both, both, both]));
+    let machine_tags = json!([{"key": "a", "value": "1"}, {"key": "b", "value": "2"}]);
+    assert_eq!(others, json!([{"a": "1", "b": "2"}, machine_tags]));
+    assert_eq!(zone_tags.matches("<Key>").count(), 2);
+
+    cloud.updated("s", &template(new.clone(), new.clone())).await;
+    let (lists, others, zone_tags) = seen().await;
+    assert_eq!(lists, json!([new, new, new]));
+    let machine_tags = json!([{"key": "b", "value": "3"}, {"key": "c", "value": "4"}]);
+    assert_eq!(others, json!([{"b": "3", "c": "4"}, machine_tags]));
+    assert!(!zone_tags.contains("<Key>a</Key>") && zone_tags.contains("<Value>4</Value>"), "{zone_tags}");
+}

@@ -278,6 +278,7 @@ async fn an_event_that_fails_goes_to_its_destination_and_the_dead_letters() {
     let updated =
         site.ask("lambda", Method::PUT, path, "", &json!({"DeadLetterConfig": {"TargetArn": dead}})).await;
     assert_eq!(updated["LastUpdateStatus"], "InProgress");
+    assert_eq!(updated.get("LastUpdateStatusReasonCode"), None, "it is for failures");
     let config = json!({
         "MaximumRetryAttempts": 0,
         "DestinationConfig": {"OnFailure": {"Destination": failed}, "OnSuccess": {"Destination": done}},

@@ -21,7 +21,6 @@ use crate::{
         wire::Wire,
     },
     region::Region,
-    registry::CertificateStatus,
     world::World,
 };
 
@@ -53,9 +52,8 @@ impl Identity {
     pub(super) fn admit(region: &Region, certificate: String, sni: Option<&str>) -> Option<Self> {
         let registry = region.registry.lock();
         let found = registry.certificate(&certificate).ok()?;
-        let named = found.mode != "SNI_ONLY" || sni == Some(region.endpoint.as_str());
         let principal = registry.arn(&format!("cert/{certificate}"));
-        (found.status == CertificateStatus::Active && named).then_some(Self { certificate, principal })
+        found.admits(&region.endpoint, sni).then_some(Self { certificate, principal })
     }
 }
 

@@ -32,14 +32,14 @@ fn apply(registry: &mut Registry, resources: &Value) -> Result<(Registered, Vec<
 }
 
 fn certificate(registry: &mut Registry, status: CertificateStatus) -> Certificate {
-    let (pem, _) = Pki::new().unwrap().issue_with_keys().unwrap();
+    let pem = Pki::new().unwrap().issue_with_keys(0).unwrap().certificate_pem;
     registry.register_certificate(&pem, status, "DEFAULT", None, 0).unwrap()
 }
 
 #[test]
 fn a_device_is_made_with_all_that_belongs_to_it() {
     let mut registry = registry();
-    let pem = Pki::new().unwrap().issue_with_keys().unwrap().0;
+    let pem = Pki::new().unwrap().issue_with_keys(0).unwrap().certificate_pem;
     let mut resources =
         thing(&json!({"ThingName": "t", "AttributePayload": {"a": "1"}, "ThingGroups": ["g1"]}), &json!({}));
     resources["certificate"] =
@@ -135,7 +135,7 @@ fn a_certificate_that_waits_is_activated_and_another_by_its_setting() {
 #[test]
 fn a_devices_own_certificate_is_registered_once() {
     let mut registry = registry();
-    let pem = Pki::new().unwrap().issue_with_keys().unwrap().0;
+    let pem = Pki::new().unwrap().issue_with_keys(0).unwrap().certificate_pem;
     let resources = json!({"c": {"Type": "AWS::IoT::Certificate", "Properties": {"CertificatePem": pem}}});
     let first = apply(&mut registry, &resources).unwrap().0;
     assert_eq!(registry.certificate_by_arn(&first.arns["c"]).unwrap().mode, "SNI_ONLY");

@@ -158,6 +158,69 @@ async fn a_link_to_what_a_service_stored_is_the_only_way_to_it() {
     twin.stop().await;
 }
 
+/// What stands in the first element of this name.
+fn element<'a>(reply: &'a Reply, name: &str) -> Option<&'a str> {
+    text(reply).split(&format!("<{name}>")).nth(1)?.split('<').next()
+}
+
+#[tokio::test]
+async fn buckets_come_in_pages() {
+    let twin = twin().await;
+    for name in ["a-2", "a-3", "a-1"] {
+        ask(&twin, EAST, &format!("PUT /{name}"), &[], "").await.unwrap();
+    }
+    let west = "<CreateBucketConfiguration><LocationConstraint>us-west-2</LocationConstraint>\
+                </CreateBucketConfiguration>";
+    ask(&twin, WEST, "PUT /a-west", &[], west).await.unwrap();
+    let (mut seen, mut request) = (Vec::new(), "GET /?max-buckets=2&prefix=a-".to_owned());
+    loop {
+        let page = ask(&twin, EAST, &request, &[], "").await.unwrap();
+        let names = text(&page).split("<Name>").skip(1).filter_map(|t| t.split('<').next());
+        seen.extend(names.map(str::to_owned));
+        match element(&page, "ContinuationToken") {
+            Some(token) => request = format!("GET /?max-buckets=2&prefix=a-&continuation-token={token}"),
+            None => break,
+        }
+    }
+    assert_eq!(seen, ["a-1", "a-2", "a-3", "a-west"]);
+    let of_west = ask(&twin, WEST, "GET /?bucket-region=us-west-2", &[], "").await.unwrap();
+    assert_eq!((element(&of_west, "Name"), text(&of_west).matches("<Name>").count()), (Some("a-west"), 1));
+    for wrong in ["max-buckets=0", "max-buckets=10001", "max-buckets=x", "continuation-token=%25"] {
+        assert_eq!(refused(&twin, EAST, &format!("GET /?{wrong}")).await, "InvalidArgument", "{wrong}");
+    }
+    twin.stop().await;
+}
+
+#[tokio::test]
+async fn uploads_come_in_pages() {
+    let twin = twin().await;
+    let mut made = Vec::new();
+    for key in ["a", "b", "b", "c%26d"] {
+        let start = ask(&twin, EAST, &format!("POST /east/{key}?uploads"), &[], "").await.unwrap();
+        made.push(element(&start, "UploadId").unwrap().to_owned());
+    }
+    made[1..3].sort();
+    let (mut seen, mut markers) = (Vec::new(), String::new());
+    for truncated in ["true", "true", "true", "false"] {
+        let request = format!("GET /east?uploads&max-uploads=1&encoding-type=url{markers}");
+        let page = ask(&twin, EAST, &request, &[], "").await.unwrap();
+        assert_eq!(
+            (element(&page, "IsTruncated"), element(&page, "MaxUploads")),
+            (Some(truncated), Some("1"))
+        );
+        seen.push(element(&page, "UploadId").unwrap().to_owned());
+        if let (Some(key), Some(id)) = (element(&page, "NextKeyMarker"), element(&page, "NextUploadIdMarker"))
+        {
+            markers = format!("&key-marker={key}&upload-id-marker={id}");
+        }
+    }
+    assert_eq!(seen, made);
+    let keys = ask(&twin, EAST, "GET /east?uploads&key-marker=b&encoding-type=url", &[], "").await.unwrap();
+    assert_eq!((element(&keys, "Key"), element(&keys, "UploadId")), (Some("c%26d"), Some(made[3].as_str())));
+    assert_eq!(refused(&twin, EAST, "GET /east?uploads&max-uploads=x").await, "InvalidArgument");
+    twin.stop().await;
+}
+
 #[tokio::test]
 async fn parts_become_an_object() {
     let twin = twin().await;
