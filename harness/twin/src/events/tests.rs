@@ -204,7 +204,7 @@ async fn what_eventbridge_refuses_is_refused() {
         ("AWSEvents.PutTargets", target("Arn", json!("m")), "ValidationException"),
         (
             "AWSEvents.PutTargets",
-            target("Arn", json!("arn:aws:sqs:us-west-2:123456789012:q")),
+            target("Arn", json!("arn:aws:sns:us-west-2:123456789012:t")),
             "ValidationException",
         ),
         ("AWSEvents.PutTargets", target("DeadLetterConfig", json!({"Arn": "q"})), "ValidationException"),
