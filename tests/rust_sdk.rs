@@ -1,8 +1,6 @@
 //! The twin by AWS's SDKs for Rust: typed errors, paginators, waiters' states, and the data plane, each case with a name and
 //! a count at the end. What the other clients prove call by call is not repeated here.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use std::{
     collections::BTreeSet,
     io::Write,
