@@ -5,6 +5,7 @@ mod iot;
 mod iot_operation;
 mod iotdata;
 mod operation;
+mod origin;
 mod servicequotas;
 mod sts;
 
@@ -15,6 +16,7 @@ use axum::{
     body::{Body, to_bytes},
     extract::{ConnectInfo, Request, State, connect_info::Connected},
     http::{HeaderMap, HeaderValue, Response, StatusCode, header::HeaderName},
+    middleware,
     routing::any,
     serve::{IncomingStream, Listener},
 };
@@ -43,7 +45,11 @@ const BODY_BYTES_MAX: usize = 70 * 1024 * 1024;
 /// Serves the AWS API and the control API until the twin stops.
 pub(crate) async fn serve(world: Arc<World>, listener: TcpListener) {
     let shutdown = world.shutdown.clone();
-    let app = Router::new().nest("/_twin", control::routes()).fallback(any(aws)).with_state(world);
+    let app = Router::new()
+        .nest("/_twin", control::routes())
+        .fallback(any(aws))
+        .layer(middleware::from_fn(origin::local_only))
+        .with_state(world);
     let app = app.into_make_service_with_connect_info::<Doom>();
     let served = axum::serve(ApiListener(listener), app)
         .with_graceful_shutdown(async move { shutdown.cancelled().await });
@@ -62,6 +68,7 @@ impl Listener for ApiListener {
     async fn accept(&mut self) -> (Socket, Doom) {
         let (stream, _) = Listener::accept(&mut self.0).await;
         let mut socket = Socket::new(stream);
+        socket.set_nodelay();
         let doom = socket.doom();
         (socket, doom)
     }
@@ -101,6 +108,14 @@ async fn aws(
         region,
         service,
     };
+    tokio::select! {
+        // What hangs hangs no longer than the twin.
+        () = world.shutdown.cancelled() => response(refusal(&call.service, &unreachable())),
+        answered = answer(&world, &call, &doom) => answered,
+    }
+}
+
+async fn answer(world: &Arc<World>, call: &Call, doom: &Doom) -> Response<Body> {
     // A dark Region answers nothing: the call hangs until the caller gives up or the Region is back. Route 53 and STS
     // are global and go on.
     let region = world.region(&call.region).filter(|_| !is_global(&call.service));
@@ -111,11 +126,11 @@ async fn aws(
         region.dark.wait(false).await;
         return response(refusal(&call.service, &unreachable()));
     }
-    let answer = match world.faults.api(&call) {
-        None => response(dispatch(&world, &call).await),
+    let answer = match world.faults.api(call) {
+        None => response(dispatch(world, call).await),
         Some(rule) => {
-            let answered = Box::pin(rule.answer(&call, dispatch(&world, &call)));
-            response_or_reset(answered.await, &doom)
+            let answered = Box::pin(rule.answer(call, dispatch(world, call)));
+            response_or_reset(answered.await, doom)
         }
     };
     // A Region that is half dark has carried the call out, and its answer does not get out.

@@ -37,6 +37,11 @@ impl Bucket {
         self.tokens = self.tokens.min(self.burst);
     }
 
+    /// What it fills by.
+    pub(crate) fn rate_per_s(&self) -> f64 {
+        self.rate_per_s
+    }
+
     /// Takes one, if there is one.
     pub(crate) fn take(&mut self, now: Instant) -> bool {
         self.take_up_to(1, now) == 1

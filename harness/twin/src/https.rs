@@ -120,33 +120,34 @@ async fn answer(
     let raw_query = parts.uri.query().unwrap_or_default();
     // A function's URL is its own Region's: it does not answer through the other's address.
     let here = world.names.get(&host) == Some(region.address);
-    let function = lambda::serve_url(
-        world,
-        if here { &host } else { "" },
-        &parts.method,
-        parts.uri.path(),
-        raw_query,
-        &parts.headers,
-        body.clone(),
-        peer,
-    );
-    if let Some(reply) = function.await {
-        return api::response(reply);
-    }
-    let host = if here { host.as_str() } else { "" };
-    let rest_api = apigateway::serve(
-        world,
-        &region.name,
-        host,
-        &parts.method,
-        parts.uri.path(),
-        raw_query,
-        &parts.headers,
-        &body,
-        peer,
-    );
-    if let Some(reply) = rest_api.await {
-        return api::response(reply);
+    if here && host != region.endpoint {
+        let function = lambda::serve_url(
+            world,
+            &host,
+            &parts.method,
+            parts.uri.path(),
+            raw_query,
+            &parts.headers,
+            body.clone(),
+            peer,
+        );
+        if let Some(reply) = function.await {
+            return api::response(reply);
+        }
+        let rest_api = apigateway::serve(
+            world,
+            &region.name,
+            &host,
+            &parts.method,
+            parts.uri.path(),
+            raw_query,
+            &parts.headers,
+            &body,
+            peer,
+        );
+        if let Some(reply) = rest_api.await {
+            return api::response(reply);
+        }
     }
     let call = Call {
         method: parts.method,

@@ -43,6 +43,13 @@ struct State {
 }
 
 impl State {
+    fn get(&self, name: &str) -> Result<Arc<Rule>, AwsError> {
+        // AWS answers 401 for a rule that is not there.
+        self.rules.get(name).cloned().ok_or_else(|| {
+            AwsError::new(401, "UnauthorizedException", format!("Access to topic rule '{name}' was denied"))
+        })
+    }
+
     fn changed(&mut self) {
         self.directory = Directory::new(self.rules.values());
     }
@@ -66,25 +73,30 @@ impl TopicRules {
 
     /// Replaces a rule that is there; it keeps the time that it was created at.
     pub(crate) fn replace(&self, name: &str, payload: &Value) -> Result<(), AwsError> {
-        let rule = Rule::compile(name, payload, self.get(name)?.created_s)?;
+        self.change(name, |_| payload.clone())
+    }
+
+    /// Disables a rule, or enables it again.
+    pub(crate) fn set_disabled(&self, name: &str, disabled: bool) -> Result<(), AwsError> {
+        self.change(name, |before| {
+            let mut payload = before.payload.clone();
+            payload["ruleDisabled"] = json!(disabled);
+            payload
+        })
+    }
+
+    /// Puts another rule into a rule's place, in one step: none that is deleted meanwhile comes back.
+    fn change(&self, name: &str, payload: impl FnOnce(&Rule) -> Value) -> Result<(), AwsError> {
         let mut state = self.state.write();
+        let before = state.get(name)?;
+        let rule = Rule::compile(name, &payload(&before), before.created_s)?;
         state.rules.insert(name.to_owned(), Arc::new(rule));
         state.changed();
         Ok(())
     }
 
-    /// Disables a rule, or enables it again.
-    pub(crate) fn set_disabled(&self, name: &str, disabled: bool) -> Result<(), AwsError> {
-        let mut payload = self.get(name)?.payload.clone();
-        payload["ruleDisabled"] = json!(disabled);
-        self.replace(name, &payload)
-    }
-
     pub(crate) fn get(&self, name: &str) -> Result<Arc<Rule>, AwsError> {
-        // AWS answers 401 for a rule that is not there.
-        self.state.read().rules.get(name).cloned().ok_or_else(|| {
-            AwsError::new(401, "UnauthorizedException", format!("Access to topic rule '{name}' was denied"))
-        })
+        self.state.read().get(name)
     }
 
     pub(crate) fn delete(&self, name: &str) {

@@ -123,12 +123,16 @@ impl AsyncWrite for Socket {
     }
 
     fn poll_write_vectored(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        if self.trouble.is_none() {
-            return Pin::new(&mut self.get_mut().stream).poll_write_vectored(cx, bufs);
+        let Self { stream, trouble } = &mut *self;
+        if let Some(trouble) = trouble {
+            trouble.meet_doom(stream)?;
+        }
+        if trouble.as_ref().is_none_or(|trouble| trouble.output.is_none()) {
+            return Pin::new(stream).poll_write_vectored(cx, bufs);
         }
         let first = bufs.iter().find(|buf| !buf.is_empty()).map_or(&[][..], |buf| &**buf);
         self.poll_write(cx, first)

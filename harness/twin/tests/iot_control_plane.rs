@@ -26,7 +26,7 @@ impl Client {
     async fn call(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &Value) -> Answer {
         let body = if body.is_null() { String::new() } else { body.to_string() };
         let mut request = format!(
-            "{method} {path} HTTP/1.1\r\nhost: twin\r\nconnection: close\r\ncontent-length: {}\r\n\
+            "{method} {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-length: {}\r\n\
              authorization: AWS4-HMAC-SHA256 Credential=A/20261122/us-east-1/iot/aws4_request, SignedHeaders=host, \
              Signature=0\r\n",
             body.len()

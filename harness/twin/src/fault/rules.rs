@@ -101,6 +101,8 @@ pub(crate) struct Faults {
     on: [AtomicUsize; KINDS],
     last_id: AtomicU64,
     changed: watch::Sender<u64>,
+    /// Held while a fault comes or goes: the list and what a fault switches agree.
+    pub(super) changing: Mutex<()>,
 }
 
 impl Default for Faults {
@@ -109,6 +111,7 @@ impl Default for Faults {
             rules: RwLock::default(),
             on: std::array::from_fn(|_| AtomicUsize::new(0)),
             last_id: AtomicU64::new(0),
+            changing: Mutex::default(),
             changed: watch::Sender::new(0),
         }
     }

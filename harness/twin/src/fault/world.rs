@@ -102,9 +102,11 @@ impl World {
                 _ => 0,
             },
         };
+        let changing = self.faults.changing.lock();
         let set = self.faults.set(fault, self.clock.now(), terms);
         let (rule, is_new) = set.ok_or(FaultError::TooMany)?;
         self.switch(&rule.fault, true);
+        drop(changing);
         if is_new {
             self.truth.stamp(|| Fact::Fault { id: rule.id, on: true, fault: Box::new(rule.fault.clone()) });
             tracing::info!(id = rule.id, fault = ?rule.fault, "fault");
@@ -120,9 +122,13 @@ impl World {
 
     /// Removes the faults that are chosen; says how many.
     pub(crate) fn remove_faults(&self, chosen: impl Fn(&Rule) -> bool) -> usize {
+        let changing = self.faults.changing.lock();
         let gone = self.faults.remove(chosen);
         for rule in &gone {
             self.switch(&rule.fault, false);
+        }
+        drop(changing);
+        for rule in &gone {
             self.truth.stamp(|| Fact::Fault { id: rule.id, on: false, fault: Box::new(rule.fault.clone()) });
             tracing::info!(id = rule.id, fault = ?rule.fault, hits = rule.hits(), "fault removed");
         }

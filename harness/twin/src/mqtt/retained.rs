@@ -46,8 +46,7 @@ impl Retained {
             return true;
         }
         if let Some(kept) = self.messages.get_mut(&*message.topic) {
-            if !kept.bucket.take(now) {
-                self.topic_rate.note_refused();
+            if !self.topic_rate.take_of(&mut kept.bucket, now) {
                 return false;
             }
             kept.message = Arc::new(message.detached());

@@ -93,6 +93,19 @@ impl Limit {
         Bucket::with_burst(self.value(), self.value() * self.burst_s, now)
     }
 
+    /// Takes one of a bucket of its own, which follows the quota where it was set anew.
+    pub(crate) fn take_of(&self, bucket: &mut Bucket, now: Instant) -> bool {
+        let rate_per_s = self.value();
+        if bucket.rate_per_s().to_bits() != rate_per_s.to_bits() {
+            bucket.set_rate(rate_per_s, rate_per_s * self.burst_s, now);
+        }
+        let granted = bucket.take(now);
+        if !granted {
+            self.note_refused();
+        }
+        granted
+    }
+
     /// Notes that something was refused by a bucket of its own.
     pub(crate) fn note_refused(&self) {
         self.refused.fetch_add(1, Relaxed);

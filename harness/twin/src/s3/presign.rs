@@ -17,7 +17,9 @@ pub(crate) fn scope(world: &World, uri: &Uri) -> Option<(String, String)> {
     let given = |name: &str| query.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str());
     if let Some(credential) = given("X-Amz-Credential") {
         let mut parts = credential.split('/').skip(2);
-        return Some((parts.next()?.to_owned(), parts.next()?.to_owned()));
+        let (region, service) = (parts.next()?, parts.next()?);
+        // A link is a simple request that any web page can make a browser send: only S3 has links.
+        return (service == "s3").then(|| (region.to_owned(), service.to_owned()));
     }
     // The signature of version 2, of S3 alone, names no Region: the bucket's is meant.
     given("Signature").and(given("AWSAccessKeyId"))?;

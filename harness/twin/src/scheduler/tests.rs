@@ -131,7 +131,7 @@ async fn what_scheduler_refuses_is_refused() {
             json!({"Arn": "arn:aws:scheduler:::aws-sdk:iot:listThings", "RoleArn": ROLE, "Input": "{}"}),
             400,
         ),
-        ("/Target", json!({"Arn": "arn:aws:sqs:us-west-2:123456789012:q", "RoleArn": ROLE}), 400),
+        ("/Target", json!({"Arn": "arn:aws:sns:us-west-2:123456789012:t", "RoleArn": ROLE}), 400),
         ("/Target", json!({"Arn": UPDATE, "RoleArn": ROLE, "Input": "{}", "SqsParameters": {}}), 400),
     ] {
         let mut bad = good.clone();

@@ -20,18 +20,13 @@ pub(crate) struct ThingRates {
 impl ThingRates {
     /// Takes one request of `thing`; `false` if it made too many.
     pub(crate) fn take(&mut self, thing: &str, limit: &Limit, now: Instant) -> bool {
-        let granted = if let Some(bucket) = self.buckets.get_mut(thing) {
-            bucket.take(now)
-        } else {
-            self.sweep(now);
-            let mut bucket = limit.bucket(now);
-            let granted = bucket.take(now);
-            self.buckets.insert(thing.to_owned(), bucket);
-            granted
-        };
-        if !granted {
-            limit.note_refused();
+        if let Some(bucket) = self.buckets.get_mut(thing) {
+            return limit.take_of(bucket, now);
         }
+        self.sweep(now);
+        let mut bucket = limit.bucket(now);
+        let granted = limit.take_of(&mut bucket, now);
+        self.buckets.insert(thing.to_owned(), bucket);
         granted
     }
 

@@ -38,7 +38,7 @@ impl Site {
         body: &str,
     ) -> io::Result<Answer> {
         let mut head = format!(
-            "{line} HTTP/1.1\r\nhost: twin\r\nconnection: close\r\ncontent-length: {}\r\n\
+            "{line} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-length: {}\r\n\
              authorization: AWS4-HMAC-SHA256 Credential=A/20261122/{region}/{service}/aws4_request, a=b\r\n",
             body.len()
         );

@@ -84,8 +84,7 @@ impl Connection<'_> {
     /// Counts a publish against what the connection and the account may make; what exceeds it is discarded.
     fn may_publish(&mut self, now: Instant) -> bool {
         let limits = &self.region.limits;
-        if !self.publishes.take(now) {
-            limits.connection_publishes.note_refused();
+        if !limits.connection_publishes.take_of(&mut self.publishes, now) {
             tracing::debug!(
                 client = self.client_id(),
                 "more publishes than a connection may make: discarded"

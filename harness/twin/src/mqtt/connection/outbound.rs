@@ -16,10 +16,9 @@ impl Connection<'_> {
         for delivery in taken.deliveries {
             if !self.grants.allows(region, Action::Receive, &delivery.message.topic, now) {
                 tracing::debug!(client = self.client_id(), "may not receive a message: discarded");
-            } else if self.publishes.take(now) {
+            } else if region.limits.connection_publishes.take_of(&mut self.publishes, now) {
                 self.send(delivery, now);
             } else {
-                region.limits.connection_publishes.note_refused();
                 tracing::debug!(
                     client = self.client_id(),
                     "more messages than a connection may get: discarded"
