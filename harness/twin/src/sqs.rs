@@ -16,7 +16,7 @@ mod setting;
 use std::{collections::BTreeMap, time::Duration};
 
 use parking_lot::Mutex;
-use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio::time::{Instant, sleep_until};
 
 use self::queue::Queue;
 pub(crate) use self::{
@@ -107,8 +107,10 @@ impl Sqs {
             tokio::select! {
                 () = world.shutdown.cancelled() => return Ok(Vec::new()),
                 () = sleep_until(wake) => {}
-                // The sender ends with the queue: the next look says so.
-                _ = timeout_at(wake, changed.changed()) => {}
+                seen = changed.changed() => if seen.is_err() {
+                    // The sender ends with the queue; there may be another of its name by now.
+                    changed = self.with(region, name, |q| Ok(q.watch()))?;
+                },
             }
         }
     }
