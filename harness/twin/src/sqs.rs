@@ -146,6 +146,12 @@ impl Sqs {
     pub(crate) fn delete(&self, region: &str, name: &str, handle: &str) -> Result<(), AwsError> {
         self.with(region, name, |queue| queue.delete(handle))
     }
+
+    /// Makes a message visible again that was received.
+    pub(crate) fn show(&self, world: &World, region: &str, name: &str, handle: &str) -> Result<(), AwsError> {
+        let now_ms = world.clock.now_ms();
+        self.with(region, name, |queue| queue.hide(handle, Duration::ZERO, now_ms))
+    }
 }
 
 fn no_queue() -> AwsError {
