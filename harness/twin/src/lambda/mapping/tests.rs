@@ -358,3 +358,15 @@ async fn a_queue_that_is_made_again_is_read_again() {
     site.ask("sqs", Method::POST, "/", "SendMessage", &json!({"QueueUrl": "q", "MessageBody": "m"})).await;
     assert_eq!(site.batches(1).await.concat(), ["m"]);
 }
+
+#[tokio::test]
+async fn a_late_delete_spares_the_function_that_has_the_name_now() {
+    let site = Site::new().await;
+    site.function(&json!({})).await;
+    let before = site.world().lambda.function(REGION, "f").unwrap();
+    lambda::function_api::delete(site.world(), &before).unwrap();
+    site.function(&json!({})).await;
+    let error = lambda::function_api::delete(site.world(), &before).unwrap_err();
+    assert_eq!((error.status, error.code), (404, "ResourceNotFoundException"));
+    assert!(!Arc::ptr_eq(&before, &site.world().lambda.function(REGION, "f").unwrap()));
+}
