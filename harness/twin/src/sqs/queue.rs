@@ -139,25 +139,26 @@ impl Queue {
         self.expire(now_ms);
         let hidden_ms = millis(visibility.unwrap_or(self.settings.visibility));
         let receives_max = self.settings.redrive.as_ref().filter(|_| with_burial).map(|r| r.receives_max);
-        let due: Vec<u64> = self.visible.range(..=(now_ms, u64::MAX)).map(|(_, number)| *number).collect();
-        let (mut received, mut dead) = (Vec::new(), Vec::new());
-        for number in due {
-            if received.len() == count_max {
-                break;
-            }
+        let (mut received, mut dead, mut hidden) = (Vec::new(), Vec::new(), Vec::new());
+        while received.len() < count_max
+            && let Some(&(at_ms, number)) = self.visible.first()
+            && at_ms <= now_ms
+        {
+            self.visible.pop_first();
             let Some(held) = self.messages.get_mut(&number) else { continue };
             if receives_max.is_some_and(|max| held.message.receives >= max) {
                 dead.extend(self.remove(number));
                 continue;
             }
-            self.visible.remove(&(held.visible_ms, number));
             held.visible_ms = now_ms.saturating_add(hidden_ms);
-            self.visible.insert((held.visible_ms, number));
+            hidden.push((held.visible_ms, number));
             held.message.receives = held.message.receives.saturating_add(1);
             held.message.first_received_ms.get_or_insert(now_ms);
             let handle = URL_SAFE_NO_PAD.encode(format!("{} {number} {}", self.id, held.message.receives));
             received.push(Received { message: held.message.clone(), handle });
         }
+        // Only now: with no time at all to be hidden they would come again in the same answer.
+        self.visible.extend(hidden);
         (received, dead)
     }
 
@@ -292,6 +293,19 @@ mod tests {
         let (received, _) = letters.receive(1, None, false, 7);
         assert_eq!((received[0].message.receives, &received[0].message.id), (1, &dead[0].id));
         assert_eq!(received[0].message.buried_from.as_ref(), Some(&queue.arn));
+    }
+
+    #[test]
+    fn a_message_that_is_not_hidden_is_received_once_an_answer() {
+        let mut queue = queue();
+        for body in ["a", "b"] {
+            queue.send(message(body, 0), None).unwrap();
+        }
+        for _ in 0..2 {
+            assert_eq!(queue.receive(10, Some(Duration::ZERO), false, 5).0.len(), 2);
+        }
+        assert_eq!(queue.receive(1, None, false, 5).0.len(), 1);
+        assert_eq!(queue.counts(5), Counts { visible: 1, in_flight: 1, delayed: 0 });
     }
 
     #[test]
