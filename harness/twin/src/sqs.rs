@@ -13,7 +13,11 @@ mod message_api;
 mod queue;
 mod setting;
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, atomic::AtomicUsize},
+    time::Duration,
+};
 
 use parking_lot::Mutex;
 use tokio::time::{Instant, sleep_until};
@@ -33,6 +37,8 @@ const QUEUES_MAX: usize = 1_000;
 pub(crate) struct Sqs {
     /// By Region and name.
     queues: Mutex<BTreeMap<(String, String), Queue>>,
+    /// Bytes that the messages of all queues hold.
+    held_bytes: Arc<AtomicUsize>,
 }
 
 /// How messages are received.
