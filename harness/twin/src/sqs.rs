@@ -13,10 +13,14 @@ mod message_api;
 mod queue;
 mod setting;
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, atomic::AtomicUsize},
+    time::Duration,
+};
 
 use parking_lot::Mutex;
-use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio::time::{Instant, sleep_until};
 
 use self::queue::Queue;
 pub(crate) use self::{
@@ -33,6 +37,8 @@ const QUEUES_MAX: usize = 1_000;
 pub(crate) struct Sqs {
     /// By Region and name.
     queues: Mutex<BTreeMap<(String, String), Queue>>,
+    /// Bytes that the messages of all queues hold.
+    held_bytes: Arc<AtomicUsize>,
 }
 
 /// How messages are received.
@@ -107,8 +113,10 @@ impl Sqs {
             tokio::select! {
                 () = world.shutdown.cancelled() => return Ok(Vec::new()),
                 () = sleep_until(wake) => {}
-                // The sender ends with the queue: the next look says so.
-                _ = timeout_at(wake, changed.changed()) => {}
+                seen = changed.changed() => if seen.is_err() {
+                    // The sender ends with the queue; there may be another of its name by now.
+                    changed = self.with(region, name, |q| Ok(q.watch()))?;
+                },
             }
         }
     }
@@ -143,6 +151,12 @@ impl Sqs {
     /// Deletes a message that was received.
     pub(crate) fn delete(&self, region: &str, name: &str, handle: &str) -> Result<(), AwsError> {
         self.with(region, name, |queue| queue.delete(handle))
+    }
+
+    /// Makes a message visible again that was received.
+    pub(crate) fn show(&self, world: &World, region: &str, name: &str, handle: &str) -> Result<(), AwsError> {
+        let now_ms = world.clock.now_ms();
+        self.with(region, name, |queue| queue.hide(handle, Duration::ZERO, now_ms))
     }
 }
 

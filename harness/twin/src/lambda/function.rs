@@ -80,7 +80,6 @@ pub(crate) struct Function {
     /// How asynchronous invocations are treated, if that is set.
     pub(crate) event_config: Mutex<Option<EventConfig>>,
     url: Mutex<Option<FunctionUrl>>,
-    /// How long its last invocation took.
     /// Cancelled when the function is deleted.
     pub(crate) gone: CancellationToken,
 }
@@ -116,11 +115,22 @@ impl Function {
         Arc::clone(&self.deployed.lock())
     }
 
-    /// Deploys something else. Invocations under way end with what they began with.
-    pub(crate) fn deploy(&self, deployed: Deployed) {
-        let before = std::mem::replace(&mut *self.deployed.lock(), Arc::new(deployed));
+    /// Deploys what was made of `before`, unless something else has been deployed since. Invocations under way end
+    /// with what they began with.
+    pub(crate) fn deploy(&self, before: &Arc<Deployed>, deployed: Deployed) -> Result<(), AwsError> {
+        {
+            let mut now = self.deployed.lock();
+            if !Arc::ptr_eq(&now, before) {
+                let message = format!(
+                    "The operation cannot be performed at this time. An update is in progress for resource: {}",
+                    self.arn
+                );
+                return Err(AwsError::new(409, "ResourceConflictException", message));
+            }
+            *now = Arc::new(deployed);
+        }
         self.pool.renew();
-        drop(before);
+        Ok(())
     }
 
     /// Runs one invocation, on an idle instance or a new one.

@@ -264,16 +264,16 @@ pub(super) async fn update_code(
 ) -> Result<Reply, AwsError> {
     let request: UpdateCode = input(call)?;
     refuse_publish(request.publish)?;
-    check_revision(function, request.revision_id.as_deref())?;
-    let package = package(world, &call.region, request.code).await?;
     let before = function.deployed();
+    check_revision(&before, request.revision_id.as_deref())?;
+    let package = package(world, &call.region, request.code).await?;
     let mut spec = before.spec.clone();
     spec.package = package;
     let deployed = Configuration::default().apply(world, (spec, before.settings.clone())).await?;
     if request.dry_run {
         return Ok(Reply::json(200, &function.configuration()));
     }
-    function.deploy(deployed);
+    function.deploy(&before, deployed)?;
     Ok(updating(function))
 }
 
@@ -284,9 +284,10 @@ pub(super) async fn update_configuration(
 ) -> Result<Reply, AwsError> {
     let request: Configuration = input(call)?;
     request.check()?;
-    check_revision(function, request.revision_id.as_deref())?;
     let before = function.deployed();
-    function.deploy(request.apply(world, (before.spec.clone(), before.settings.clone())).await?);
+    check_revision(&before, request.revision_id.as_deref())?;
+    let deployed = request.apply(world, (before.spec.clone(), before.settings.clone())).await?;
+    function.deploy(&before, deployed)?;
     Ok(updating(function))
 }
 
@@ -302,8 +303,8 @@ fn updating(function: &Function) -> Reply {
     Reply::json(200, &answer)
 }
 
-fn check_revision(function: &Function, wanted: Option<&str>) -> Result<(), AwsError> {
-    if wanted.is_some_and(|wanted| wanted != function.deployed().settings.revision) {
+fn check_revision(deployed: &Deployed, wanted: Option<&str>) -> Result<(), AwsError> {
+    if wanted.is_some_and(|wanted| wanted != deployed.settings.revision) {
         let message = "The Revision Id provided does not match the latest Revision Id. Call the \
                        GetFunction/GetAlias API to retrieve the latest Revision Id";
         return Err(AwsError::new(412, "PreconditionFailedException", message));
@@ -353,8 +354,17 @@ pub(super) fn get(function: &Function) -> Reply {
     Reply::json(200, &answer)
 }
 
-pub(super) fn delete(world: &World, function: &Function) -> Result<Reply, AwsError> {
-    world.lambda.functions.lock().remove(&(function.region.clone(), function.name.clone()));
+pub(super) fn delete(world: &World, function: &Arc<Function>) -> Result<Reply, AwsError> {
+    {
+        let mut functions = world.lambda.functions.lock();
+        let key = (function.region.clone(), function.name.clone());
+        // Another call may have deleted it, and a third made one of its name.
+        if !functions.get(&key).is_some_and(|there| Arc::ptr_eq(there, function)) {
+            let message = format!("Function not found: {}", function.arn);
+            return Err(AwsError::new(404, "ResourceNotFoundException", message));
+        }
+        functions.remove(&key);
+    }
     function.gone.cancel();
     function.pool.close();
     if let Some(url) = function.set_url(None) {

@@ -90,6 +90,21 @@ impl Mapping {
         }
     }
 
+    /// Whether something may be given now.
+    pub(crate) fn is_open(&self, world: &World) -> bool {
+        *self.enabled.borrow() && world.region(&self.region).is_none_or(|region| !region.dark.is_on())
+    }
+
+    /// Returns when nothing may be given any more.
+    pub(crate) async fn closed(&self, world: &World) {
+        let Some(region) = world.region(&self.region) else { return std::future::pending().await };
+        let mut enabled = self.enabled.subscribe();
+        tokio::select! {
+            _ = enabled.wait_for(|on| !*on) => {}
+            () = region.dark.wait(true) => {}
+        }
+    }
+
     /// Calls the function.
     pub(crate) async fn call(&self, world: &Arc<World>, event: Bytes) -> Result<Invoked, AwsError> {
         let function = world.lambda.function(&self.region, &self.function_name)?;

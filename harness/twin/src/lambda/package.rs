@@ -4,7 +4,8 @@
 //! replaced. A folder is never written to or removed.
 
 use std::{
-    fs, io,
+    fs,
+    io::{self, Read},
     path::{Path, PathBuf},
 };
 
@@ -101,16 +102,23 @@ fn measure(root: &Path) -> io::Result<(u64, String)> {
         }
     }
     files.sort();
-    let (mut bytes, mut hash) = (0, Context::new(&SHA256));
+    let (mut bytes, mut hash) = (0_u64, Context::new(&SHA256));
     for file in files {
-        let length = fs::metadata(&file)?.len();
-        bytes += length;
+        // A pipe would never end, nor would a device; links lead to what they are of.
+        if !fs::metadata(&file)?.is_file() {
+            return Err(io::Error::other(format!("{} is not a regular file", file.display())));
+        }
+        let mut content = Vec::new();
+        // What is read counts, and not what the file's size said before.
+        fs::File::open(&file)?.take(UNZIPPED_BYTES_MAX - bytes + 1).read_to_end(&mut content)?;
+        let length = u64::try_from(content.len()).unwrap_or(u64::MAX);
+        bytes = bytes.saturating_add(length);
         if bytes > UNZIPPED_BYTES_MAX {
             return Err(io::Error::other(format!("it is larger than {UNZIPPED_BYTES_MAX} bytes")));
         }
         hash.update(file.strip_prefix(root).unwrap_or(&file).as_os_str().as_encoded_bytes());
         hash.update(&length.to_be_bytes());
-        hash.update(&fs::read(&file)?);
+        hash.update(&content);
     }
     Ok((bytes, STANDARD.encode(hash.finish())))
 }
@@ -145,6 +153,9 @@ mod tests {
         assert_ne!(first.sha256, open().sha256, "the hash is that of the contents");
         drop(first);
         assert!(folder.path().join("inner/a").exists());
+        std::os::unix::fs::symlink("/dev/zero", folder.path().join("endless")).unwrap();
+        let endless = Package::open(Source::Folder(folder.path().to_owned()), Path::new("/nowhere"));
+        assert!(endless.unwrap_err().message.contains("is not a regular file"));
         for bad in ["relative", "/does/not/exist"] {
             assert!(Package::open(Source::Folder(bad.into()), Path::new("/")).is_err(), "{bad}");
         }

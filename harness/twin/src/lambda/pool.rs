@@ -3,7 +3,7 @@
 //! With reserved concurrency a function at its limit is throttled, as on AWS. Without, AWS would start a thousand
 //! instances; here the limit is that of one machine, and callers wait for an instance instead.
 
-use std::time::Duration;
+use std::{pin::pin, time::Duration};
 
 use parking_lot::Mutex;
 use tokio::{
@@ -50,10 +50,13 @@ impl Pool {
     pub(crate) async fn acquire(&self, at_most: Duration) -> Result<Lease<'_>, AwsError> {
         let waited = timeout(at_most, async {
             loop {
+                // From before the look on, so that no wake in between is missed.
+                let mut freed = pin!(self.freed.notified());
+                freed.as_mut().enable();
                 if let Some(lease) = self.try_acquire()? {
                     return Ok(lease);
                 }
-                self.freed.notified().await;
+                freed.await;
             }
         });
         waited.await.unwrap_or_else(|_| Err(throttled()))

@@ -25,8 +25,10 @@ pub(crate) const POLLERS: u32 = 5;
 const WAIT: Duration = Duration::from_secs(20);
 /// Messages of one receive.
 const RECEIVE_MAX: usize = 10;
+/// How long a queue that is gone is left alone: one of its name may be made again.
+const QUEUE_GONE_PAUSE: Duration = Duration::from_secs(1);
 
-/// Polls the queue until it, the mapping or the world ends.
+/// Polls the queue until the mapping or the world ends.
 pub(crate) async fn poll(world: Arc<World>, mapping: Arc<Mapping>, queue: String, poller: u32) {
     let mut lanes = mapping.lanes.subscribe();
     let run = async {
@@ -35,10 +37,21 @@ pub(crate) async fn poll(world: Arc<World>, mapping: Arc<Mapping>, queue: String
             // The sender lives as long as the mapping, so that waiting cannot fail.
             let _ = lanes.wait_for(|lanes| *lanes > poller).await;
             mapping.gate(&world).await;
-            let Ok(batch) = receive(&world, &mapping, &queue).await else {
-                mapping.say("PROBLEM: The queue does not exist any more");
-                return;
+            let mut batch = Vec::new();
+            let received = tokio::select! {
+                biased;
+                () = mapping.closed(&world) => Ok(()),
+                received = receive(&world, &mapping, &queue, &mut batch) => received,
             };
+            if let Err(error) = received {
+                mapping.say(&format!("PROBLEM: {error}"));
+                sleep(QUEUE_GONE_PAUSE).await;
+                continue;
+            }
+            if !mapping.is_open(&world) {
+                hand_back(&world, &mapping, &queue, &batch);
+                continue;
+            }
             if batch.is_empty() {
                 continue;
             }
@@ -57,11 +70,15 @@ pub(crate) async fn poll(world: Arc<World>, mapping: Arc<Mapping>, queue: String
     }
 }
 
-/// A batch: waits until it is full or its window is over.
-async fn receive(world: &Arc<World>, mapping: &Mapping, queue: &str) -> Result<Vec<Received>, AwsError> {
+/// Fills a batch: waits until it is full or its window is over.
+async fn receive(
+    world: &Arc<World>,
+    mapping: &Mapping,
+    queue: &str,
+    batch: &mut Vec<Received>,
+) -> Result<(), AwsError> {
     let MappingSettings { batch_size, window, filters, .. } = mapping.settings.lock().clone();
     let account = &world.account;
-    let mut batch: Vec<Received> = Vec::new();
     let mut until = None;
     loop {
         let wait = until.map_or(WAIT, |until: Instant| until.saturating_duration_since(Instant::now()));
@@ -81,11 +98,21 @@ async fn receive(world: &Arc<World>, mapping: &Mapping, queue: &str) -> Result<V
             }
         }
         if batch.is_empty() {
-            return Ok(batch);
+            return Ok(());
         }
         let until = *until.get_or_insert_with(|| Instant::now() + window);
         if batch.len() >= batch_size || Instant::now() >= until {
-            return Ok(batch);
+            return Ok(());
+        }
+    }
+}
+
+/// Makes visible again what is not given. It has been received all the same, as its receive count says.
+fn hand_back(world: &World, mapping: &Mapping, queue: &str, batch: &[Received]) {
+    for received in batch {
+        let shown = world.sqs.show(world, &mapping.region, queue, &received.handle);
+        if let Err(error) = shown {
+            tracing::debug!(%error, queue, "a message that was not given stays hidden for now");
         }
     }
 }

@@ -179,7 +179,8 @@ fn create_queue(context: &Context<'_>, request: Json) -> Result<Json, AwsError> 
             format!("The twin has at most {QUEUES_MAX} queues"),
         ));
     }
-    let mut queue = Queue::new(arn, settings, context.now_ms / 1_000);
+    let mut queue =
+        Queue::new(arn, settings, context.now_ms / 1_000, Arc::clone(&context.world.sqs.held_bytes));
     queue.tags = request.tags;
     queues.insert(key, queue);
     Ok(json!({"QueueUrl": context.url(&name)}))

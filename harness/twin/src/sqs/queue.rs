@@ -4,6 +4,10 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -18,6 +22,10 @@ use crate::error::AwsError;
 
 /// Messages of a queue, received ones too: as many as AWS lets be in flight.
 const MESSAGES_MAX: usize = 120_000;
+/// Bytes that the messages of all queues may hold: they share one machine.
+const BYTES_MAX: usize = 512 * 1024 * 1024;
+/// Counted for each message besides what its sender gave.
+const MESSAGE_BYTES: usize = 512;
 
 /// A queue.
 #[derive(Debug)]
@@ -35,6 +43,8 @@ pub(crate) struct Queue {
     visible: BTreeSet<(i64, u64)>,
     next: u64,
     changed: watch::Sender<u64>,
+    /// Bytes that the messages of all queues hold. Changes under the lock of the queues.
+    held_bytes: Arc<AtomicUsize>,
 }
 
 #[derive(Debug)]
@@ -52,7 +62,7 @@ pub(crate) struct Counts {
 }
 
 impl Queue {
-    pub(crate) fn new(arn: String, settings: Settings, now_s: i64) -> Self {
+    pub(crate) fn new(arn: String, settings: Settings, now_s: i64, held_bytes: Arc<AtomicUsize>) -> Self {
         Self {
             arn,
             settings,
@@ -64,6 +74,7 @@ impl Queue {
             visible: BTreeSet::new(),
             next: 0,
             changed: watch::Sender::new(0),
+            held_bytes,
         }
     }
 
@@ -84,6 +95,9 @@ impl Queue {
         }
         if self.messages.len() >= MESSAGES_MAX {
             return Err(AwsError::new(403, "RequestThrottled", "The twin's queue is full"));
+        }
+        if self.held_bytes.load(Ordering::Relaxed).saturating_add(bytes_of(&message)) > BYTES_MAX {
+            return Err(AwsError::new(403, "RequestThrottled", "The twin's queues hold too many bytes"));
         }
         let visible_ms = message.sent_ms.saturating_add(millis(delay.unwrap_or(self.settings.delay)));
         self.hold(message, visible_ms);
@@ -108,6 +122,7 @@ impl Queue {
         let number = self.next;
         self.next += 1;
         self.visible.insert((visible_ms, number));
+        self.held_bytes.fetch_add(bytes_of(&message), Ordering::Relaxed);
         self.messages.insert(number, Held { message, visible_ms });
         self.changed.send_modify(|n| *n = n.wrapping_add(1));
     }
@@ -115,6 +130,7 @@ impl Queue {
     fn remove(&mut self, number: u64) -> Option<Message> {
         let held = self.messages.remove(&number)?;
         self.visible.remove(&(held.visible_ms, number));
+        self.held_bytes.fetch_sub(bytes_of(&held.message), Ordering::Relaxed);
         Some(held.message)
     }
 
@@ -139,25 +155,26 @@ impl Queue {
         self.expire(now_ms);
         let hidden_ms = millis(visibility.unwrap_or(self.settings.visibility));
         let receives_max = self.settings.redrive.as_ref().filter(|_| with_burial).map(|r| r.receives_max);
-        let due: Vec<u64> = self.visible.range(..=(now_ms, u64::MAX)).map(|(_, number)| *number).collect();
-        let (mut received, mut dead) = (Vec::new(), Vec::new());
-        for number in due {
-            if received.len() == count_max {
-                break;
-            }
+        let (mut received, mut dead, mut hidden) = (Vec::new(), Vec::new(), Vec::new());
+        while received.len() < count_max
+            && let Some(&(at_ms, number)) = self.visible.first()
+            && at_ms <= now_ms
+        {
+            self.visible.pop_first();
             let Some(held) = self.messages.get_mut(&number) else { continue };
             if receives_max.is_some_and(|max| held.message.receives >= max) {
                 dead.extend(self.remove(number));
                 continue;
             }
-            self.visible.remove(&(held.visible_ms, number));
             held.visible_ms = now_ms.saturating_add(hidden_ms);
-            self.visible.insert((held.visible_ms, number));
+            hidden.push((held.visible_ms, number));
             held.message.receives = held.message.receives.saturating_add(1);
             held.message.first_received_ms.get_or_insert(now_ms);
             let handle = URL_SAFE_NO_PAD.encode(format!("{} {number} {}", self.id, held.message.receives));
             received.push(Received { message: held.message.clone(), handle });
         }
+        // Only now: with no time at all to be hidden they would come again in the same answer.
+        self.visible.extend(hidden);
         (received, dead)
     }
 
@@ -207,6 +224,8 @@ impl Queue {
     }
 
     pub(crate) fn purge(&mut self) {
+        let bytes = self.messages.values().map(|held| bytes_of(&held.message)).sum();
+        self.held_bytes.fetch_sub(bytes, Ordering::Relaxed);
         self.messages.clear();
         self.visible.clear();
     }
@@ -226,118 +245,20 @@ impl Queue {
     }
 }
 
+impl Drop for Queue {
+    fn drop(&mut self) {
+        self.purge();
+    }
+}
+
+/// Bytes that count against what all queues may hold.
+fn bytes_of(message: &Message) -> usize {
+    message.size_bytes() + MESSAGE_BYTES
+}
+
 fn millis(time: Duration) -> i64 {
     i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-    use crate::sqs::setting::Redrive;
-
-    fn queue() -> Queue {
-        Queue::new("arn:aws:sqs:us-east-1:123456789012:q".to_owned(), Settings::default(), 0)
-    }
-
-    fn message(body: &str, now_ms: i64) -> Message {
-        Message::new(body.to_owned(), BTreeMap::new(), now_ms)
-    }
-
-    #[test]
-    fn a_received_message_is_hidden_until_its_time_is_over() {
-        let mut queue = queue();
-        queue.send(message("a", 0), None).unwrap();
-        let (first, _) = queue.receive(10, None, false, 0);
-        assert!(queue.receive(10, None, false, 29_999).0.is_empty());
-        assert_eq!(queue.counts(0), Counts { visible: 0, in_flight: 1, delayed: 0 });
-        let (second, _) = queue.receive(10, None, false, 30_000);
-        assert_eq!(second[0].message.receives, 2);
-        queue.delete(&first[0].handle).unwrap();
-        assert_eq!(queue.counts(30_000).in_flight, 1, "an earlier handle deletes nothing");
-        queue.hide(&second[0].handle, Duration::ZERO, 30_000).unwrap();
-        assert_eq!(queue.counts(30_000).visible, 1);
-        assert!(queue.hide(&second[0].handle, Duration::ZERO, 30_000).is_err(), "it is not in flight");
-        let (third, _) = queue.receive(10, None, false, 30_000);
-        queue.delete(&third[0].handle).unwrap();
-        assert_eq!(queue.next_visible_ms(), None);
-        assert_eq!(queue.delete("x").unwrap_err().code, "ReceiptHandleIsInvalid");
-    }
-
-    #[test]
-    fn a_delayed_message_comes_later_and_an_old_one_never() {
-        let mut queue = queue();
-        queue.send(message("a", 0), Some(Duration::from_secs(5))).unwrap();
-        assert_eq!(queue.counts(0), Counts { visible: 0, in_flight: 0, delayed: 1 });
-        assert_eq!(queue.next_visible_ms(), Some(5_000));
-        assert_eq!(queue.receive(1, None, false, 5_000).0.len(), 1);
-        let late = millis(queue.settings.retention) + 1;
-        assert!(queue.receive(1, None, false, late).0.is_empty());
-    }
-
-    #[test]
-    fn what_was_received_too_often_is_a_dead_letter() {
-        let mut queue = queue();
-        queue.settings.redrive = Some(Redrive { arn: "arn:d".to_owned(), receives_max: 2 });
-        queue.send(message("a", 0), None).unwrap();
-        for _ in 0..2 {
-            assert_eq!(queue.receive(1, Some(Duration::ZERO), true, 0).0.len(), 1);
-        }
-        assert_eq!(queue.receive(1, Some(Duration::ZERO), false, 0).0.len(), 1, "it has nowhere to go");
-        let (received, dead) = queue.receive(1, Some(Duration::ZERO), true, 0);
-        assert_eq!((received.len(), dead.len()), (0, 1));
-        let mut letters = super::tests::queue();
-        letters.bury(dead[0].clone(), &queue.arn, 7);
-        let (received, _) = letters.receive(1, None, false, 7);
-        assert_eq!((received[0].message.receives, &received[0].message.id), (1, &dead[0].id));
-        assert_eq!(received[0].message.buried_from.as_ref(), Some(&queue.arn));
-    }
-
-    #[test]
-    fn a_message_is_bounded() {
-        let mut queue = queue();
-        queue.settings.size_bytes_max = 3;
-        assert!(queue.send(message("abc", 0), None).is_ok());
-        assert_eq!(queue.send(message("abcd", 0), None).unwrap_err().code, "InvalidParameterValue");
-    }
-
-    proptest! {
-        /// Whatever is done, each message is received or still there, and what is deleted never comes back.
-        #[test]
-        fn nothing_is_lost_and_nothing_deleted_returns(steps in proptest::collection::vec((0_u8..4, 0_i64..40), 1..60)) {
-            let (mut queue, mut now_ms, mut sent, mut gone) = (queue(), 0, 0_usize, BTreeSet::new());
-            let mut handles: Vec<(String, Received)> = Vec::new();
-            for (what, number) in steps {
-                now_ms += number * 1_000;
-                match what {
-                    0 => {
-                        queue.send(message("m", now_ms), None).unwrap();
-                        sent += 1;
-                    }
-                    1 => {
-                        for received in queue.receive(3, None, false, now_ms).0 {
-                            prop_assert!(!gone.contains(&received.message.id), "a deleted message came back");
-                            handles.push((received.handle.clone(), received));
-                        }
-                    }
-                    2 => {
-                        if let Some((handle, received)) = handles.pop() {
-                            queue.delete(&handle).unwrap();
-                            let latest = handles.iter().all(|(_, r)| {
-                                r.message.id != received.message.id || r.message.receives < received.message.receives
-                            });
-                            if latest {
-                                gone.insert(received.message.id);
-                            }
-                        }
-                    }
-                    _ => {}
-                }
-                let counts = queue.counts(now_ms);
-                prop_assert_eq!(counts.visible + counts.in_flight + counts.delayed + gone.len(), sent);
-                prop_assert_eq!(queue.visible.len(), queue.messages.len());
-            }
-        }
-    }
-}
+mod tests;

@@ -1,6 +1,12 @@
 //! Queues as a client uses them.
 
-use std::sync::Arc;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    task::{Context, Wake},
+};
 
 use axum::http::{HeaderMap, Method};
 use serde_json::{Value as Json, json};
@@ -108,4 +114,36 @@ async fn queues_are_made_once_and_listed() {
     assert!(reply.headers.iter().any(|(name, value)| {
         *name == "x-amzn-query-error" && value == "AWS.SimpleQueueService.NonExistentQueue;Sender"
     }));
+}
+
+/// How often a future has asked to be looked at.
+#[derive(Debug, Default)]
+struct Wakes(AtomicUsize);
+
+impl Wake for Wakes {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+#[tokio::test]
+async fn a_long_poll_goes_on_with_a_queue_that_is_made_again() {
+    let twin = Twin::start(TwinConfig::default()).await.unwrap();
+    let world = twin.world();
+    let url = create(world, "q", json!({})).await;
+    let mut poll =
+        std::pin::pin!(ask(world, "ReceiveMessage", json!({"QueueUrl": url, "WaitTimeSeconds": 20})));
+    let wakes = Arc::new(Wakes::default());
+    let waker = Arc::clone(&wakes).into();
+    let mut look = || poll.as_mut().poll(&mut Context::from_waker(&waker)).is_pending();
+    assert!(look());
+    ask(world, "DeleteQueue", json!({"QueueUrl": url})).await.unwrap();
+    create(world, "q", json!({})).await;
+    // With the watch of the queue before it would wake itself for ever.
+    assert!(look());
+    let before = wakes.0.load(Ordering::Relaxed);
+    tokio::task::yield_now().await;
+    assert_eq!(wakes.0.load(Ordering::Relaxed), before, "it waits");
+    ask(world, "SendMessage", json!({"QueueUrl": url, "MessageBody": "m"})).await.unwrap();
+    assert_eq!(poll.await.unwrap()["Messages"][0]["Body"], "m");
 }

@@ -178,7 +178,8 @@ async fn a_new_deployment_replaces_instances_after_what_they_do() {
             (now.spec.clone(), now.settings.clone())
         };
         spec.environment.insert("MINE".to_owned(), "after".to_owned());
-        deployed.function.deploy(super::Deployed { spec, settings });
+        let before = deployed.function.deployed();
+        deployed.function.deploy(&before, super::Deployed { spec, settings }).unwrap();
     };
     let (running, ()) = tokio::join!(deployed.invoke("sleep"), async {
         tokio::time::sleep(Duration::from_millis(100)).await;
@@ -252,4 +253,19 @@ async fn a_killed_invocation_fails_as_on_aws_and_the_next_one_runs() {
     assert_eq!(rule.hits(), 1);
     faults.take(rule.id);
     assert!(!deployed.invoke("sleep").await.unwrap().1);
+}
+
+#[test]
+fn a_deployment_does_not_revert_one_that_it_does_not_know() {
+    let deployed = Deployed::new(&[]);
+    let before = deployed.function.deployed();
+    let next = |handler: &str| {
+        let mut spec = before.spec.clone();
+        handler.clone_into(&mut spec.handler);
+        super::Deployed { spec, settings: before.settings.clone() }
+    };
+    deployed.function.deploy(&before, next("first")).unwrap();
+    let error = deployed.function.deploy(&before, next("second")).unwrap_err();
+    assert_eq!((error.status, error.code), (409, "ResourceConflictException"));
+    assert_eq!(deployed.function.deployed().spec.handler, "first");
 }

@@ -301,3 +301,72 @@ async fn an_event_that_fails_goes_to_its_destination_and_the_dead_letters() {
     assert_eq!(body(&letter), json!({"fail": true}));
     assert_eq!(letter["MessageAttributes"]["ErrorMessage"]["StringValue"], "no");
 }
+
+#[tokio::test]
+async fn a_mapping_that_is_disabled_gives_nothing_and_hands_back_what_it_has() {
+    let site = Site::new().await;
+    let queue = site.queue("q", json!({})).await;
+    site.function(&json!({})).await;
+    let send = async |body: &str| {
+        let request = json!({"QueueUrl": "q", "MessageBody": body});
+        site.ask("sqs", Method::POST, "/", "SendMessage", &request).await;
+    };
+    // The window keeps the first message in hand.
+    let settings = json!({"BatchSize": 10, "MaximumBatchingWindowInSeconds": 300});
+    let mapped = site.map(&queue, settings).await;
+    send("first").await;
+    let counts = json!({"QueueUrl": "q", "AttributeNames": ["All"]});
+    let mut in_flight = false;
+    for _ in 0..250 {
+        let left = site.ask("sqs", Method::POST, "/", "GetQueueAttributes", &counts).await;
+        in_flight = left["Attributes"]["ApproximateNumberOfMessagesNotVisible"] == "1";
+        if in_flight {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    assert!(in_flight, "a poller has it");
+    let path = format!("/2015-03-31/event-source-mappings/{}", mapped["UUID"].as_str().unwrap());
+    site.ask("lambda", Method::PUT, &path, "", &json!({"Enabled": false})).await;
+    // Both come to another reader at once, and not to the function.
+    send("second").await;
+    for body in ["first", "second"] {
+        let message = tokio::time::timeout(std::time::Duration::from_secs(10), site.receive("q")).await;
+        let message = message.expect("it is visible");
+        assert!(["first", "second"].contains(&message["Body"].as_str().unwrap()), "{body}: {message}");
+    }
+    assert!(!site.out.path().join("out").exists(), "the function was not called");
+}
+
+#[tokio::test]
+async fn a_queue_that_is_made_again_is_read_again() {
+    let site = Site::new().await;
+    let queue = site.queue("q", json!({})).await;
+    site.function(&json!({})).await;
+    let mapped = site.map(&queue, json!({})).await;
+    site.ask("sqs", Method::POST, "/", "DeleteQueue", &json!({"QueueUrl": "q"})).await;
+    let uuid = mapped["UUID"].as_str().unwrap();
+    let mapping = Arc::clone(&site.world().lambda.mappings.lock()[uuid]);
+    for _ in 0..250 {
+        if mapping.last_result.lock().starts_with("PROBLEM") {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    assert!(mapping.last_result.lock().starts_with("PROBLEM"), "the mapping says that the queue is gone");
+    site.queue("q", json!({})).await;
+    site.ask("sqs", Method::POST, "/", "SendMessage", &json!({"QueueUrl": "q", "MessageBody": "m"})).await;
+    assert_eq!(site.batches(1).await.concat(), ["m"]);
+}
+
+#[tokio::test]
+async fn a_late_delete_spares_the_function_that_has_the_name_now() {
+    let site = Site::new().await;
+    site.function(&json!({})).await;
+    let before = site.world().lambda.function(REGION, "f").unwrap();
+    lambda::function_api::delete(site.world(), &before).unwrap();
+    site.function(&json!({})).await;
+    let error = lambda::function_api::delete(site.world(), &before).unwrap_err();
+    assert_eq!((error.status, error.code), (404, "ResourceNotFoundException"));
+    assert!(!Arc::ptr_eq(&before, &site.world().lambda.function(REGION, "f").unwrap()));
+}
