@@ -33,9 +33,12 @@ impl<'a> Scope<'a> {
         match expression {
             Expression::Literal(value) => Some(Cow::Borrowed(value)),
             Expression::Path(path) => follow(self.root, path).map(Cow::Borrowed),
-            Expression::Field(of, key) => match self.eval(of)? {
-                Cow::Borrowed(value) => value.get(key).map(Cow::Borrowed),
-                Cow::Owned(mut value) => value.get_mut(key).map(Value::take).map(Cow::Owned),
+            Expression::Field(of, keys) => match self.eval(of)? {
+                Cow::Borrowed(value) => follow(value, keys).map(Cow::Borrowed),
+                Cow::Owned(mut value) => {
+                    let found = keys.iter().try_fold(&mut value, |value, key| value.get_mut(key));
+                    found.map(Value::take).map(Cow::Owned)
+                }
             },
             Expression::Payload => self.message.payload.json().map(Cow::Borrowed),
             Expression::EncodedPayload => {

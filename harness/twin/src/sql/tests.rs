@@ -365,3 +365,14 @@ fn templates_are_filled() {
         assert!(Template::parse(template, VERSION).is_err(), "{template}");
     }
 }
+
+#[test]
+fn keys_of_a_value_however_many_nest_no_deeper() {
+    let payload = json!({"a": [{"b": {"b": 7}}]});
+    assert_eq!(eval("get(a, 0).b.b", &payload), Some(json!(7)));
+    assert_eq!(eval("{'k': a}.k", &payload), Some(payload["a"].clone()));
+    let keys = ".b".repeat(8_900);
+    assert_eq!(eval(&format!("get(a, 0){keys}"), &payload), None);
+    let template = Template::parse(&format!("${{get(a, 0){keys}}}"), VERSION).unwrap();
+    assert_eq!(template.fill(&message("t", payload.to_string().as_bytes())), "");
+}
