@@ -1,8 +1,9 @@
 //! Provisioning templates: what `RegisterThing`, bulk registration and just-in-time provisioning make of one. A template
 //! and parameters resolve to a plan, without touching anything; the plan is then carried out on the registry.
 //!
-//! Guarantees: a template that is wrong, or parameters that do not fill it, change nothing; the registry events are those
-//! of the calls that would have done the same.
+//! Guarantees: a template that is wrong, or parameters that do not fill it, change nothing. What the registry refuses
+//! while a plan is carried out ends it there: what was done before stays, as after calls of which a later one failed.
+//! The registry events are those of the calls that would have done the same.
 
 mod apply;
 mod intrinsic;

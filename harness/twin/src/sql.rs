@@ -7,6 +7,7 @@
 //! [`template`]), and what they come to for a [`message`] ([`eval`], [`function`], [`convert`], [`number`]). All of it
 //! is a function of its inputs, but for `newuuid` and `rand`.
 
+mod budget;
 mod convert;
 mod dialect;
 mod eval;
@@ -23,6 +24,7 @@ use bytes::Bytes;
 use serde_json::Value;
 
 use self::{
+    budget::Budget,
     eval::Scope,
     expression::{Expression, Item, Projection},
     parse::{Context, Parsed},
@@ -70,9 +72,22 @@ impl Query {
         Ok(Self { projection, filter, condition })
     }
 
-    /// The result for a message that the filter matches; `None` if the condition is not true.
+    /// The result for a message that the filter matches; `None` if the condition is not true, or if the evaluation
+    /// would make more than its bounds let it.
     pub(crate) fn run(&self, message: &Message<'_>) -> Option<Output> {
-        let scope = Scope::new(message);
+        let budget = Budget::new();
+        let output = self.output(Scope::new(message, &budget), message);
+        if budget.is_spent() {
+            tracing::warn!(
+                topic = message.topic,
+                "a rule's SQL makes too much of a message: it has no result"
+            );
+            return None;
+        }
+        output
+    }
+
+    fn output<'a>(&'a self, scope: Scope<'a>, message: &Message<'_>) -> Option<Output> {
         if !scope.holds(self.condition.as_ref()) {
             return None;
         }

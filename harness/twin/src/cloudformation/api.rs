@@ -205,6 +205,7 @@ impl Request<'_> {
             pseudo: &pseudo,
             exports: &exports,
             resources: BTreeMap::new(),
+            conditions: std::cell::RefCell::default(),
         };
         Graph::of(&scope).map(drop)
     }

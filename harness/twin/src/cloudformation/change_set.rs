@@ -71,6 +71,7 @@ pub(crate) fn changes(
         pseudo: &pseudo,
         exports,
         resources: stack.known(),
+        conditions: std::cell::RefCell::default(),
     };
     let wanted = scope.wanted()?;
     // What is not there yet, and what it will be called, is not known.

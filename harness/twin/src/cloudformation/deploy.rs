@@ -90,6 +90,7 @@ impl Operation {
             pseudo: &pseudo,
             exports: &exports,
             resources,
+            conditions: std::cell::RefCell::default(),
         }))
     }
 

@@ -3,13 +3,13 @@
 mod condition;
 mod reference;
 
-use std::collections::BTreeMap;
+use std::{cell::RefCell, collections::BTreeMap};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Map, Value as Json, json};
 
-pub(crate) use self::reference::References;
 use self::reference::{attribute, call, parts, sub_arguments};
+pub(crate) use self::{condition::Conditions, reference::References};
 use super::{error::invalid, template::Template};
 use crate::error::AwsError;
 
@@ -55,6 +55,7 @@ pub(crate) struct Scope<'a> {
     /// Names and values of the Region's exports.
     pub(crate) exports: &'a BTreeMap<String, String>,
     pub(crate) resources: BTreeMap<String, Known>,
+    pub(crate) conditions: RefCell<Conditions>,
 }
 
 impl Scope<'_> {

@@ -117,18 +117,23 @@ impl Operation {
             stack.updated = Some(now);
         });
         let applied = self.apply(&plan, None).await.map_err(|failed| failed.reason("update"));
-        if let Err(why) = applied.and_then(|()| self.finish(&plan)) {
-            if on_failure == OnFailure::DoNothing {
-                self.enter("UPDATE_FAILED", Some(why.trim_end()));
+        let wanted = applied.and_then(|()| {
+            let wanted = self.wanted(&plan)?;
+            self.finish(&plan).map(|()| wanted)
+        });
+        let wanted = match wanted {
+            Ok(wanted) => wanted,
+            Err(why) => {
+                if on_failure == OnFailure::DoNothing {
+                    self.enter("UPDATE_FAILED", Some(why.trim_end()));
+                    return;
+                }
+                self.enter("UPDATE_ROLLBACK_IN_PROGRESS", Some(&why));
+                self.undo(before, snapshot).await;
                 return;
             }
-            self.enter("UPDATE_ROLLBACK_IN_PROGRESS", Some(&why));
-            self.undo(before, snapshot).await;
-            return;
-        }
+        };
         // What the plan no longer has goes last, and what is under way of it is garbage from here on.
-        let wanted = self.scoped(&plan, |scope: &Scope<'_>| scope.wanted());
-        let wanted = wanted.and_then(Result::ok).unwrap_or_default();
         self.stack(|stack, _| {
             let (kept, dropped): (BTreeMap<_, _>, BTreeMap<_, _>) =
                 std::mem::take(&mut stack.resources).into_iter().partition(|(name, _)| wanted.contains(name));
@@ -139,6 +144,12 @@ impl Operation {
         let failed = self.clean(&plan).await;
         let why = "Update successful. One or more resources could not be deleted.";
         self.enter("UPDATE_COMPLETE", (!failed.is_empty()).then_some(why));
+    }
+
+    /// The resources that a plan has; an error is one of the plan, and no reason to delete them.
+    pub(super) fn wanted(&self, plan: &Plan) -> Result<BTreeSet<String>, String> {
+        let wanted = self.scoped(plan, |scope: &Scope<'_>| scope.wanted());
+        wanted.ok_or("The stack is gone. ")?.map_err(|error| format!("{}. ", error.message))
     }
 
     /// Undoes an update: resources go back to what they were before it.

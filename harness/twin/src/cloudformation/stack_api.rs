@@ -88,6 +88,7 @@ fn outputs_differ(
         pseudo: &pseudo,
         exports,
         resources: stack.known(),
+        conditions: std::cell::RefCell::default(),
     };
     // What cannot be worked out yet hangs on a change of a resource.
     super::deploy::outputs(plan, &scope).is_ok_and(|outputs| outputs != stack.outputs)

@@ -118,7 +118,8 @@ impl RetryPolicy {
     }
 }
 
-/// Delivers in a task of its own, then does `after`. Refused, with a warning, when too many are under way.
+/// Delivers in a task of its own, then does `after`. Dropped, with a warning, when too many are under way: then `after`
+/// is done at once, as after any delivery that failed. The caller holds no lock that `after` takes.
 pub(crate) fn spawn(
     world: &Arc<World>,
     region: &Arc<Region>,
@@ -129,6 +130,7 @@ pub(crate) fn spawn(
     if under_way.fetch_add(1, Ordering::Relaxed) >= DELIVERIES_MAX {
         under_way.fetch_sub(1, Ordering::Relaxed);
         tracing::warn!(source = delivery.source, "too many deliveries are under way: one was dropped");
+        after(world);
         return;
     }
     let (world, region) = (Arc::clone(world), Arc::clone(region));
@@ -251,5 +253,25 @@ mod tests {
         assert!(passing(429, "TooManyRequestsException") && passing(503, "ServiceException"));
         assert!(passing(400, "ThrottlingException"));
         assert!(!passing(404, "ResourceNotFoundException") && !passing(409, "HealthCheckVersionMismatch"));
+    }
+
+    #[tokio::test]
+    async fn what_follows_a_delivery_follows_one_that_is_dropped() {
+        let twin = crate::Twin::start(crate::TwinConfig::default()).await.unwrap();
+        let world = twin.world();
+        let name = &world.regions[0].name;
+        let delivery = Delivery {
+            destination: Destination::Queue(format!("arn:aws:sqs:{name}:1:q")),
+            payload: "{}".to_owned(),
+            retry: RetryPolicy::default(),
+            source: "s".to_owned(),
+        };
+        world.events.deliveries.store(DELIVERIES_MAX, Ordering::Relaxed);
+        let done = Arc::new(std::sync::atomic::AtomicBool::new(false));
+        let after = Arc::clone(&done);
+        spawn(world, &world.regions[0], delivery, move |_| after.store(true, Ordering::Relaxed));
+        assert!(done.load(Ordering::Relaxed));
+        assert_eq!(world.events.deliveries.load(Ordering::Relaxed), DELIVERIES_MAX);
+        twin.stop().await;
     }
 }

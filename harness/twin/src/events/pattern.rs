@@ -108,7 +108,8 @@ impl Object {
             Field::Object(object) => object.combinations(),
             Field::Value(_) => 1,
         });
-        let either = self.either.iter().map(|of| of.iter().map(Self::combinations).sum());
+        let either =
+            self.either.iter().map(|of| of.iter().map(Self::combinations).fold(0, usize::saturating_add));
         fields.chain(either).fold(1, usize::saturating_mul)
     }
 

@@ -14,6 +14,7 @@ use super::{
 use crate::error::AwsError;
 
 const DESCRIPTION_CHARS_MAX: usize = 512;
+const EXPRESSION_CHARS_MAX: usize = 256;
 const TAGS_MAX: usize = 50;
 
 #[derive(Debug, Deserialize)]
@@ -77,6 +78,9 @@ fn arn(context: &Context<'_>, name: &str) -> String {
 }
 
 fn expression(text: &str) -> Result<Expression, AwsError> {
+    if text.chars().count() > EXPRESSION_CHARS_MAX {
+        return Err(invalid(format!("ScheduleExpression has at most {EXPRESSION_CHARS_MAX} characters")));
+    }
     let parsed = Expression::parse(text).filter(|e| !matches!(e, Expression::At(_)));
     parsed.ok_or_else(|| invalid("Parameter ScheduleExpression is not valid."))
 }
@@ -223,4 +227,17 @@ pub(crate) fn list_tags_for_resource(context: &Context<'_>, request: Json) -> Re
         let tags: Vec<Json> = tags.iter().map(|(k, v)| json!({"Key": k, "Value": v})).collect();
         Ok(json!({"Tags": tags}))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_expression_has_a_length() {
+        let with_blanks = |chars: usize| format!("cron(0{}* * * ? *)", " ".repeat(chars - 16));
+        assert!(expression(&with_blanks(EXPRESSION_CHARS_MAX)).is_ok());
+        let refused = expression(&with_blanks(EXPRESSION_CHARS_MAX + 1)).unwrap_err();
+        assert_eq!(refused.code, "ValidationException");
+    }
 }

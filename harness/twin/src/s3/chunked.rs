@@ -5,6 +5,9 @@ use bytes::{Bytes, BytesMut};
 
 use crate::error::AwsError;
 
+/// Trailing headers, all together.
+const TRAILERS_BYTES_MAX: usize = 16 * 1024;
+
 /// Content, and the trailing headers in lower case.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Decoded {
@@ -31,6 +34,9 @@ pub(super) fn decode(body: &Bytes) -> Result<Decoded, AwsError> {
             return Err(malformed("a chunk is longer than its size"));
         }
     }
+    if rest.len() > TRAILERS_BYTES_MAX {
+        return Err(malformed("its trailing headers are too long"));
+    }
     let mut trailers = Vec::new();
     while !rest.is_empty() {
         let line = take_line(&mut rest)?;
@@ -41,11 +47,8 @@ pub(super) fn decode(body: &Bytes) -> Result<Decoded, AwsError> {
     Ok(Decoded { data: join(chunks), trailers })
 }
 
-/// One chunk stays where it is; several are copied together.
-fn join(mut chunks: Vec<Bytes>) -> Bytes {
-    if chunks.len() == 1 {
-        return chunks.remove(0);
-    }
+/// The chunks in a copy, so that no part of them keeps all of the body.
+fn join(chunks: Vec<Bytes>) -> Bytes {
     let mut data = BytesMut::with_capacity(chunks.iter().map(Bytes::len).sum());
     for chunk in chunks {
         data.extend_from_slice(&chunk);
@@ -117,5 +120,14 @@ mod tests {
         }
         assert!(decode(&Bytes::from_static(b"5\r\nhello world\r\n0\r\n\r\n")).is_err());
         assert!(decode(&Bytes::from_static(b"xyz\r\n")).is_err());
+    }
+
+    #[test]
+    fn content_keeps_nothing_else_and_trailers_are_bounded() {
+        let body = encode(&[b"hello".to_vec()], "a:b\r\n");
+        let data = decode(&body).unwrap().data;
+        assert!(!body.as_ptr_range().contains(&data.as_ptr()));
+        let long = format!("a:{}\r\n", "b".repeat(TRAILERS_BYTES_MAX));
+        assert!(decode(&encode(&[b"hello".to_vec()], &long)).is_err());
     }
 }

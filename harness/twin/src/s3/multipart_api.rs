@@ -1,5 +1,7 @@
 //! Operations of multipart uploads.
 
+use bytes::Bytes;
+
 use super::{
     api::{Request, empty},
     bucket_api::invalid,
@@ -42,7 +44,8 @@ pub(super) fn copy_part(request: &Request<'_>) -> Result<Reply, AwsError> {
     let (number, now) = (part_number(request)?, request.world.clock.now());
     let source = source(request)?;
     let data = match range::parse(request.call.header("x-amz-copy-source-range"), source.size())? {
-        Some(range) => source.data.slice(to_usize(range.start)..to_usize(range.end)),
+        // A copy: a slice would keep the whole source.
+        Some(range) => Bytes::copy_from_slice(&source.data[to_usize(range.start)..to_usize(range.end)]),
         None => source.data,
     };
     let etag = request.world.s3.store.lock().put_part(upload(request), number, data, now)?;

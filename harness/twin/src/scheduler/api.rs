@@ -25,6 +25,7 @@ const GROUP: &str = "default";
 const PAGE_MAX: usize = 100;
 const NAME_CHARS_MAX: usize = 64;
 const DESCRIPTION_CHARS_MAX: usize = 512;
+const EXPRESSION_CHARS_MAX: usize = 256;
 const WINDOW_MINUTES_MAX: u64 = 1_440;
 const INPUT_BYTES_MAX: usize = 256 * 1024;
 /// What AWS does not call, since it only reads.
@@ -134,6 +135,9 @@ fn put(world: &World, shelf: &Shelf, call: &Call, name: &str) -> Result<Json, Aw
 
 fn settings(world: &World, region: &str, request: Put) -> Result<Settings, AwsError> {
     let text = request.schedule_expression;
+    if text.chars().count() > EXPRESSION_CHARS_MAX {
+        return Err(invalid(format!("ScheduleExpression has at most {EXPRESSION_CHARS_MAX} characters")));
+    }
     let expression =
         Expression::parse(&text).ok_or_else(|| invalid(format!("Invalid Schedule Expression {text}.")))?;
     if let Some(zone) = request.schedule_expression_timezone.filter(|z| z != "UTC") {

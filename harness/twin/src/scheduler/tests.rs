@@ -144,3 +144,16 @@ async fn what_scheduler_refuses_is_refused() {
     assert_eq!(schedule(&twin, Method::POST, "s", &good).await.0, 200);
     twin.stop().await;
 }
+
+#[tokio::test]
+async fn an_expression_has_a_length() {
+    let twin = Twin::start(TwinConfig::default()).await.unwrap();
+    let request = json!({
+        "ScheduleExpression": format!("rate({}1 day)", " ".repeat(246)),
+        "FlexibleTimeWindow": {"Mode": "OFF"},
+        "Target": {"Arn": UPDATE, "RoleArn": ROLE, "Input": "{}"},
+    });
+    let (status, refused) = schedule(&twin, Method::POST, "long", &request).await;
+    assert!(status == 400 && refused.to_string().contains("256 characters"), "{refused}");
+    twin.stop().await;
+}

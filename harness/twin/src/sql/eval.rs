@@ -6,6 +6,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Map, Value, json};
 
 use super::{
+    budget::Budget,
     convert,
     expression::{Among, Expression, FunctionCall, Item, Operator, Projection, Select},
     function::Call,
@@ -20,27 +21,48 @@ static NULL: Value = Value::Null;
 pub(super) struct Scope<'a> {
     pub(super) message: &'a Message<'a>,
     root: &'a Value,
+    budget: &'a Budget,
 }
 
 type Evaluated<'a> = Option<Cow<'a, Value>>;
 
 impl<'a> Scope<'a> {
-    pub(super) fn new(message: &'a Message<'a>) -> Self {
-        Self { message, root: message.payload.json().unwrap_or(&NULL) }
+    pub(super) fn new(message: &'a Message<'a>, budget: &'a Budget) -> Self {
+        Self { message, root: message.payload.json().unwrap_or(&NULL), budget }
+    }
+
+    /// A value to put into another. What was made on the way has been paid for.
+    fn own(self, value: Cow<'a, Value>) -> Option<Value> {
+        if let Cow::Borrowed(value) = &value {
+            self.budget.spend_value(value)?;
+        }
+        Some(value.into_owned())
+    }
+
+    /// A value that an operation or a function made.
+    fn made(self, value: Value) -> Evaluated<'a> {
+        if matches!(value, Value::String(_) | Value::Array(_) | Value::Object(_)) {
+            self.budget.spend_value(&value)?;
+        }
+        owned(value)
     }
 
     pub(super) fn eval(self, expression: &'a Expression) -> Evaluated<'a> {
+        if self.budget.is_spent() {
+            return None;
+        }
         match expression {
             Expression::Literal(value) => Some(Cow::Borrowed(value)),
             Expression::Path(path) => follow(self.root, path).map(Cow::Borrowed),
-            Expression::Field(of, key) => match self.eval(of)? {
-                Cow::Borrowed(value) => value.get(key).map(Cow::Borrowed),
-                Cow::Owned(mut value) => value.get_mut(key).map(Value::take).map(Cow::Owned),
+            Expression::Field(of, keys) => match self.eval(of)? {
+                Cow::Borrowed(value) => follow(value, keys).map(Cow::Borrowed),
+                Cow::Owned(mut value) => {
+                    let found = keys.iter().try_fold(&mut value, |value, key| value.get_mut(key));
+                    found.map(Value::take).map(Cow::Owned)
+                }
             },
             Expression::Payload => self.message.payload.json().map(Cow::Borrowed),
-            Expression::EncodedPayload => {
-                Some(Cow::Owned(json!(STANDARD.encode(self.message.payload.bytes))))
-            }
+            Expression::EncodedPayload => self.made(json!(STANDARD.encode(self.message.payload.bytes))),
             Expression::Not(inner) => owned(json!(!convert::boolean(&*self.eval(inner)?)?)),
             Expression::Negate(inner) => {
                 let zero = Number::Whole(0);
@@ -57,15 +79,15 @@ impl<'a> Scope<'a> {
             }
             Expression::Object(members) => {
                 let member = |(key, value): &'a (String, Expression)| {
-                    Some((key.clone(), self.eval(value)?.into_owned()))
+                    Some((key.clone(), self.own(self.eval(value)?)?))
                 };
                 owned(Value::Object(members.iter().filter_map(member).collect()))
             }
             Expression::Array(items) => {
-                owned(items.iter().filter_map(|item| self.eval(item)).map(Cow::into_owned).collect())
+                owned(items.iter().filter_map(|item| self.own(self.eval(item)?)).collect())
             }
-            Expression::Cast(inner, to) => convert::cast(&*self.eval(inner)?, *to).map(Cow::Owned),
-            Expression::Call(call) => self.call(call).map(Cow::Owned),
+            Expression::Cast(inner, to) => self.made(convert::cast(&*self.eval(inner)?, *to)?),
+            Expression::Call(call) => self.made(self.call(call)?),
             Expression::Select(select) => self.select(select).map(Cow::Owned),
             Expression::Exists(select) => {
                 let found = self.select(select);
@@ -81,7 +103,7 @@ impl<'a> Scope<'a> {
 
     fn chain(self, first: &'a Expression, operations: &'a [(Operator, Expression)]) -> Evaluated<'a> {
         operations.iter().try_fold(self.eval(first)?, |left, (op, right)| {
-            operate(&left, *op, &*self.eval(right)?).map(Cow::Owned)
+            self.made(operate(&left, *op, &*self.eval(right)?)?)
         })
     }
 
@@ -120,7 +142,8 @@ impl<'a> Scope<'a> {
             return None;
         }
         let arguments = call.arguments.iter().map(|argument| self.eval(argument)).collect();
-        let call_now = Call { arguments, pattern: call.pattern.as_ref(), message: self.message };
+        let call_now =
+            Call { arguments, pattern: call.pattern.as_ref(), message: self.message, budget: self.budget };
         (call.function.body)(&call_now)
     }
 
@@ -140,17 +163,20 @@ impl<'a> Scope<'a> {
 
     pub(super) fn project(self, projection: &'a Projection) -> Option<Value> {
         let items = match projection {
-            Projection::Value(expression) => return self.eval(expression).map(Cow::into_owned),
+            Projection::Value(expression) => return self.own(self.eval(expression)?),
             Projection::Items(items) => items,
         };
         let mut out = Map::new();
         for item in items {
             match item {
-                Item::All => out
-                    .extend(self.root.as_object().into_iter().flatten().map(|(k, v)| (k.clone(), v.clone()))),
+                Item::All => {
+                    self.budget.spend_value(self.root)?;
+                    let members = self.root.as_object().into_iter().flatten();
+                    out.extend(members.map(|(key, value)| (key.clone(), value.clone())));
+                }
                 Item::Key(key, expression) => {
-                    if let Some(value) = self.eval(expression) {
-                        out.insert(key.clone(), value.into_owned());
+                    if let Some(value) = self.eval(expression).and_then(|value| self.own(value)) {
+                        out.insert(key.clone(), value);
                     }
                 }
             }

@@ -10,8 +10,8 @@ pub(super) enum Expression {
     Literal(Value),
     /// Keys from the message, or from the element that a nested query looks at.
     Path(Vec<String>),
-    /// A key of what an expression gives.
-    Field(Box<Expression>, String),
+    /// Keys, each in the one before it, of what an expression gives: however many there are, they nest no deeper.
+    Field(Box<Expression>, Vec<String>),
     /// `*` as an argument.
     Payload,
     /// `encode(*, 'base64')`: the bytes, JSON or not.

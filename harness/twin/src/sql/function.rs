@@ -12,7 +12,7 @@ use bigdecimal::RoundingMode;
 use regex::{Regex, RegexBuilder};
 use serde_json::{Value, json};
 
-use super::{convert, message::Message, number::Number};
+use super::{budget::Budget, convert, message::Message, number::Number};
 
 /// The one scheme of `encode` and `decode`.
 pub(super) const BASE64: &str = "base64";
@@ -40,6 +40,7 @@ pub(super) struct Call<'a> {
     pub(super) arguments: Vec<Option<Cow<'a, Value>>>,
     pub(super) pattern: Option<&'a Regex>,
     pub(super) message: &'a Message<'a>,
+    pub(super) budget: &'a Budget,
 }
 
 impl Call<'_> {

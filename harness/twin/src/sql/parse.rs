@@ -115,12 +115,14 @@ impl Context<'_> {
                 Expression::Path(path.into_iter().map(|name| name.value).collect())
             }
             Expr::CompoundFieldAccess { root, access_chain } => {
-                access_chain.into_iter().try_fold(self.expression(*root)?, |of, access| match access {
-                    AccessExpr::Dot(Expr::Identifier(key)) => Ok(Expression::Field(Box::new(of), key.value)),
+                let key = |access| match access {
+                    AccessExpr::Dot(Expr::Identifier(key)) => Ok(key.value),
                     other => {
                         Err(refused(format!("{other} cannot follow a value; there is get(value, index)")))
                     }
-                })?
+                };
+                let keys = access_chain.into_iter().map(key).collect::<Result<_, _>>()?;
+                Expression::Field(self.boxed(*root)?, keys)
             }
             Expr::Value(literal) => Expression::Literal(literal_value(literal.value)?),
             Expr::Nested(inner) => self.expression(*inner)?,

@@ -1,7 +1,9 @@
 //! Substitution templates: texts of actions with expressions in them, `${topic(2)}/copy`. They see the message, not the
 //! result of `SELECT`.
 
-use super::{convert, eval::Scope, expression::Expression, message::Message, parse::Context, refused};
+use super::{
+    budget::Budget, convert, eval::Scope, expression::Expression, message::Message, parse::Context, refused,
+};
 use crate::error::AwsError;
 
 /// A text with the expressions in it taken apart.
@@ -35,16 +37,24 @@ impl Template {
         Ok(Self { parts })
     }
 
-    /// The text for a message. Undefined is an empty text.
+    /// The text for a message. Undefined is an empty text, and so is a text beyond what an evaluation may make.
     pub(crate) fn fill(&self, message: &Message<'_>) -> String {
-        let scope = Scope::new(message);
-        self.parts
-            .iter()
-            .map(|part| match part {
-                Part::Text(text) => text.clone(),
-                Part::Expression(e) => scope.eval(e).and_then(|v| convert::text(&v)).unwrap_or_default(),
-            })
-            .collect()
+        let budget = Budget::new();
+        let scope = Scope::new(message, &budget);
+        let mut filled = String::new();
+        for part in &self.parts {
+            match part {
+                Part::Text(text) => filled.push_str(text),
+                Part::Expression(e) => {
+                    let text = scope.eval(e).and_then(|v| convert::text(&v)).unwrap_or_default();
+                    if budget.spend(text.len()).is_none() {
+                        return String::new();
+                    }
+                    filled.push_str(&text);
+                }
+            }
+        }
+        filled
     }
 }
 

@@ -365,3 +365,36 @@ fn templates_are_filled() {
         assert!(Template::parse(template, VERSION).is_err(), "{template}");
     }
 }
+
+#[test]
+fn keys_of_a_value_however_many_nest_no_deeper() {
+    let payload = json!({"a": [{"b": {"b": 7}}]});
+    assert_eq!(eval("get(a, 0).b.b", &payload), Some(json!(7)));
+    assert_eq!(eval("{'k': a}.k", &payload), Some(payload["a"].clone()));
+    let keys = ".b".repeat(8_900);
+    assert_eq!(eval(&format!("get(a, 0){keys}"), &payload), None);
+    let template = Template::parse(&format!("${{get(a, 0){keys}}}"), VERSION).unwrap();
+    assert_eq!(template.fill(&message("t", payload.to_string().as_bytes())), "");
+}
+
+#[test]
+fn what_an_evaluation_makes_is_bounded() {
+    let payload = json!({"a": ["x".repeat(100_000)], "s": "y".repeat(100_000), "n": 1});
+    let run = |sql: &str| run(sql, "t", &payload);
+    let many = |what: &str, between: &str| vec![what; 100].join(between);
+    assert!(run("SELECT *, concat(a, a) AS x, s + s AS y FROM 't'").is_some());
+    for sql in [
+        format!("SELECT concat({}) AS x FROM 't'", many("a", ", ")),
+        format!("SELECT [{}] AS x FROM 't'", many("a", ", ")),
+        format!("SELECT {} AS x FROM 't'", many("s", " + ")),
+        format!("SELECT {{{}}} AS x FROM 't'", many("'k': a", ", ")),
+        format!("SELECT n FROM 't' WHERE isundefined([{}])", many("s", ", ")),
+        format!("SELECT {} FROM 't'", (0..100).map(|n| format!("s AS k{n}")).collect::<Vec<_>>().join(", ")),
+    ] {
+        assert_eq!(run(&sql), None, "{sql}");
+    }
+    let payload = payload.to_string();
+    let fill =
+        |text: &str| Template::parse(text, VERSION).unwrap().fill(&message("t", payload.as_bytes())).len();
+    assert_eq!((fill("${s}${s}"), fill(&"${s}".repeat(11))), (200_000, 0));
+}

@@ -1,6 +1,6 @@
 //! Conditions, and what of a template they leave: resources, dependencies, imports.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value as Json, json};
 
@@ -14,26 +14,55 @@ use crate::{cloudformation::error::invalid, error::AwsError};
 /// Conditions within conditions.
 const CONDITIONS_DEEP_MAX: usize = 32;
 
+/// What a scope's conditions came to, so that each is worked out once.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Conditions {
+    known: BTreeMap<String, bool>,
+    /// Being worked out, each for the one before it.
+    under_way: Vec<String>,
+}
+
 impl Scope<'_> {
     /// Whether a condition of the template holds.
     pub(crate) fn condition(&self, name: &str) -> Result<bool, AwsError> {
         self.truth(&json!({"Condition": name}), 0)
     }
 
+    fn named(&self, name: &str, depth: usize) -> Result<bool, AwsError> {
+        let found = self.template.conditions.get(name);
+        let condition = found
+            .ok_or_else(|| invalid(format!("Template error: unresolved condition dependency {name}")))?;
+        {
+            let mut conditions = self.conditions.borrow_mut();
+            if let Some(holds) = conditions.known.get(name) {
+                return Ok(*holds);
+            }
+            // `Fn::If` within `Fn::Equals` begins anew with the depth: this bounds it too.
+            let under_way = &mut conditions.under_way;
+            if under_way.len() > CONDITIONS_DEEP_MAX || under_way.iter().any(|n| n == name) {
+                return Err(circle());
+            }
+            under_way.push(name.to_owned());
+        }
+        let holds = self.truth(condition, depth + 1);
+        let mut conditions = self.conditions.borrow_mut();
+        conditions.under_way.pop();
+        if let Ok(holds) = holds {
+            conditions.known.insert(name.to_owned(), holds);
+        }
+        holds
+    }
+
     pub(super) fn truth(&self, value: &Json, depth: usize) -> Result<bool, AwsError> {
         if depth > CONDITIONS_DEEP_MAX {
-            return Err(invalid("Template error: conditions refer to each other in a circle or too deeply"));
+            return Err(circle());
         }
+        // All of them, even if the first decides: one that is wrong is refused wherever it stands.
         let all = |argument: &Json| -> Result<Vec<bool>, AwsError> {
             argument.as_array().into_iter().flatten().map(|v| self.truth(v, depth + 1)).collect()
         };
         match call(value) {
-            Some(("Condition", Json::String(name))) => {
-                let condition = self.template.conditions.get(name).ok_or_else(|| {
-                    invalid(format!("Template error: unresolved condition dependency {name}"))
-                })?;
-                self.truth(condition, depth + 1)
-            }
+            Some(("Condition", Json::String(name))) => self.named(name, depth),
             Some(("Fn::And", list)) => Ok(all(list)?.into_iter().all(|v| v)),
             Some(("Fn::Or", list)) => Ok(all(list)?.into_iter().any(|v| v)),
             Some(("Fn::Not", list)) => match all(list)?.as_slice() {
@@ -117,4 +146,8 @@ impl Scope<'_> {
             },
         }
     }
+}
+
+fn circle() -> AwsError {
+    invalid("Template error: conditions refer to each other in a circle or too deeply")
 }

@@ -6,7 +6,7 @@ use super::*;
 
 /// A template with a parameter, a list, a mapping and conditions; one resource that is there.
 fn with_scope<T>(work: impl FnOnce(&Scope<'_>) -> T) -> T {
-    let template = json!({
+    let mut template = json!({
         "Parameters": {
             "Stage": {"Type": "String", "Default": "prod"},
             "Names": {"Type": "CommaDelimitedList", "Default": "a, b,c"},
@@ -17,9 +17,15 @@ fn with_scope<T>(work: impl FnOnce(&Scope<'_>) -> T) -> T {
             "Test": {"Fn::Not": [{"Condition": "Prod"}]},
             "Both": {"Fn::And": [{"Condition": "Prod"}, {"Condition": "Test"}]},
             "Loop": {"Fn::Not": [{"Condition": "Loop"}]},
+            "LoopIf": {"Fn::Equals": [{"Fn::If": ["LoopIf", "a", "b"]}, "a"]},
+            "C0": {"Condition": "Prod"},
         },
         "Resources": {"T": {"Type": "AWS::SNS::Topic"}, "Gone": {"Type": "AWS::SNS::Topic", "Condition": "Test"}},
     });
+    for n in 1..=14 {
+        let before = json!({"Condition": format!("C{}", n - 1)});
+        template["Conditions"][format!("C{n}")] = json!({"Fn::And": [before, before, before, before]});
+    }
     let template = Template::parse(&template.to_string()).unwrap();
     let parameters = super::super::parameter::values(&template.parameters, &[], None).unwrap();
     let pseudo = BTreeMap::from([("AWS::Region", json!("us-east-1"))]);
@@ -32,6 +38,7 @@ fn with_scope<T>(work: impl FnOnce(&Scope<'_>) -> T) -> T {
         pseudo: &pseudo,
         exports: &exports,
         resources,
+        conditions: RefCell::default(),
     })
 }
 
@@ -143,4 +150,11 @@ proptest! {
             }
         });
     }
+}
+
+#[test]
+fn a_condition_is_worked_out_once() {
+    assert_eq!(resolved(&json!({"Fn::If": ["C14", "yes", "no"]})), json!("yes"));
+    let why = refused(&json!({"Fn::If": ["LoopIf", "yes", "no"]}));
+    assert!(why.contains("in a circle"), "{why}");
 }

@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::*;
+use crate::cloudformation::deploy::Operation;
 
 #[tokio::test]
 async fn what_can_change_in_place_does() {
@@ -216,4 +217,18 @@ async fn tags_follow_the_template() {
     let machine_tags = json!([{"key": "b", "value": "3"}, {"key": "c", "value": "4"}]);
     assert_eq!(others, json!([{"b": "3", "c": "4"}, machine_tags]));
     assert!(!zone_tags.contains("<Key>a</Key>") && zone_tags.contains("<Value>4</Value>"), "{zone_tags}");
+}
+
+#[tokio::test]
+async fn conditions_that_do_not_work_out_delete_nothing() {
+    let cloud = Cloud::start().await;
+    let id = cloud.made("s", DEVICES).await;
+    let world = std::sync::Arc::clone(cloud.twin.world());
+    let mut plan = world.cloudformation.store.lock().by_id(&id).unwrap().plan.clone();
+    let operation = Operation { world, id, name: "s".to_owned(), region: cloud.region.to_owned() };
+    assert!(operation.wanted(&plan).unwrap().contains("Rule"));
+    let template = std::sync::Arc::make_mut(&mut plan.template);
+    template.conditions.insert("Odd".to_owned(), json!({"Fn::And": ["neither"]}));
+    template.resources.get_mut("Rule").unwrap().condition = Some("Odd".to_owned());
+    assert!(operation.wanted(&plan).is_err());
 }

@@ -225,3 +225,13 @@ proptest! {
         prop_assert!(matches(&pattern, &event));
     }
 }
+
+#[test]
+fn combinations_beyond_all_counting_are_refused() {
+    let two = json!({"$or": [{"x": [1]}, {"y": [1]}]});
+    let many: Map<String, Json> = (0..70).map(|n| (format!("f{n}"), two.clone())).collect();
+    for pattern in [json!(many), json!({"$or": [many, many]})] {
+        let why = Pattern::parse(&pattern.to_string()).unwrap_err();
+        assert!(why.contains("combinations"), "{why}");
+    }
+}

@@ -35,6 +35,8 @@ fn concat(call: &Call<'_>) -> Option<Value> {
     if values.iter().any(|value| value.is_array()) {
         let mut items = Vec::new();
         for value in values {
+            // Here, as the same long array may be many of the arguments.
+            call.budget.spend_value(value)?;
             match value {
                 Value::Array(more) => items.extend(more.iter().cloned()),
                 other => items.push(other.clone()),
