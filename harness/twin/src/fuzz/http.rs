@@ -90,7 +90,9 @@ fn call(text: &[u8]) -> Call {
 /// What holds of every reply.
 fn check(call: &Call, reply: &Reply) {
     let body = String::from_utf8_lossy(&reply.body);
-    assert!((200..500).contains(&reply.status), "{} {body}", reply.status);
+    // S3's word for a parameter that is not there; a changed service may lead to it.
+    let is_not_implemented = reply.status == 501 && body.contains("NotImplemented");
+    assert!((200..500).contains(&reply.status) || is_not_implemented, "{} {body}", reply.status);
     if call.service == "route53" {
         check_xml(&body);
         assert_eq!(reply.status >= 400, body.contains("<ErrorResponse"), "{} {body}", reply.status);
