@@ -36,6 +36,11 @@ enum Command {
     Function(function::Function),
 }
 
+/// What was asked for makes no sense. The text says why, and what would.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct UsageError(String);
+
 fn after_help() -> String {
     let mut text = String::from("Exit codes:\n");
     for exit in Exit::ALL {
@@ -58,7 +63,8 @@ pub fn main() -> ExitCode {
     };
     let exit = outcome.unwrap_or_else(|error| {
         to_stderr(&format!("error: {error:#}"));
-        if error.downcast_ref::<ScenarioError>().is_some() { Exit::Usage } else { Exit::Error }
+        let is_usage = error.is::<ScenarioError>() || error.is::<UsageError>();
+        if is_usage { Exit::Usage } else { Exit::Error }
     });
     ExitCode::from(exit.code())
 }

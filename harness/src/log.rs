@@ -1,6 +1,6 @@
 //! The program's own log. Level and parts by `GAMEDAY_LOG`, as in `GAMEDAY_LOG=gameday=debug`.
 
-use std::{fs::OpenOptions, path::Path, sync::Mutex};
+use std::{fs::OpenOptions, io::IsTerminal as _, path::Path, sync::Mutex};
 
 use tracing_subscriber::EnvFilter;
 
@@ -18,7 +18,11 @@ pub(crate) fn to_file(path: &Path) -> anyhow::Result<()> {
 
 /// Sends the log to standard error.
 pub(crate) fn to_stderr() {
-    let _ = tracing_subscriber::fmt().with_env_filter(filter()).with_writer(std::io::stderr).try_init();
+    let _ = tracing_subscriber::fmt()
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_env_filter(filter())
+        .with_writer(std::io::stderr)
+        .try_init();
 }
 
 fn filter() -> EnvFilter {

@@ -131,7 +131,11 @@ pub(crate) async fn control(
         let status = response.status();
         let body = response.into_body().collect().await?.to_bytes();
         if !status.is_success() {
-            bail!("the twin answered {status}: {}", String::from_utf8_lossy(&body));
+            let said = String::from_utf8_lossy(&body);
+            let message = serde_json::from_str::<serde_json::Value>(&said)
+                .ok()
+                .and_then(|answer| answer["message"].as_str().map(str::to_owned));
+            bail!("{} ({status})", message.unwrap_or_else(|| said.into_owned()));
         }
         Ok(body)
     };

@@ -2,7 +2,11 @@
 
 mod fault;
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    io::Write as _,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use anyhow::Context;
 use clap::{Args, Subcommand};
@@ -21,7 +25,7 @@ use crate::{
     args_conflicts_with_subcommands = true,
     after_help = "Examples:
   gameday twin --port 4566 --env twin.env &
-  . ./twin.env
+  until [ -s twin.env ]; do sleep 0.1; done; . ./twin.env
   aws iot list-things
   gameday twin fault set region-dark --region us-east-1
   gameday run scenarios/region-failover.toml --target http://127.0.0.1:4566
@@ -66,6 +70,10 @@ impl TwinCommand {
 
     async fn serve(self) -> anyhow::Result<ExitCode> {
         log::to_stderr();
+        // What a twin before has left would point clients at nothing, or at something else.
+        if let Some(path) = &self.env {
+            remove(path)?;
+        }
         // A descriptor for each client: as many as the system lets.
         let _ = descriptors::raise();
         let config = TwinConfig {
@@ -82,19 +90,48 @@ impl TwinCommand {
         std::fs::write(&ca, &endpoints.ca_pem)?;
         let variables = variables(&endpoints, &ca);
         if let Some(path) = &self.env {
-            std::fs::write(path, &variables).with_context(|| format!("cannot write {}", path.display()))?;
+            write_whole(path, &variables).with_context(|| format!("cannot write {}", path.display()))?;
         }
         data(variables.trim_end());
         to_stderr("the twin runs; Ctrl-C stops it, and nothing is kept");
-        let (mut interrupt, mut terminate) =
-            (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut hangup = signal(SignalKind::hangup())?;
         tokio::select! {
             _ = interrupt.recv() => {}
             _ = terminate.recv() => {}
+            _ = hangup.recv() => {}
         }
         twin.stop().await;
+        if let Some(path) = &self.env {
+            remove(path)?;
+        }
         Ok(ExitCode::Pass)
     }
+}
+
+/// Writes a file that is there whole or not at all: somebody waits for it.
+fn write_whole(path: &Path, text: &str) -> std::io::Result<()> {
+    if path.exists() && !is_file(path) {
+        return std::fs::write(path, text);
+    }
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut file = tempfile::NamedTempFile::new_in(folder)?;
+    file.write_all(text.as_bytes())?;
+    file.persist(path)?;
+    Ok(())
+}
+
+/// Removes the file of variables, if there is one. What is no plain file, as `/dev/stdout`, stays.
+fn remove(path: &Path) -> anyhow::Result<()> {
+    if !is_file(path) {
+        return Ok(());
+    }
+    std::fs::remove_file(path).with_context(|| format!("cannot remove {}", path.display()))
+}
+
+fn is_file(path: &Path) -> bool {
+    std::fs::symlink_metadata(path).is_ok_and(|found| found.is_file())
 }
 
 /// Shell lines that point AWS clients, and MQTT clients, at the twin.

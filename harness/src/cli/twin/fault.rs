@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use clap::{Args, Subcommand};
 use gameday_report::ExitCode;
 use gameday_twin::FaultState;
@@ -10,6 +10,7 @@ use hyper::Method;
 use serde_json::{Map, Value, json};
 
 use crate::{
+    cli::UsageError,
     output::{data, to_stderr},
     target,
 };
@@ -80,9 +81,9 @@ impl FaultCommand {
     }
 
     async fn send(self) -> anyhow::Result<ExitCode> {
-        let url = self.url.or_else(|| std::env::var("AWS_ENDPOINT_URL").ok()).context(
-            "which twin? Give --url, or set AWS_ENDPOINT_URL as `gameday twin` printed it (--env FILE)",
-        )?;
+        let url = self.url.or_else(|| std::env::var("AWS_ENDPOINT_URL").ok()).ok_or_else(|| {
+            usage("which twin? Give --url, or set AWS_ENDPOINT_URL as `gameday twin` printed it (--env FILE)")
+        })?;
         let call = async |method, path: &str, body| {
             let answer = target::control(target::address(&url)?, method, path, body).await;
             answer.with_context(|| format!("the twin at {url}"))
@@ -116,14 +117,19 @@ impl Set {
     fn body(&self) -> anyhow::Result<Value> {
         let mut body = match serde_json::from_str(&self.fault) {
             Ok(Value::Object(whole)) => whole,
-            Ok(other) => bail!("a fault is a JSON object, got {other}"),
-            Err(error) if self.fault.starts_with('{') => bail!("the fault is not JSON: {error}"),
+            Ok(other) => return Err(usage(format!("a fault is a JSON object, got {other}")).into()),
+            Err(error) if self.fault.starts_with('{') => {
+                return Err(usage(format!("the fault is not JSON: {error}")).into());
+            }
             Err(_) => Map::from_iter([("fault".to_owned(), json!(self.fault))]),
         };
         for field in &self.fields {
-            let (name, value) =
-                field.split_once('=').with_context(|| format!("{field} is not FIELD=VALUE"))?;
-            let value = serde_json::from_str(value).unwrap_or_else(|_| json!(value));
+            let (name, value) = field
+                .split_once('=')
+                .ok_or_else(|| usage(format!("{field} is not FIELD=VALUE, as in how=throttle")))?;
+            // No field is ever null, and one may have that as its text.
+            let value = serde_json::from_str(value).ok().filter(|value: &Value| !value.is_null());
+            let value = value.unwrap_or_else(|| json!(field.split_once('=').map_or("", |(_, text)| text)));
             body.insert(name.to_owned(), value);
         }
         let given = [
@@ -131,9 +137,19 @@ impl Set {
             ("share", self.share.map(|share| json!(share))),
             ("for_ms", self.for_ms.map(|ms| json!(ms))),
         ];
-        body.extend(given.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
+        for (name, value) in given.into_iter().filter_map(|(name, value)| Some((name, value?))) {
+            if body.get(name).is_some_and(|before| *before != value) {
+                let option = name.replace('_', "-");
+                return Err(usage(format!("--{option} says {value}, and {name} is given otherwise")).into());
+            }
+            body.insert(name.to_owned(), value);
+        }
         Ok(body.into())
     }
+}
+
+fn usage(why: impl Into<String>) -> UsageError {
+    UsageError(why.into())
 }
 
 /// The faults for people: id, kind, Region, what it has hit, how long it has been on, and the rest of it.
@@ -200,6 +216,8 @@ mod tests {
         assert_eq!(whole, json!({"fault": "region-dark", "region": "us-east-1", "for_ms": 5}));
         assert!(set("{", &[]).body().is_err() && set("[]", &[]).body().is_err());
         assert!(set("api", &["how"]).body().is_err());
+        assert_eq!(set("stream-poison", &["how=null"]).body().unwrap()["how"], "null");
+        assert!(set("region-dark", &["region=us-west-2"]).body().is_err(), "which one?");
     }
 
     #[test]
