@@ -22,7 +22,7 @@ def rest_api(t):
 
 
 @case("apigateway:CreateRestApi apigateway:GetResources apigateway:CreateResource apigateway:PutMethod "
-      "apigateway:PutIntegration apigateway:CreateDeployment", later=True)
+      "apigateway:PutIntegration apigateway:CreateDeployment")
 def a_rest_api_calls_a_function(t):
     api = t.boto("apigateway")
     name = function(t, package(bootstrap=PROXY))
@@ -44,7 +44,7 @@ def a_rest_api_calls_a_function(t):
     equal((event["httpMethod"], event["path"], event["queryStringParameters"]), ("GET", "/health", {"a": "b"}))
 
 
-@case("apigateway:GetRestApi apigateway:GetRestApis apigateway:UpdateRestApi apigateway:DeleteRestApi", later=True)
+@case("apigateway:GetRestApi apigateway:GetRestApis apigateway:UpdateRestApi apigateway:DeleteRestApi")
 def an_api_is_described_changed_and_deleted(t):
     api, (rest, _) = t.boto("apigateway"), rest_api(t)
     api.update_rest_api(restApiId=rest, patchOperations=[{"op": "replace", "path": "/description", "value": "mine"}])
@@ -58,7 +58,7 @@ def an_api_is_described_changed_and_deleted(t):
       "apigateway:GetIntegration apigateway:DeleteIntegration apigateway:PutMethodResponse apigateway:GetMethodResponse "
       "apigateway:DeleteMethodResponse apigateway:CreateRequestValidator apigateway:GetRequestValidator "
       "apigateway:GetRequestValidators apigateway:DeleteRequestValidator apigateway:PutIntegrationResponse "
-      "apigateway:GetIntegrationResponse apigateway:DeleteIntegrationResponse", later=True)
+      "apigateway:GetIntegrationResponse apigateway:DeleteIntegrationResponse")
 def resources_methods_and_integrations(t):
     api, (rest, root) = t.boto("apigateway"), rest_api(t)
     at = api.create_resource(restApiId=rest, parentId=root, pathPart="health")["id"]
@@ -92,7 +92,7 @@ def resources_methods_and_integrations(t):
       "apigateway:GetApiKey apigateway:GetApiKeys apigateway:UpdateApiKey apigateway:DeleteApiKey "
       "apigateway:CreateUsagePlan apigateway:GetUsagePlan apigateway:GetUsagePlans apigateway:UpdateUsagePlan "
       "apigateway:DeleteUsagePlan apigateway:CreateUsagePlanKey apigateway:GetUsagePlanKey apigateway:GetUsagePlanKeys "
-      "apigateway:DeleteUsagePlanKey", later=True)
+      "apigateway:DeleteUsagePlanKey")
 def stages_keys_and_usage_plans(t):
     api, (rest, root) = t.boto("apigateway"), rest_api(t)
     api.put_method(restApiId=rest, resourceId=root, httpMethod="GET", authorizationType="NONE")

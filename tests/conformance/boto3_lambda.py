@@ -182,7 +182,7 @@ def a_function_has_a_url(t):
     refused("ResourceNotFoundException", api.get_function_url_config, FunctionName=name, status=404)
 
 
-@case("lambda:UpdateFunctionConfiguration lambda:UpdateFunctionCode", peers=True, later=True)
+@case("lambda:UpdateFunctionConfiguration lambda:UpdateFunctionCode", peers=True)
 def a_function_is_updated(t):
     api, name = t.boto("lambda"), function(t)
     api.update_function_configuration(FunctionName=name, Timeout=3, Environment={"Variables": {"NEW": "yes"}})
@@ -195,7 +195,7 @@ def a_function_is_updated(t):
     equal(call(t, name, {})[1].get("code"), "new")
 
 
-@case("lambda:PutFunctionEventInvokeConfig lambda:GetFunctionEventInvokeConfig sqs:ReceiveMessage", later=True)
+@case("lambda:PutFunctionEventInvokeConfig lambda:GetFunctionEventInvokeConfig sqs:ReceiveMessage")
 def an_event_that_fails_goes_to_the_queue(t):
     api, name, sqs = t.boto("lambda"), function(t), t.boto("sqs")
     queue = sqs.create_queue(QueueName=fresh("failed"))["QueueUrl"]
@@ -211,7 +211,7 @@ def an_event_that_fails_goes_to_the_queue(t):
 
 
 @case("lambda:GetFunctionConcurrency lambda:GetPolicy lambda:RemovePermission lambda:ListVersionsByFunction "
-      "lambda:GetAccountSettings", peers=True, later=True)
+      "lambda:GetAccountSettings", peers=True)
 def a_function_tells_more_of_itself(t):
     api, name = t.boto("lambda"), function(t)
     api.put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=3)
@@ -225,7 +225,7 @@ def a_function_tells_more_of_itself(t):
     assert api.get_account_settings()["AccountLimit"]["ConcurrentExecutions"] >= 10
 
 
-@case("lambda:TagResource lambda:UntagResource lambda:ListTags", peers=True, later=True)
+@case("lambda:TagResource lambda:UntagResource lambda:ListTags", peers=True)
 def a_function_has_tags(t):
     api, arn = t.boto("lambda"), f"arn:aws:lambda:{PRIMARY}:{ACCOUNT}:function:{function(t)}"
     api.tag_resource(Resource=arn, Tags={"a": "1", "b": "2"})
@@ -234,7 +234,7 @@ def a_function_has_tags(t):
 
 
 @case("lambda:PutFunctionEventInvokeConfig lambda:UpdateFunctionEventInvokeConfig lambda:ListFunctionEventInvokeConfigs "
-      "lambda:DeleteFunctionEventInvokeConfig lambda:GetFunctionEventInvokeConfig", peers=True, later=True)
+      "lambda:DeleteFunctionEventInvokeConfig lambda:GetFunctionEventInvokeConfig", peers=True)
 def what_happens_to_events_is_set(t):
     api, name = t.boto("lambda"), function(t)
     api.put_function_event_invoke_config(FunctionName=name, MaximumRetryAttempts=1, MaximumEventAgeInSeconds=100)
@@ -245,7 +245,7 @@ def what_happens_to_events_is_set(t):
     refused("ResourceNotFoundException", api.get_function_event_invoke_config, FunctionName=name, status=404)
 
 
-@case("lambda:UpdateFunctionUrlConfig lambda:ListFunctionUrlConfigs", peers=True, later=True)
+@case("lambda:UpdateFunctionUrlConfig lambda:ListFunctionUrlConfigs", peers=True)
 def a_url_is_changed_and_listed(t):
     api, name = t.boto("lambda"), function(t)
     api.create_function_url_config(FunctionName=name, AuthType="NONE")

@@ -97,7 +97,7 @@ def a_mapping_is_made_once(t):
     api.delete_event_source_mapping(UUID=uuid)
 
 
-@case("lambda:CreateEventSourceMapping sqs:ReceiveMessage", later=True)
+@case("lambda:CreateEventSourceMapping sqs:ReceiveMessage")
 def records_that_fail_are_told_to_the_queue(t):
     sqs, (source, arn) = t.boto("sqs"), streamed(t)
     queue = sqs.create_queue(QueueName=fresh("failed"))["QueueUrl"]
@@ -112,7 +112,7 @@ def records_that_fail_are_told_to_the_queue(t):
     equal((record["DDBStreamBatchInfo"]["batchSize"], record["DDBStreamBatchInfo"]["streamArn"]), (1, arn))
 
 
-@case("lambda:CreateEventSourceMapping", later=True)
+@case("lambda:CreateEventSourceMapping")
 def a_filter_lets_through_what_matches(t):
     source, arn = streamed(t)
     out, ddb = table(t), t.boto("dynamodb")

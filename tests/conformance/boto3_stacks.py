@@ -38,7 +38,7 @@ def outputs(t, name):
     return {x["OutputKey"]: x["OutputValue"] for x in described["Outputs"]}
 
 
-@case("cloudformation:CreateStack cloudformation:DescribeStacks cloudformation:DeleteStack", peers=True, later=True)
+@case("cloudformation:CreateStack cloudformation:DescribeStacks cloudformation:DeleteStack", peers=True)
 def a_stack_is_made_used_and_deleted(t):
     stacks, ddb, topic = t.boto("cloudformation"), t.boto("dynamodb"), fresh("topic")
     name = stack(t, Topic=topic)
@@ -55,7 +55,7 @@ def a_stack_is_made_used_and_deleted(t):
 
 
 @case("cloudformation:DescribeStackResources cloudformation:DescribeStackEvents cloudformation:ListStacks "
-      "cloudformation:GetTemplate", peers=True, later=True)
+      "cloudformation:GetTemplate", peers=True)
 def a_stack_tells_its_resources_and_events(t):
     stacks, name = t.boto("cloudformation"), stack(t, Topic="x", Enabled="no")
     resources = stacks.describe_stack_resources(StackName=name)["StackResources"]
@@ -68,7 +68,7 @@ def a_stack_tells_its_resources_and_events(t):
     equal(json.loads(body) if isinstance(body, str) else body, TEMPLATE)
 
 
-@case("cloudformation:UpdateStack", peers=True, later=True)
+@case("cloudformation:UpdateStack", peers=True)
 def a_stack_is_updated(t):
     stacks, name = t.boto("cloudformation"), stack(t, Topic="x", Enabled="no")
     same = [{"ParameterKey": "Topic", "UsePreviousValue": True}, {"ParameterKey": "Enabled", "ParameterValue": "yes"}]
@@ -80,7 +80,7 @@ def a_stack_is_updated(t):
         {"ParameterKey": key, "UsePreviousValue": True} for key in ("Topic", "Enabled")])
 
 
-@case("cloudformation:CreateStack", peers=True, later=True)
+@case("cloudformation:CreateStack", peers=True)
 def wrong_templates_and_names_are_refused(t):
     stacks = t.boto("cloudformation")
     refused("ValidationError", stacks.create_stack, StackName=fresh("stack"), TemplateBody="{", status=400)
@@ -90,7 +90,7 @@ def wrong_templates_and_names_are_refused(t):
             Parameters=[{"ParameterKey": "Topic", "ParameterValue": "x"}])
 
 
-@case("cloudformation:CreateStack", peers=True, later=True)
+@case("cloudformation:CreateStack", peers=True)
 def a_stack_that_fails_is_rolled_back(t):
     stacks, name, taken = t.boto("cloudformation"), fresh("stack"), table(t)
     template = {"Resources": {
@@ -108,7 +108,7 @@ def a_stack_that_fails_is_rolled_back(t):
 
 
 @case("cloudformation:DescribeStackResource cloudformation:ListStackResources cloudformation:ValidateTemplate "
-      "cloudformation:GetTemplateSummary cloudformation:UpdateTerminationProtection", later=True)
+      "cloudformation:GetTemplateSummary cloudformation:UpdateTerminationProtection")
 def a_template_is_validated_and_a_stack_protected(t):
     stacks, body = t.boto("cloudformation"), json.dumps(TEMPLATE)
     equal(sorted(x["ParameterKey"] for x in stacks.validate_template(TemplateBody=body)["Parameters"]), ["Enabled", "Topic"])
@@ -122,7 +122,7 @@ def a_template_is_validated_and_a_stack_protected(t):
     refused("ValidationError", stacks.delete_stack, StackName=name, status=400)
 
 
-@case("cloudformation:ListExports cloudformation:ListImports", later=True)
+@case("cloudformation:ListExports cloudformation:ListImports")
 def what_a_stack_exports_another_imports(t):
     stacks, export = t.boto("cloudformation"), fresh("export")
     template = {**TEMPLATE, "Outputs": {"Table": {"Value": {"Ref": "Table"}, "Export": {"Name": export}}}}
@@ -143,7 +143,7 @@ def what_a_stack_exports_another_imports(t):
 
 
 @case("cloudformation:CreateChangeSet cloudformation:DescribeChangeSet cloudformation:ExecuteChangeSet "
-      "cloudformation:ListChangeSets cloudformation:DeleteChangeSet", later=True)
+      "cloudformation:ListChangeSets cloudformation:DeleteChangeSet")
 def a_change_set_is_looked_at_and_executed(t):
     stacks, name = t.boto("cloudformation"), stack(t, Topic="x", Enabled="no")
     given = [{"ParameterKey": "Topic", "UsePreviousValue": True}, {"ParameterKey": "Enabled", "ParameterValue": "yes"}]
@@ -159,7 +159,7 @@ def a_change_set_is_looked_at_and_executed(t):
     equal(len(stacks.describe_stack_resources(StackName=name)["StackResources"]), 2)
 
 
-@case("events:PutRule events:PutTargets events:PutEvents sqs:ReceiveMessage", peers=True, later=True)
+@case("events:PutRule events:PutTargets events:PutEvents sqs:ReceiveMessage", peers=True)
 def an_event_goes_by_its_pattern_to_a_queue(t):
     events, sqs, (url, arn) = t.boto("events"), t.boto("sqs"), queue(t)
     name, source = fresh("rule"), fresh("source")
@@ -181,7 +181,7 @@ def an_event_goes_by_its_pattern_to_a_queue(t):
     refused("ResourceNotFoundException", events.describe_rule, Name=name, status=400)
 
 
-@case("events:PutRule", peers=True, later=True)
+@case("events:PutRule", peers=True)
 def wrong_rules_are_refused(t):
     events = t.boto("events")
     refused("InvalidEventPatternException", events.put_rule, Name=fresh("rule"), EventPattern="{", status=400)

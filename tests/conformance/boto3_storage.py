@@ -15,7 +15,7 @@ def bucket(t):
     return name
 
 
-@case("s3:CreateBucket s3:HeadBucket s3:ListBuckets s3:DeleteBucket", peers=True, later=True)
+@case("s3:CreateBucket s3:HeadBucket s3:ListBuckets s3:DeleteBucket", peers=True)
 def a_bucket_is_made_listed_and_deleted(t):
     s3, name = t.boto("s3"), bucket(t)
     s3.get_waiter("bucket_exists").wait(Bucket=name, WaiterConfig={"Delay": 1, "MaxAttempts": 5})
@@ -28,7 +28,7 @@ def a_bucket_is_made_listed_and_deleted(t):
     refused("NoSuchBucket", s3.list_objects_v2, Bucket=name, status=404)
 
 
-@case("s3:PutObject s3:GetObject s3:HeadObject s3:DeleteObject", peers=True, later=True)
+@case("s3:PutObject s3:GetObject s3:HeadObject s3:DeleteObject", peers=True)
 def an_object_is_read_back(t):
     s3, name, body = t.boto("s3"), bucket(t), b"some bytes \x00\xff" * 100
     etag = s3.put_object(Bucket=name, Key="a/b c.txt", Body=body, ContentType="text/plain", Metadata={"mine": "1"})["ETag"]
@@ -43,7 +43,7 @@ def an_object_is_read_back(t):
     s3.delete_object(Bucket=name, Key="a/b c.txt")
 
 
-@case("s3:ListObjectsV2 s3:PutObject", peers=True, later=True)
+@case("s3:ListObjectsV2 s3:PutObject", peers=True)
 def objects_are_listed_by_prefix_and_page(t):
     s3, name = t.boto("s3"), bucket(t)
     for key in ("a/1", "a/2", "b/1", "top"):
@@ -56,7 +56,7 @@ def objects_are_listed_by_prefix_and_page(t):
     equal(s3.list_objects_v2(Bucket=name, Prefix="a/")["KeyCount"], 2)
 
 
-@case("s3:GetObject", peers=True, later=True)
+@case("s3:GetObject", peers=True)
 def a_presigned_url_is_fetched(t):
     s3, name = t.boto("s3"), bucket(t)
     s3.put_object(Bucket=name, Key="a", Body=b"by url")
@@ -67,7 +67,7 @@ def a_presigned_url_is_fetched(t):
     s3.get_object(Bucket=name, Key="a")["Body"].read()
 
 
-@case("s3:CopyObject s3:DeleteObjects s3:ListObjects s3:GetObjectTagging s3:GetBucketLocation", peers=True, later=True)
+@case("s3:CopyObject s3:DeleteObjects s3:ListObjects s3:GetObjectTagging s3:GetBucketLocation", peers=True)
 def objects_are_copied_and_deleted_together(t):
     s3, name = t.boto("s3"), bucket(t)
     s3.put_object(Bucket=name, Key="a", Body=b"x", Metadata={"mine": "1"})
@@ -83,7 +83,7 @@ def objects_are_copied_and_deleted_together(t):
 
 
 @case("s3:CreateMultipartUpload s3:UploadPart s3:UploadPartCopy s3:ListParts s3:ListMultipartUploads "
-      "s3:CompleteMultipartUpload s3:AbortMultipartUpload", peers=True, later=True)
+      "s3:CompleteMultipartUpload s3:AbortMultipartUpload", peers=True)
 def an_object_is_uploaded_in_parts(t):
     s3, name, big = t.boto("s3"), bucket(t), b"x" * (5 * 1024 * 1024)
     s3.put_object(Bucket=name, Key="source", Body=b"the end")
@@ -103,7 +103,7 @@ def an_object_is_uploaded_in_parts(t):
 
 
 @case("sqs:SetQueueAttributes sqs:ListQueues sqs:PurgeQueue sqs:TagQueue sqs:UntagQueue sqs:ListQueueTags "
-      "sqs:ChangeMessageVisibility", peers=True, later=True)
+      "sqs:ChangeMessageVisibility", peers=True)
 def a_queue_is_set_tagged_and_purged(t):
     sqs, (url, arn) = t.boto("sqs"), queue(t)
     sqs.set_queue_attributes(QueueUrl=url, Attributes={"VisibilityTimeout": "100"})
@@ -127,7 +127,7 @@ def queue(t, **attributes):
     return url, sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
 
 
-@case("sqs:CreateQueue sqs:GetQueueUrl sqs:GetQueueAttributes sqs:DeleteQueue", peers=True, later=True)
+@case("sqs:CreateQueue sqs:GetQueueUrl sqs:GetQueueAttributes sqs:DeleteQueue", peers=True)
 def a_queue_is_made_found_and_deleted(t):
     sqs, (url, arn) = t.boto("sqs"), queue(t)
     name = arn.split(":")[-1]
@@ -144,7 +144,7 @@ def a_queue_is_made_found_and_deleted(t):
         raise AssertionError("the queue is still there")
 
 
-@case("sqs:SendMessage sqs:ReceiveMessage sqs:DeleteMessage", peers=True, later=True)
+@case("sqs:SendMessage sqs:ReceiveMessage sqs:DeleteMessage", peers=True)
 def a_message_is_sent_received_and_deleted(t):
     sqs, (url, _) = t.boto("sqs"), queue(t)
     attributes = {"kind": {"DataType": "String", "StringValue": "x"}}
@@ -160,7 +160,7 @@ def a_message_is_sent_received_and_deleted(t):
     equal((counts["ApproximateNumberOfMessages"], counts["ApproximateNumberOfMessagesNotVisible"]), ("0", "0"))
 
 
-@case("sqs:ReceiveMessage sqs:SendMessage", peers=True, later=True)
+@case("sqs:ReceiveMessage sqs:SendMessage", peers=True)
 def a_message_comes_again_after_its_visibility(t):
     sqs, (url, _) = t.boto("sqs"), queue(t)
     sqs.send_message(QueueUrl=url, MessageBody="again")
@@ -169,7 +169,7 @@ def a_message_comes_again_after_its_visibility(t):
     equal(second["MessageId"], first["MessageId"])
 
 
-@case("sqs:SendMessage", later=True)
+@case("sqs:SendMessage")
 def a_queue_is_of_its_region(t):
     _, arn = queue(t)
     far = t.boto("sqs", SECONDARY)

@@ -132,7 +132,7 @@ def indexed(t):
     return name
 
 
-@case("dynamodb:CreateTable dynamodb:Query dynamodb:DescribeTable", peers=True, later=True)
+@case("dynamodb:CreateTable dynamodb:Query dynamodb:DescribeTable", peers=True)
 def a_global_secondary_index_is_queried(t):
     name, ddb = indexed(t), t.boto("dynamodb")
     for index, site in enumerate(["oslo", "bonn", "oslo"]):
@@ -151,14 +151,14 @@ def _two(ddb, name):
     return items if len(items) == 2 else None
 
 
-@case("dynamodb:Query", peers=True, later=True)
+@case("dynamodb:Query", peers=True)
 def a_global_index_has_no_consistent_read(t):
     name = indexed(t)
     refused("ValidationException", t.boto("dynamodb").query, TableName=name, IndexName="by-site", ConsistentRead=True,
             KeyConditionExpression="site = :s", ExpressionAttributeValues={":s": s("oslo")})
 
 
-@case("dynamodb:BatchGetItem", peers=True, later=True)
+@case("dynamodb:BatchGetItem", peers=True)
 def a_batch_is_read(t):
     ddb, where = t.boto("dynamodb"), table(t)
     for key in "ab":
@@ -168,7 +168,7 @@ def a_batch_is_read(t):
     equal(seen["UnprocessedKeys"], {})
 
 
-@case("dynamodb:TransactWriteItems dynamodb:TransactGetItems", peers=True, later=True)
+@case("dynamodb:TransactWriteItems dynamodb:TransactGetItems", peers=True)
 def a_transaction_is_whole_or_nothing(t):
     ddb, where = t.boto("dynamodb"), table(t)
     ddb.transact_write_items(TransactItems=[{"Put": {"TableName": where, "Item": {"k": s(key)}}} for key in "ab"])
@@ -180,7 +180,7 @@ def a_transaction_is_whole_or_nothing(t):
     equal([x.get("Item") for x in seen["Responses"]], [{"k": s("a")}, None])
 
 
-@case("dynamodb:DescribeContinuousBackups dynamodb:UpdateContinuousBackups", peers=True, later=True)
+@case("dynamodb:DescribeContinuousBackups dynamodb:UpdateContinuousBackups", peers=True)
 def point_in_time_recovery_is_switched_on(t):
     ddb, name = t.boto("dynamodb"), table(t)
 
@@ -193,7 +193,7 @@ def point_in_time_recovery_is_switched_on(t):
     eventually(lambda: status() == "ENABLED", "it is enabled")
 
 
-@case("dynamodb:TagResource dynamodb:UntagResource", peers=True, later=True)
+@case("dynamodb:TagResource dynamodb:UntagResource", peers=True)
 def a_tag_is_taken_away(t):
     ddb, name = t.boto("dynamodb"), table(t)
     arn = ddb.describe_table(TableName=name)["Table"]["TableArn"]
@@ -202,8 +202,7 @@ def a_tag_is_taken_away(t):
     equal(ddb.list_tags_of_resource(ResourceArn=arn)["Tags"], [{"Key": "b", "Value": "1"}])
 
 
-@case("dynamodb:CreateGlobalTable dynamodb:DescribeGlobalTable dynamodb:ListGlobalTables dynamodb:UpdateGlobalTable",
-      later=True)
+@case("dynamodb:CreateGlobalTable dynamodb:DescribeGlobalTable dynamodb:ListGlobalTables dynamodb:UpdateGlobalTable")
 def a_global_table_of_2017(t):
     stream = {"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"}
     name, near, far = table(t, StreamSpecification=stream), t.boto("dynamodb"), t.boto("dynamodb", SECONDARY)

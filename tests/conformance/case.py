@@ -39,17 +39,15 @@ class Case:
     peers: bool
     #: Changes what other cases see: it runs by itself.
     alone: bool
-    #: The twin may not have it yet: where it refuses the operation, the case is skipped and not failed.
-    later: bool
     run: object
 
 
-def case(operations="", *, peers=False, alone=False, later=False):
+def case(operations="", *, peers=False, alone=False):
     """Registers a case of the module's `CLIENT`. Its name is the function's."""
 
     def register(run):
         client = run.__globals__["CLIENT"]
-        CASES.append(Case(run.__name__, client, tuple(operations.split()), peers, alone, later, run))
+        CASES.append(Case(run.__name__, client, tuple(operations.split()), peers, alone, run))
         return run
 
     return register
@@ -143,10 +141,3 @@ def refused(code, call, *arguments, status=None, **parameters):
             equal(error.response["ResponseMetadata"]["HTTPStatusCode"], status, f"{name}: HTTP status")
         return error
     raise AssertionError(f"{name} was accepted; {code} was expected")
-
-
-def is_absent(error):
-    """Whether this is how the twin refuses what it does not have."""
-    text = f"{type(error).__name__} {error}"
-    marks = ("The twin does not", "The twin has", "(404) when calling", "Unable to parse response")
-    return any(mark in text for mark in marks)

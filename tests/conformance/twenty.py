@@ -6,8 +6,6 @@ import os
 from case import case, skip
 
 CLIENT = "twenty-steps"
-#: Steps whose services the twin may not have yet.
-LATER = {"register_in_bulk": "iot:StartThingRegistrationTask s3:PutObject", "deploy_a_stack": "cloudformation:CreateStack"}
 NAMES = [
     "who_am_i", "make_a_certificate", "allow_it", "create_the_device", "find_the_endpoint", "connect", "talk",
     "report_by_mqtt", "wish_by_https", "put_it_in_a_group", "make_a_table", "write_by_a_rule", "register_in_bulk",
@@ -23,14 +21,14 @@ def register(number, name):
         os.environ.update({**t.env, "AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x", "AWS_MAX_ATTEMPTS": "1"})
         steps = importlib.import_module("twenty_steps")
         assert [step.__name__ for step in steps.STEPS] == NAMES
-        needed = [before for before in NAMES[:number] if before not in LATER and before not in done]
+        needed = [before for before in NAMES[:number] if before not in done]
         if needed:
             skip(f"needs the step {needed[0]}, which failed")
         steps.STEPS[number]()
         done.add(name)
 
     run.__name__ = f"{number + 1:02}_{name}"
-    case(LATER.get(name, ""), alone=True, later=name in LATER)(run)
+    case(alone=True)(run)
 
 
 for _number, _name in enumerate(NAMES):

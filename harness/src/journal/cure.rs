@@ -1,7 +1,5 @@
 //! Cures of faults: what undoes them, and reads back that they are gone.
 
-use std::fmt::Write;
-
 use anyhow::{Context, bail};
 use aws_lc_rs::digest::{SHA256, digest};
 
@@ -60,8 +58,5 @@ pub(crate) async fn set_path(aws: &Aws, id: &str, path: &str, version: i64) -> a
 
 /// SHA-256 as hex: what may be written down of a text that holds a secret.
 pub(crate) fn sha256(text: &str) -> String {
-    digest(&SHA256, text.as_bytes()).as_ref().iter().fold(String::new(), |mut hex, byte| {
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
+    hex::encode(digest(&SHA256, text.as_bytes()))
 }

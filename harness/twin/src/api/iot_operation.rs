@@ -2,6 +2,8 @@
 
 use axum::http::Method;
 
+use super::operation::fits;
+
 /// What an operation is about: which part of the codec answers it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Noun {
@@ -111,11 +113,6 @@ pub(super) fn of(method: &Method, path: &[&str]) -> Option<(Noun, &'static str)>
         .iter()
         .find(|(m, pattern, ..)| *m == method.as_str() && fits(pattern, path))
         .map(|(.., noun, operation)| (*noun, *operation))
-}
-
-fn fits(pattern: &str, path: &[&str]) -> bool {
-    let mut path = path.iter();
-    pattern.split('/').all(|p| path.next().is_some_and(|s| p == "*" || p == *s)) && path.next().is_none()
 }
 
 #[cfg(test)]

@@ -27,7 +27,8 @@ pub(crate) fn operation(call: &Call) -> String {
     found.unwrap_or_default().to_owned()
 }
 
-fn fits(pattern: &str, path: &[String]) -> bool {
+/// Whether a path is that of a pattern, in which `*` is any segment and `**` any rest.
+pub(super) fn fits(pattern: &str, path: &[impl AsRef<str>]) -> bool {
     let mut path = path.iter();
     // A topic is one segment, but the twin takes its slashes as they are, too.
     let greedy = pattern == "topics/*";
@@ -35,7 +36,7 @@ fn fits(pattern: &str, path: &[String]) -> bool {
         match (part, path.next()) {
             ("**", Some(_)) => return true,
             ("*", Some(_)) => {}
-            (literal, Some(segment)) if literal == segment => {}
+            (literal, Some(segment)) if literal == segment.as_ref() => {}
             _ => return false,
         }
     }

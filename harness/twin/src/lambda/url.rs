@@ -6,12 +6,11 @@ use axum::http::{HeaderMap, Method, header};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use jiff::Timestamp;
-use percent_encoding::percent_decode_str;
 use rand::Rng as _;
 use serde_json::{Value as Json, json};
 
 use super::InvokeOutput;
-use crate::{call::Reply, error::AwsError};
+use crate::{api, call::Reply, error::AwsError};
 
 const ID_CHARS: usize = 32;
 /// Response headers that are passed on. Replies have fixed header names, so that others are left out.
@@ -139,14 +138,10 @@ impl UrlRequest<'_> {
 
     /// Decoded parameters, repeated ones joined.
     fn query_parameters(&self) -> BTreeMap<String, String> {
-        let decode =
-            |text: &str| percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned();
         let mut joined: BTreeMap<String, String> = BTreeMap::new();
-        for pair in self.raw_query.split('&').filter(|p| !p.is_empty()) {
-            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            let value = decode(value);
+        for (name, value) in api::query(self.raw_query) {
             joined
-                .entry(decode(name))
+                .entry(name)
                 .and_modify(|v| {
                     v.push(',');
                     v.push_str(&value);

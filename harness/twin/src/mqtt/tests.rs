@@ -375,13 +375,13 @@ async fn retained_messages_and_shared_subscriptions() {
     for client_id in ["a", "b"] {
         let mut client = device.bare(hello(client_id)).await;
         client.accepted().await;
-        client.subscribe(&[("$share/g/work/#", QOS_1)]).await;
+        client.subscribe(&[("$share/g/tasks/#", QOS_1)]).await;
         clients.push(client);
     }
-    let Packet::Publish(mut kept) = message("work/1", "kept", None) else { unreachable!() };
+    let Packet::Publish(mut kept) = message("tasks/1", "kept", None) else { unreachable!() };
     kept.retain = true;
     clients[0].send(Packet::Publish(kept)).await;
-    clients[0].send(message("work/2", "x", None)).await;
+    clients[0].send(message("tasks/2", "x", None)).await;
     for client in &mut clients {
         assert_eq!(
             client.drain(Duration::from_millis(300)).await.len(),
@@ -389,7 +389,7 @@ async fn retained_messages_and_shared_subscriptions() {
             "each of the group got its share"
         );
     }
-    assert_eq!(clients[0].subscribe(&[("work/+", QOS_1)]).await, [SubscribeAckReason::GrantedQos1]);
+    assert_eq!(clients[0].subscribe(&[("tasks/+", QOS_1)]).await, [SubscribeAckReason::GrantedQos1]);
     let got = received(&mut clients[0]).await;
     assert!(got.retain && got.payload == "kept");
     site.twin.stop().await;

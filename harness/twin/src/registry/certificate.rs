@@ -69,11 +69,7 @@ impl Certificate {
 
 /// The certificate id of a DER.
 pub(crate) fn certificate_id(der: &[u8]) -> String {
-    digest(&SHA256, der).as_ref().iter().fold(String::with_capacity(64), |mut hex, byte| {
-        use std::fmt::Write;
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
+    hex::encode(digest(&SHA256, der))
 }
 
 pub(super) fn refused(message: impl Into<String>) -> AwsError {

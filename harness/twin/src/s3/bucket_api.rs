@@ -6,7 +6,6 @@ use super::{
     api::{Request, empty},
     checksum,
     listing::{KEYS_MAX, Listing},
-    object::hex,
     xml::{
         BucketEntry, Buckets, CommonPrefix, CreateBucketConfiguration, Delete, DeleteResult,
         ListAllMyBucketsResult, ListBucketResult, ObjectEntry, Owner, read, reply, time, url_encoded,
@@ -47,7 +46,7 @@ pub(super) fn list(request: &Request<'_>) -> Result<Reply, AwsError> {
     let prefix = request.query("prefix");
     let region = request.query("bucket-region");
     let id =
-        hex(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, request.world.account.as_bytes()).as_ref());
+        hex::encode(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, request.world.account.as_bytes()));
     let store = request.world.s3.store.lock();
     let mut rest = store.buckets().filter(|(name, bucket)| {
         **name > after

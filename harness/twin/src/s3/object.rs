@@ -60,15 +60,7 @@ impl Object {
 
 /// The `ETag` of content that came in one piece.
 pub(super) fn md5_hex(data: &[u8]) -> String {
-    hex(&Md5::digest(data))
-}
-
-pub(super) fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    hex::encode(Md5::digest(data))
 }
 
 pub(super) fn quoted(etag: &str) -> String {

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use md5::{Digest, Md5};
 
 use super::{
-    object::{Object, Properties, hex, md5_hex, quoted},
+    object::{Object, Properties, md5_hex, quoted},
     store::{OBJECT_BYTES_MAX, Store, too_large},
 };
 use crate::error::AwsError;
@@ -80,7 +80,7 @@ impl Upload {
             data.extend_from_slice(&part.data);
             digests.update(Md5::digest(&part.data));
         }
-        let etag = quoted(&format!("{}-{}", hex(&digests.finalize()), chosen.len()));
+        let etag = quoted(&format!("{}-{}", hex::encode(digests.finalize()), chosen.len()));
         Ok(Object::with_etag(data.freeze(), etag, self.properties.clone(), now))
     }
 }

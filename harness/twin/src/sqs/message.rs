@@ -1,6 +1,6 @@
 //! A message, its attributes, and the checksums that clients verify.
 
-use std::{collections::BTreeMap, fmt::Write as _};
+use std::collections::BTreeMap;
 
 use md5::{Digest, Md5};
 
@@ -75,7 +75,7 @@ pub(crate) struct Received {
 
 /// Of the body, in hexadecimal.
 pub(crate) fn body_md5(body: &str) -> String {
-    hex(&Md5::digest(body.as_bytes()))
+    hex::encode(Md5::digest(body.as_bytes()))
 }
 
 /// Of the attributes in the order of their names, each part with its length before it, in hexadecimal.
@@ -98,15 +98,7 @@ pub(crate) fn attributes_md5<'a>(
         part(&mut hash, attribute.bytes());
         count += 1;
     }
-    (count > 0).then(|| hex(&hash.finalize()))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        // Writing to a string cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    (count > 0).then(|| hex::encode(hash.finalize()))
 }
 
 #[cfg(test)]
@@ -131,7 +123,7 @@ mod tests {
             by_hand.extend([0, 0, 0, u8::try_from(value.len()).unwrap()]);
             by_hand.extend(value);
         }
-        assert_eq!(attributes_md5(attributes.iter()), Some(hex(&Md5::digest(&by_hand))));
+        assert_eq!(attributes_md5(attributes.iter()), Some(hex::encode(Md5::digest(&by_hand))));
         assert_eq!(attributes_md5(BTreeMap::new().iter()), None);
     }
 }

@@ -39,7 +39,7 @@ pub(super) static FUNCTIONS: &[Function] = &[
         call.pattern()?.find(&call.text(0)?).map(|found| json!(found.as_str()))
     }),
     function("regexp_replace", 3..=3, regexp_replace),
-    function("md5", 1..=1, |call| Some(json!(hex(&Md5::digest(call.text(0)?))))),
+    function("md5", 1..=1, |call| Some(json!(hex::encode(Md5::digest(call.text(0)?))))),
     function("sha1", 1..=1, |call| sha(call, &digest::SHA1_FOR_LEGACY_USE_ONLY)),
     function("sha224", 1..=1, |call| sha(call, &digest::SHA224)),
     function("sha256", 1..=1, |call| sha(call, &digest::SHA256)),
@@ -128,12 +128,5 @@ fn replacement(java: &str) -> Option<String> {
 }
 
 fn sha(call: &Call<'_>, algorithm: &'static Algorithm) -> Option<Value> {
-    Some(json!(hex(digest::digest(algorithm, call.text(0)?.as_bytes()).as_ref())))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut out, byte| {
-        let _ = write!(out, "{byte:02x}");
-        out
-    })
+    Some(json!(hex::encode(digest::digest(algorithm, call.text(0)?.as_bytes()).as_ref())))
 }
