@@ -205,6 +205,12 @@ fn is_over_quota(world: &World, call: &Call) -> bool {
 
 /// Answers a call, whoever makes it: a client over HTTP or the twin itself.
 pub(crate) async fn dispatch(world: &Arc<World>, call: &Call) -> Reply {
+    let reply = carry_out(world, call).await;
+    world.calls.count(call, &reply);
+    reply
+}
+
+async fn carry_out(world: &Arc<World>, call: &Call) -> Reply {
     if world.region(&call.region).is_none() && !is_global(&call.service) {
         let names: Vec<&str> = world.regions.iter().map(|r| r.name.as_str()).collect();
         let error = AwsError::new(

@@ -17,6 +17,7 @@ use axum::{
 use serde_json::json;
 
 use crate::{
+    calls::Counted,
     cloudformation::ANSWER_BYTES_MAX,
     quota::{QuotaSetting, Refused},
     twin::Endpoints,
@@ -32,6 +33,7 @@ pub(crate) fn routes() -> Router<Arc<World>> {
         .route("/state", get(state))
         .route("/cloudformation/{token}", put(answer).layer(DefaultBodyLimit::max(ANSWER_BYTES_MAX)))
         .route("/truth", get(truth::read).put(truth::switch))
+        .route("/calls", get(calls).put(switch_calls))
 }
 
 async fn endpoints(State(world): State<Arc<World>>) -> Json<Endpoints> {
@@ -42,6 +44,14 @@ async fn state(State(world): State<Arc<World>>) -> Json<serde_json::Value> {
     let connected: serde_json::Map<String, serde_json::Value> =
         world.regions.iter().map(|r| (r.name.clone(), json!(r.broker.connected()))).collect();
     Json(json!({"connected": connected}))
+}
+
+async fn calls(State(world): State<Arc<World>>) -> Json<Vec<Counted>> {
+    Json(world.calls.list())
+}
+
+async fn switch_calls(State(world): State<Arc<World>>, body: Bytes) -> Response {
+    truth::switched(&body, |on| world.calls.set(on))
 }
 
 async fn refused(State(world): State<Arc<World>>) -> Json<Vec<Refused>> {

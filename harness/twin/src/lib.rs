@@ -26,6 +26,7 @@ mod apigateway;
 mod authorize;
 mod bucket;
 mod call;
+mod calls;
 mod clock;
 mod cloudformation;
 mod control;

@@ -16,6 +16,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     api,
     apigateway::ApiGateway,
+    calls::Calls,
     clock::Clock,
     cloudformation::CloudFormation,
     dns,
@@ -219,6 +220,7 @@ impl Twin {
             cloudformation: CloudFormation::default(),
             faults,
             truth,
+            calls: Calls::default(),
             events: Events::new(&config.regions, config.api_event_delay),
             scheduler: Scheduler::new(&config.regions),
             s3: S3::default(),

@@ -5,9 +5,9 @@ use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    apigateway::ApiGateway, clock::Clock, cloudformation::CloudFormation, dynamodb::DynamoDb, events::Events,
-    fault::Faults, lambda::Lambda, names::Names, pki::Pki, quota::Quotas, region::Region, route53::Route53,
-    s3::S3, scheduler::Scheduler, sqs::Sqs, states::States, truth::Truth,
+    apigateway::ApiGateway, calls::Calls, clock::Clock, cloudformation::CloudFormation, dynamodb::DynamoDb,
+    events::Events, fault::Faults, lambda::Lambda, names::Names, pki::Pki, quota::Quotas, region::Region,
+    route53::Route53, s3::S3, scheduler::Scheduler, sqs::Sqs, states::States, truth::Truth,
 };
 
 /// The whole twin. Shared by reference; each part guards its own state.
@@ -29,6 +29,8 @@ pub(crate) struct World {
     pub(crate) faults: Arc<Faults>,
     /// What happened and when.
     pub(crate) truth: Arc<Truth>,
+    /// Counts of calls.
+    pub(crate) calls: Calls,
     pub(crate) events: Events,
     pub(crate) scheduler: Scheduler,
     pub(crate) s3: S3,

@@ -50,9 +50,14 @@ impl Page {
 }
 
 pub(super) async fn switch(State(world): State<Arc<World>>, body: Bytes) -> Response {
-    match serde_json::from_slice::<Wanted>(&body) {
+    switched(&body, |on| world.truth.set(on))
+}
+
+/// Does what a body of `{"on": ...}` asks for.
+pub(super) fn switched(body: &[u8], set: impl FnOnce(bool)) -> Response {
+    match serde_json::from_slice::<Wanted>(body) {
         Ok(wanted) => {
-            world.truth.set(wanted.on);
+            set(wanted.on);
             StatusCode::NO_CONTENT.into_response()
         }
         Err(error) => refuse(StatusCode::BAD_REQUEST, &format!("{{\"on\": true or false}}: {error}")),
