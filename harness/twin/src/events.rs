@@ -23,11 +23,7 @@ mod rule_api;
 mod schedule;
 mod target_api;
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, atomic::AtomicUsize},
-    time::Duration,
-};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use serde_json::{Value as Json, json};
@@ -40,7 +36,7 @@ pub(crate) use self::{
     pattern::Pattern,
     schedule::Expression,
 };
-use crate::world::World;
+use crate::{room::Room, world::World};
 
 /// The EventBridge of all Regions.
 #[derive(Debug)]
@@ -49,14 +45,14 @@ pub(crate) struct Events {
     buses: BTreeMap<String, Bus>,
     /// How long an API call takes to its event on the bus.
     api_event_delay: Duration,
-    /// Under way.
-    deliveries: AtomicUsize,
+    /// For what is under way to targets.
+    deliveries: Arc<Room>,
 }
 
 impl Events {
     pub(crate) fn new<'a>(regions: impl IntoIterator<Item = &'a String>, api_event_delay: Duration) -> Self {
         let buses = regions.into_iter().map(|region| (region.clone(), Bus::default())).collect();
-        Self { buses, api_event_delay, deliveries: AtomicUsize::new(0) }
+        Self { buses, api_event_delay, deliveries: delivery::room() }
     }
 
     fn bus(&self, region: &str) -> Option<&Bus> {

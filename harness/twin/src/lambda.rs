@@ -28,14 +28,7 @@ mod runtime_api;
 mod stream_mapping;
 mod url;
 
-use std::{
-    collections::BTreeMap,
-    net::IpAddr,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-};
+use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
 
 use axum::http::{HeaderMap, Method};
 use bytes::Bytes;
@@ -52,14 +45,19 @@ pub(crate) use self::{
     api::{error_reply, handle},
     url::header_name,
 };
-use crate::{call::Reply, error::AwsError, quota::Quotas, world::World};
+use crate::{call::Reply, error::AwsError, quota::Quotas, room::Room, world::World};
 
 /// The largest payload of a synchronous invocation, either way, as AWS has it.
 pub(crate) const PAYLOAD_BYTES_MAX: usize = 6 * 1024 * 1024;
 /// The largest payload of an asynchronous one.
 const EVENT_BYTES_MAX: usize = 1024 * 1024;
-/// Asynchronous invocations that wait or run at once.
+/// Asynchronous invocations that wait or run at once, in all Regions.
 const EVENTS_MAX: usize = 10_000;
+/// Bytes of their events, and of the answers that they keep for their destinations.
+const EVENTS_BYTES_MAX: usize = 256 * 1024 * 1024;
+
+/// Functions of a Region.
+const FUNCTIONS_MAX: usize = 1_000;
 
 /// What an invocation came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,7 +76,7 @@ pub(crate) struct Lambda {
     mappings: Mutex<BTreeMap<String, Arc<Mapping>>>,
     /// By Region.
     accounts: BTreeMap<String, Arc<Account>>,
-    events: AtomicUsize,
+    events: Arc<Room>,
 }
 
 impl Lambda {
@@ -90,7 +88,7 @@ impl Lambda {
             functions: Mutex::default(),
             mappings: Mutex::default(),
             accounts: regions.iter().map(account).collect(),
-            events: AtomicUsize::default(),
+            events: Room::new(EVENTS_MAX, EVENTS_BYTES_MAX),
         }
     }
 
@@ -152,21 +150,28 @@ impl Lambda {
         if payload.len() > EVENT_BYTES_MAX {
             return Err(too_large(EVENT_BYTES_MAX));
         }
-        if self.events.fetch_add(1, Ordering::Relaxed) >= EVENTS_MAX {
-            self.events.fetch_sub(1, Ordering::Relaxed);
-            return Err(AwsError::new(429, "TooManyRequestsException", "Too many events are waiting"));
-        }
+        let place =
+            self.events.take(payload.len()).ok_or_else(|| crate::api::throttled("lambda", "Invoke"))?;
         let world = Arc::clone(world);
         let tasks = world.tasks.clone();
         tasks.spawn(async move {
             tokio::select! {
                 () = world.shutdown.cancelled() => {}
-                () = event::run(&world, &function, payload) => {}
+                () = event::run(&world, &function, payload, place) => {}
             }
-            world.lambda.events.fetch_sub(1, Ordering::Relaxed);
         });
         Ok(())
     }
+}
+
+/// AWS bounds the bytes of all code and not the number of functions: this is its error for that.
+fn check_count<T>(functions: &BTreeMap<(String, String), T>, region: &str) -> Result<(), AwsError> {
+    if functions.keys().filter(|(r, _)| r == region).count() < FUNCTIONS_MAX {
+        return Ok(());
+    }
+    let message =
+        format!("Code storage limit exceeded. The twin has at most {FUNCTIONS_MAX} functions in a Region");
+    Err(AwsError::new(400, "CodeStorageExceededException", message))
 }
 
 fn too_large(bytes_max: usize) -> AwsError {
@@ -193,4 +198,20 @@ pub(crate) async fn serve_url(
     let event = request.event(world.clock.now());
     let output = world.lambda.invoke(world, &function.region, &function.name, event).await;
     Some(url::reply(output))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_region_has_so_many_functions() {
+        let mut functions: BTreeMap<_, _> =
+            (0..FUNCTIONS_MAX).map(|n| (("us-east-1".to_owned(), n.to_string()), n)).collect();
+        let refused = check_count(&functions, "us-east-1").unwrap_err();
+        assert_eq!((refused.status, refused.code), (400, "CodeStorageExceededException"));
+        check_count(&functions, "us-west-2").unwrap();
+        functions.pop_first();
+        check_count(&functions, "us-east-1").unwrap();
+    }
 }

@@ -13,7 +13,8 @@
 //!   [`provisioning`] (templates and bulk registration), [`apigateway`] (REST APIs), [`events`] and [`scheduler`]
 //!   (EventBridge), [`cloudformation`] (stacks);
 //! - what AWS lets nobody do: [`fault`] breaks things, [`truth`] says what happened when;
-//! - [`pki`], [`names`], [`clock`] and [`nesting`]: certificates, host names, the time, and how deep input nests;
+//! - [`pki`], [`names`], [`clock`], [`nesting`] and [`room`]: certificates, host names, the time, how deep input nests and
+//!   how much may wait;
 //! - [`world`] and its [`region`]s hold it together, and [`twin`] starts and stops it; nothing below them knows the
 //!   others' protocols.
 //!
@@ -47,6 +48,7 @@ mod provisioning;
 mod quota;
 mod region;
 mod registry;
+mod room;
 mod route53;
 mod rules;
 mod s3;

@@ -20,6 +20,9 @@ const DEPTH_MAX: usize = 6;
 /// A request's `clientToken`.
 const TOKEN_BYTES_MAX: usize = 64;
 
+/// Deleted shadows whose versions are kept. AWS keeps each for 48 hours; here the oldest one makes room.
+const DELETED_MAX: usize = 100_000;
+
 /// A refusal: the code and message of `rejected`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ShadowError {
@@ -51,8 +54,41 @@ pub(crate) struct Updated {
 #[derive(Debug, Default)]
 pub(crate) struct Shadows {
     documents: BTreeMap<(String, String), Document>,
-    /// Last version of deleted shadows: a re-created one goes on from there.
-    deleted: BTreeMap<(String, String), u64>,
+    deleted: Deleted,
+}
+
+/// Last versions of deleted shadows: a re-created one goes on from there.
+#[derive(Debug, Default)]
+struct Deleted {
+    /// With the number of its deletion.
+    versions: BTreeMap<(String, String), (u64, u64)>,
+    /// By the number of their deletion.
+    order: BTreeMap<u64, (String, String)>,
+    deletions: u64,
+}
+
+impl Deleted {
+    fn insert(&mut self, key: (String, String), version: u64, entries_max: usize) {
+        self.remove(&key);
+        self.deletions += 1;
+        self.order.insert(self.deletions, key.clone());
+        self.versions.insert(key, (version, self.deletions));
+        if self.order.len() > entries_max
+            && let Some((_, oldest)) = self.order.pop_first()
+        {
+            self.versions.remove(&oldest);
+        }
+    }
+
+    fn version(&self, key: &(String, String)) -> Option<u64> {
+        self.versions.get(key).map(|(version, _)| *version)
+    }
+
+    fn remove(&mut self, key: &(String, String)) {
+        if let Some((_, deletion)) = self.versions.remove(key) {
+            self.order.remove(&deletion);
+        }
+    }
 }
 
 impl Shadows {
@@ -71,7 +107,7 @@ impl Shadows {
         if request.version.is_some_and(|v| v != current) {
             return Err(ShadowError::new(409, "Version conflict"));
         }
-        let mut after = before.cloned().unwrap_or_else(|| Document::new(self.deleted.get(&key).copied()));
+        let mut after = before.cloned().unwrap_or_else(|| Document::new(self.deleted.version(&key)));
         let metadata = after.merge(&request.state, now_s);
         if after.state_bytes() > DOCUMENT_BYTES_MAX {
             return Err(ShadowError::new(413, "The payload exceeds the maximum size allowed"));
@@ -130,7 +166,7 @@ impl Shadows {
         let key = (thing.to_owned(), shadow.to_owned());
         let document = self.documents.remove(&key).ok_or_else(|| missing(thing, shadow))?;
         let version = document.version;
-        self.deleted.insert(key, version);
+        self.deleted.insert(key, version, DELETED_MAX);
         Ok(with_token(json!({"version": version, "timestamp": now_s}), token.as_ref()))
     }
 
@@ -283,6 +319,20 @@ mod tests {
         assert_eq!(s.get("t", "", b"", 2).unwrap_err().code, 404);
         let again = update(&mut s, &json!({"state": {"reported": {"a": 1}}}), 3).unwrap();
         assert_eq!(again.accepted["version"], 2);
+    }
+
+    #[test]
+    fn the_versions_of_the_newest_deleted_shadows_are_kept() {
+        let key = |n: u64| ("t".to_owned(), n.to_string());
+        let mut deleted = Deleted::default();
+        for n in [1, 2, 1, 3, 4] {
+            deleted.insert(key(n), n, 3);
+        }
+        let kept: Vec<Option<u64>> = (1..=4).map(|n| deleted.version(&key(n))).collect();
+        assert_eq!(kept, [Some(1), None, Some(3), Some(4)], "1 was deleted again after 2");
+        deleted.remove(&key(3));
+        deleted.insert(key(5), 5, 3);
+        assert_eq!((deleted.version(&key(1)), deleted.order.len()), (Some(1), 3));
     }
 
     #[test]

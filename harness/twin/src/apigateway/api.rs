@@ -9,7 +9,7 @@ use serde_json::{Value as Json, json};
 
 use super::{
     build_api, key_api,
-    rest_api::{RestApi, bad_request, not_found},
+    rest_api::{RestApi, bad_request, check_tags, limit_exceeded, not_found},
     stage_api,
 };
 use crate::{
@@ -20,6 +20,8 @@ use crate::{
 
 /// AWS's default of regional APIs.
 const APIS_MAX: usize = 600;
+/// The largest request: what is stored is bounded by that and by counts.
+const BODY_BYTES_MAX: usize = 1024 * 1024;
 /// AWS's page, and its largest.
 const PAGE_SIZE_DEFAULT: usize = 25;
 const PAGE_SIZE_MAX: usize = 500;
@@ -84,6 +86,10 @@ impl Context<'_> {
     }
 
     pub(super) fn input<T: DeserializeOwned>(&self) -> Result<T, AwsError> {
+        if self.call.body.len() > BODY_BYTES_MAX {
+            let message = "Request size exceeded limit";
+            return Err(AwsError::new(413, "RequestEntityTooLargeException", message));
+        }
         serde_json::from_value(self.call.json()?)
             .map_err(|e| bad_request(format!("Invalid request body: {e}")))
     }
@@ -169,6 +175,7 @@ fn create(context: &Context<'_>) -> Result<Reply, AwsError> {
     if kinds.and_then(Json::as_array).into_iter().flatten().any(|kind| kind == "PRIVATE") {
         return Err(bad_request("The twin has no private APIs"));
     }
+    check_tags(&request.tags)?;
     let mut api = RestApi::new(request.name, context.now);
     api.description = request.description;
     api.binary_types = request.binary_media_types;
@@ -176,11 +183,7 @@ fn create(context: &Context<'_>) -> Result<Reply, AwsError> {
     let region = &context.call.region;
     let mut apis = context.world.apigateway.apis.lock();
     if apis.keys().filter(|(r, _)| r == region).count() >= APIS_MAX {
-        return Err(AwsError::new(
-            429,
-            "LimitExceededException",
-            "Maximum number of APIs for this account reached",
-        ));
+        return Err(limit_exceeded("Maximum number of APIs for this account reached"));
     }
     if let Some(region) = context.world.region(region) {
         context.world.names.set(&host(&api.id, &region.name), region.address);

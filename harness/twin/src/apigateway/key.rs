@@ -5,12 +5,14 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde_json::{Value as Json, json};
 
-use super::rest_api::bad_request;
+use super::rest_api::{bad_request, limit_exceeded};
 use crate::error::AwsError;
 
 pub(crate) const KEYS_MAX: usize = 1_000;
 /// As AWS has it.
 pub(crate) const PLANS_MAX: usize = 300;
+/// Stages of one plan.
+pub(crate) const PLAN_STAGES_MAX: usize = 1_000;
 
 /// The keys and plans of one Region.
 #[derive(Debug, Default)]
@@ -79,6 +81,18 @@ impl ApiKey {
     }
 }
 
+fn add_stage(stages: &mut Vec<(String, String)>, api: String, stage: String) -> Result<(), AwsError> {
+    let stage = (api, stage);
+    if stages.contains(&stage) {
+        return Ok(());
+    }
+    if stages.len() >= PLAN_STAGES_MAX {
+        return Err(limit_exceeded(format!("A usage plan can have at most {PLAN_STAGES_MAX} API stages")));
+    }
+    stages.push(stage);
+    Ok(())
+}
+
 impl UsagePlan {
     /// Reads `apiStages`.
     pub(crate) fn stages(list: &Json) -> Result<Vec<(String, String)>, AwsError> {
@@ -91,7 +105,17 @@ impl UsagePlan {
                 _ => Err(bad_request("API Stages need apiId and stage")),
             }
         };
-        list.as_array().into_iter().flatten().map(stage).collect()
+        let mut stages = Vec::new();
+        for listed in list.as_array().into_iter().flatten() {
+            let (api, stage) = stage(listed)?;
+            add_stage(&mut stages, api, stage)?;
+        }
+        Ok(stages)
+    }
+
+    /// Makes it good for a stage. One that it is good for already stays.
+    pub(crate) fn add_stage(&mut self, api: String, stage: String) -> Result<(), AwsError> {
+        add_stage(&mut self.stages, api, stage)
     }
 
     pub(crate) fn describe(&self, id: &str) -> Json {
@@ -112,6 +136,18 @@ impl UsagePlan {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_plan_has_so_many_stages_and_each_once() {
+        let of = |n: usize| json!({"apiId": "a", "stage": n.to_string()});
+        let list = |count: usize| (0..count).map(of).collect::<Json>();
+        assert_eq!(UsagePlan::stages(&json!([of(1), of(1)])).unwrap().len(), 1);
+        let refused = UsagePlan::stages(&list(PLAN_STAGES_MAX + 1)).unwrap_err();
+        assert_eq!(refused.code, "LimitExceededException");
+        let mut stages = UsagePlan::stages(&list(PLAN_STAGES_MAX)).unwrap();
+        add_stage(&mut stages, "a".to_owned(), "0".to_owned()).unwrap();
+        assert!(add_stage(&mut stages, "b".to_owned(), "0".to_owned()).is_err());
+    }
 
     #[test]
     fn a_key_is_good_for_the_stages_of_its_plans() {

@@ -10,7 +10,7 @@ use super::{
     api::{Context, created, empty, ok},
     key::{ApiKey, KEYS_MAX, Keys, PLANS_MAX, UsagePlan},
     new_id, random_text,
-    rest_api::{bad_request, not_found},
+    rest_api::{bad_request, check_tags, limit_exceeded, not_found},
 };
 use crate::{call::Reply, error::AwsError};
 
@@ -45,6 +45,7 @@ pub(super) fn keys(context: &Context<'_>, verb: &Verb, rest: &[&str]) -> Result<
     context.keys(|all| match (verb, rest) {
         (&Verb::POST, []) => {
             let request: CreateKey = context.input()?;
+            check_tags(&request.tags)?;
             let value = request.value.unwrap_or_else(|| random_text(VALUE_CHARS));
             if !(VALUE_CHARS_MIN..=VALUE_CHARS_MAX).contains(&value.len()) {
                 return Err(bad_request("API Key value should be 20 to 128 characters"));
@@ -53,7 +54,7 @@ pub(super) fn keys(context: &Context<'_>, verb: &Verb, rest: &[&str]) -> Result<
                 return Err(AwsError::new(409, "ConflictException", "API Key already exists"));
             }
             if all.keys.len() >= KEYS_MAX {
-                return Err(AwsError::new(429, "LimitExceededException", "Too many API keys"));
+                return Err(limit_exceeded("Too many API keys"));
             }
             let (name, description, enabled, tags) =
                 (request.name, request.description, request.enabled, request.tags);
@@ -116,6 +117,7 @@ pub(super) fn plans(context: &Context<'_>, verb: &Verb, rest: &[&str]) -> Result
     match (verb, rest) {
         (&Verb::POST, []) => {
             let request: CreatePlan = context.input()?;
+            check_tags(&request.tags)?;
             let stages = UsagePlan::stages(&request.api_stages)?;
             for (api, stage) in &stages {
                 check_stage(context, api, stage)?;
@@ -131,7 +133,7 @@ pub(super) fn plans(context: &Context<'_>, verb: &Verb, rest: &[&str]) -> Result
             };
             context.keys(|all| {
                 if all.plans.len() >= PLANS_MAX {
-                    return Err(AwsError::new(429, "LimitExceededException", "Too many usage plans"));
+                    return Err(limit_exceeded("Too many usage plans"));
                 }
                 let id = new_id();
                 let reply = created(&plan.describe(&id));
@@ -184,7 +186,7 @@ fn update_plan(context: &Context<'_>, id: &str) -> Result<Reply, AwsError> {
         for patch in patches {
             let stage = patch.value.split_once(':').map(|(api, stage)| (api.to_owned(), stage.to_owned()));
             match (patch.op.as_str(), patch.path.as_str(), stage) {
-                ("add", "/apiStages", Some(stage)) => plan.stages.push(stage),
+                ("add", "/apiStages", Some((api, stage))) => plan.add_stage(api, stage)?,
                 ("remove", "/apiStages", Some(stage)) => plan.stages.retain(|s| *s != stage),
                 ("replace", "/name", _) => plan.name = patch.value,
                 ("replace", "/description", _) => plan.description = Some(patch.value),

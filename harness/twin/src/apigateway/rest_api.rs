@@ -12,6 +12,14 @@ use crate::error::AwsError;
 const RESOURCES_MAX: usize = 300;
 pub(crate) const STAGES_MAX: usize = 10;
 pub(crate) const VALIDATORS_MAX: usize = 100;
+/// As AWS has it: of one stage, and the characters of a name and of a value.
+const VARIABLES_MAX: usize = 100;
+const VARIABLE_NAME_CHARS_MAX: usize = 64;
+const VARIABLE_CHARS_MAX: usize = 512;
+/// As AWS has it: of one thing, and the characters of a key and of a value.
+const TAGS_MAX: usize = 50;
+const TAG_KEY_CHARS_MAX: usize = 128;
+const TAG_CHARS_MAX: usize = 256;
 /// The oldest one that no stage uses makes room.
 pub(crate) const DEPLOYMENTS_MAX: usize = 200;
 
@@ -96,8 +104,48 @@ pub(crate) fn bad_request(message: impl Into<String>) -> AwsError {
     AwsError::new(400, "BadRequestException", message)
 }
 
+pub(crate) fn limit_exceeded(message: impl Into<String>) -> AwsError {
+    AwsError::new(429, "LimitExceededException", message)
+}
+
+/// Tags of whatever has some.
+pub(crate) fn check_tags(tags: &BTreeMap<String, String>) -> Result<(), AwsError> {
+    if tags.len() > TAGS_MAX {
+        return Err(bad_request(format!("A resource can have at most {TAGS_MAX} tags")));
+    }
+    check_chars("tag", tags, TAG_KEY_CHARS_MAX, TAG_CHARS_MAX)
+}
+
+fn check_chars(
+    what: &str,
+    map: &BTreeMap<String, String>,
+    name_chars_max: usize,
+    chars_max: usize,
+) -> Result<(), AwsError> {
+    let is_long = |(name, value): (&String, &String)| {
+        name.chars().count() > name_chars_max || value.chars().count() > chars_max
+    };
+    if map.iter().any(is_long) {
+        let message =
+            format!("A {what} has a name of at most {name_chars_max} characters and a value of {chars_max}");
+        return Err(bad_request(message));
+    }
+    Ok(())
+}
+
 pub(crate) fn not_found(what: &str) -> AwsError {
     AwsError::new(404, "NotFoundException", format!("Invalid {what} identifier specified"))
+}
+
+impl Stage {
+    /// Refuses tags and variables that are too many or too long.
+    pub(crate) fn check(&self) -> Result<(), AwsError> {
+        check_tags(&self.tags)?;
+        if self.variables.len() > VARIABLES_MAX {
+            return Err(limit_exceeded(format!("A stage can have at most {VARIABLES_MAX} variables")));
+        }
+        check_chars("stage variable", &self.variables, VARIABLE_NAME_CHARS_MAX, VARIABLE_CHARS_MAX)
+    }
 }
 
 impl RestApi {

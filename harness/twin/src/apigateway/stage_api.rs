@@ -8,7 +8,7 @@ use serde_json::{Value as Json, json};
 
 use super::{
     api::{Context, created, empty, ok},
-    rest_api::{Deployment, RestApi, STAGES_MAX, Stage, bad_request, not_found},
+    rest_api::{Deployment, RestApi, STAGES_MAX, Stage, bad_request, limit_exceeded, not_found},
 };
 use crate::{call::Reply, error::AwsError};
 
@@ -63,13 +63,11 @@ fn create_deployment(context: &Context<'_>, api: &mut RestApi) -> Result<Reply, 
     if request.canary_settings.is_some() {
         return Err(bad_request("The twin has no canary deployments"));
     }
-    if let Some(name) = &request.stage_name {
-        check_stage(api, name)?;
-    }
-    let id = api.deploy(request.description, context.now)?;
+    let now = context.now;
+    let mut staged = None;
     if let Some(name) = request.stage_name {
-        let now = context.now;
-        let stage = api.stages.entry(name).or_insert_with(|| Stage {
+        check_stage(api, &name)?;
+        let mut stage = api.stages.get(&name).cloned().unwrap_or_else(|| Stage {
             deployment: String::new(),
             description: None,
             variables: BTreeMap::new(),
@@ -77,12 +75,18 @@ fn create_deployment(context: &Context<'_>, api: &mut RestApi) -> Result<Reply, 
             created: now,
             modified: now,
         });
-        stage.deployment.clone_from(&id);
         stage.modified = now;
         stage.variables.extend(request.variables);
         if request.stage_description.is_some() {
             stage.description = request.stage_description;
         }
+        stage.check()?;
+        staged = Some((name, stage));
+    }
+    let id = api.deploy(request.description, now)?;
+    if let Some((name, mut stage)) = staged {
+        stage.deployment.clone_from(&id);
+        api.stages.insert(name, stage);
     }
     let deployment = api.deployments.get(&id).ok_or_else(|| not_found("Deployment"))?;
     Ok(created(&describe_deployment(&id, deployment)))
@@ -93,7 +97,7 @@ fn check_stage(api: &RestApi, name: &str) -> Result<(), AwsError> {
         return Err(bad_request("Stage name only allows a-zA-Z0-9_-"));
     }
     if !api.stages.contains_key(name) && api.stages.len() >= STAGES_MAX {
-        return Err(AwsError::new(429, "LimitExceededException", "Maximum number of stages reached"));
+        return Err(limit_exceeded("Maximum number of stages reached"));
     }
     Ok(())
 }
@@ -158,6 +162,7 @@ fn create_stage(context: &Context<'_>, api: &mut RestApi) -> Result<Reply, AwsEr
         created: context.now,
         modified: context.now,
     };
+    stage.check()?;
     let reply = created(&describe_stage(&request.stage_name, &stage));
     api.stages.insert(request.stage_name, stage);
     Ok(reply)
@@ -196,6 +201,7 @@ fn update_stage(context: &Context<'_>, api: &mut RestApi, name: &str) -> Result<
             },
         }
     }
+    stage.check()?;
     stage.modified = context.now;
     let reply = ok(&describe_stage(name, &stage));
     api.stages.insert(name.to_owned(), stage);

@@ -184,3 +184,48 @@ async fn a_method_that_needs_a_key_takes_one_of_a_plan() {
     ask(world, "", Method::DELETE, &plan, json!({})).await.unwrap();
     assert_eq!(ask(world, "", Method::DELETE, &plan, json!({})).await.unwrap_err().code, "NotFoundException");
 }
+
+#[tokio::test]
+async fn stages_and_tags_are_bounded() {
+    let twin = Twin::start(TwinConfig { health_checkers: 1, ..TwinConfig::default() }).await.unwrap();
+    let world = twin.world();
+    let ask = async |method: Method, path: &str, body: Json| {
+        ask(world, "apigateway", method, path, body).await.map_err(|e| e.code)
+    };
+    let many = |count: usize| (0..count).map(|n| (n.to_string(), "v".to_owned())).collect::<BTreeMap<_, _>>();
+    let long = json!({"k": "v".repeat(600)});
+    for tags in [json!(many(51)), long.clone()] {
+        for (path, mut body) in [
+            ("/restapis", json!({"name": "a"})),
+            ("/apikeys", json!({})),
+            ("/usageplans", json!({"name": "p"})),
+        ] {
+            body["tags"] = tags.clone();
+            assert_eq!(ask(Method::POST, path, body).await, Err("BadRequestException"), "{path}");
+        }
+    }
+    let api = ask(Method::POST, "/restapis", json!({"name": "a", "tags": many(50)})).await.unwrap();
+    let base = format!("/restapis/{}", api["id"].as_str().unwrap());
+    let root = api["rootResourceId"].as_str().unwrap();
+    let method = format!("{base}/resources/{root}/methods/GET");
+    ask(Method::PUT, &method, json!({"authorizationType": "NONE"})).await.unwrap();
+    let arn = "arn:aws:lambda:us-east-1:123456789012:function:f";
+    let uri = format!("arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/{arn}/invocations");
+    let integration = json!({"type": "AWS_PROXY", "httpMethod": "POST", "uri": uri});
+    ask(Method::PUT, &format!("{method}/integration"), integration).await.unwrap();
+    let deploy = |variables: Json| json!({"stageName": "v1", "variables": variables});
+    let deployments = format!("{base}/deployments");
+    let refused = ask(Method::POST, &deployments, deploy(json!(many(101)))).await;
+    assert_eq!(refused, Err("LimitExceededException"));
+    assert_eq!(ask(Method::POST, &deployments, deploy(long)).await, Err("BadRequestException"));
+    let listed = ask(Method::GET, &deployments, json!({})).await.unwrap();
+    assert_eq!(listed["item"], json!([]), "what is refused deploys nothing");
+    ask(Method::POST, &deployments, deploy(json!(many(100)))).await.unwrap();
+    let patch = |name: &str| json!({"patchOperations": [{"op": "replace", "path": format!("/variables/{name}"), "value": "w"}]});
+    let stage = format!("{base}/stages/v1");
+    assert_eq!(ask(Method::PATCH, &stage, patch("x")).await, Err("LimitExceededException"));
+    assert_eq!(ask(Method::PATCH, &stage, patch("7")).await.unwrap()["variables"]["7"], "w");
+    let huge = json!({"name": "n".repeat(2 << 20)});
+    assert_eq!(ask(Method::POST, "/restapis", huge).await, Err("RequestEntityTooLargeException"));
+    twin.stop().await;
+}

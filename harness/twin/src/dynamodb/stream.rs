@@ -1,10 +1,16 @@
 //! A table's stream: what changed, in shards by partition key.
 //!
 //! Guarantees: the records of one partition key are in one shard, in the order of the writes; sequence numbers rise
-//! within the stream; a write that changes nothing leaves no record. Each shard keeps a bounded number of records and
-//! says through which sequence number it has trimmed.
+//! within the stream; a write that changes nothing leaves no record. Each shard keeps a bounded number of records, all
+//! streams together a bounded number of bytes, and a shard says through which sequence number it has trimmed.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
 
 use jiff::Timestamp;
 use serde_json::{Value as Json, json};
@@ -19,6 +25,12 @@ use super::{
 pub(crate) const SHARDS: usize = 4;
 /// Records a shard keeps. AWS keeps 24 hours; this is some minutes of a large fleet's writes, and bounds memory.
 pub(crate) const RECORDS_PER_SHARD_MAX: usize = 50_000;
+/// Bytes of the records of all streams: the oldest ones go first.
+pub(crate) const STREAMS_BYTES_MAX: usize = 512 * 1024 * 1024;
+/// The part of them that is trimmed at once, so that not each write looks for the oldest record.
+const TRIM_SHARE: usize = 64;
+/// What a record counts for besides its attributes.
+const RECORD_BYTES: usize = 512;
 
 /// What happened to the item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,10 +94,30 @@ pub(crate) struct Stream {
     pub(crate) created: Timestamp,
     shards: Vec<Shard>,
     sequence: u64,
+    /// Of this stream's records.
+    bytes: usize,
+    held: Held,
+}
+
+/// Bytes that the records of all streams hold.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Held(Arc<AtomicUsize>);
+
+impl Held {
+    pub(crate) fn bytes(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        self.held.0.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
 }
 
 impl Stream {
-    pub(crate) fn new(table_arn: &str, region: &str, view: View, now: Timestamp) -> Self {
+    /// A stream whose records count in `held`.
+    pub(crate) fn new(table_arn: &str, region: &str, view: View, now: Timestamp, held: &Held) -> Self {
         let label = now.strftime("%Y-%m-%dT%H:%M:%S.%3f").to_string();
         let shard = || Shard { records: VecDeque::new(), trimmed_through: 0, newest: watch::Sender::new(0) };
         Self {
@@ -96,7 +128,16 @@ impl Stream {
             created: now,
             shards: (0..SHARDS).map(|_| shard()).collect(),
             sequence: 0,
+            bytes: 0,
+            held: held.clone(),
         }
+    }
+
+    /// From now on its records count in another total.
+    pub(crate) fn count_in(&mut self, held: &Held) {
+        self.held.0.fetch_sub(self.bytes, Ordering::Relaxed);
+        held.0.fetch_add(self.bytes, Ordering::Relaxed);
+        self.held = held.clone();
     }
 
     /// Appends the record of a change, if there is one.
@@ -118,14 +159,45 @@ impl Stream {
         self.sequence += 1;
         let partition = key.partition_in_shard(SHARDS);
         let record = Record { sequence: self.sequence, event, at: now, keys, old, new, expired, partition };
-        let Some(shard) = self.shards.get_mut(key.part(SHARDS)) else { return };
+        let at = key.part(SHARDS);
+        let Some(shard) = self.shards.get_mut(at) else { return };
+        self.bytes += record.held_bytes();
+        self.held.0.fetch_add(record.held_bytes(), Ordering::Relaxed);
         shard.records.push_back(Arc::new(record));
-        if shard.records.len() > RECORDS_PER_SHARD_MAX
-            && let Some(oldest) = shard.records.pop_front()
-        {
-            shard.trimmed_through = oldest.sequence;
-        }
+        let is_full = shard.records.len() > RECORDS_PER_SHARD_MAX;
         shard.newest.send_replace(self.sequence);
+        if is_full {
+            self.trim(at);
+        }
+    }
+
+    /// Drops the oldest record of a shard.
+    fn trim(&mut self, shard: usize) {
+        let Some(shard) = self.shards.get_mut(shard) else { return };
+        let Some(oldest) = shard.records.pop_front() else { return };
+        shard.trimmed_through = oldest.sequence;
+        self.bytes -= oldest.held_bytes();
+        self.held.0.fetch_sub(oldest.held_bytes(), Ordering::Relaxed);
+    }
+
+    /// The shard with the oldest record, and when that was made.
+    fn oldest(&self) -> Option<(Timestamp, usize)> {
+        let firsts = self.shards.iter().enumerate();
+        firsts.filter_map(|(at, shard)| Some((shard.records.front()?.at, at))).min()
+    }
+
+    /// Keeps the records of all streams within `bytes_max`: the oldest go, as after AWS's 24 hours.
+    pub(crate) fn trim_all<'a>(streams: impl Iterator<Item = &'a mut Self>, held: &Held, bytes_max: usize) {
+        if held.bytes() <= bytes_max {
+            return;
+        }
+        let goal = bytes_max - bytes_max / TRIM_SHARE;
+        let mut streams: Vec<&mut Self> = streams.collect();
+        while held.bytes() > goal {
+            let oldest = streams.iter_mut().filter_map(|s| s.oldest().map(|(at, shard)| (at, shard, s)));
+            let Some((_, shard, stream)) = oldest.min_by_key(|(at, ..)| *at) else { return };
+            stream.trim(shard);
+        }
     }
 
     /// The records of a shard after the sequence number, and through which number the shard has been trimmed.
@@ -153,6 +225,11 @@ impl Stream {
 }
 
 impl Record {
+    /// Bytes that would be free without it: its new image is the table's, or the old one of a later record.
+    fn held_bytes(&self) -> usize {
+        RECORD_BYTES + item_size_bytes(&self.keys) + self.old.as_deref().map_or(0, item_size_bytes)
+    }
+
     /// Bytes that the record counts for.
     pub(crate) fn size_bytes(&self) -> usize {
         let image = |i: &Option<Arc<Item>>| i.as_ref().map_or(0, |i| item_size_bytes(i));
@@ -252,7 +329,8 @@ mod tests {
 
     #[test]
     fn a_shard_keeps_the_newest_records_and_says_what_it_has_dropped() {
-        let mut stream = Stream::new("arn", "us-east-1", View::NewAndOldImages, Timestamp::UNIX_EPOCH);
+        let mut stream =
+            Stream::new("arn", "us-east-1", View::NewAndOldImages, Timestamp::UNIX_EPOCH, &Held::default());
         let key = Key { hash: KeyValue::S("a".to_owned()), range: None };
         let shard = key.part(SHARDS);
         let newest = stream.newest(shard).unwrap();
@@ -264,6 +342,31 @@ mod tests {
         assert_eq!((records[0].sequence, trimmed), (2, 1));
         assert_eq!(*newest.borrow(), stream.sequence());
         assert!(stream.read(shard, stream.sequence(), 1).unwrap().0.is_empty());
+    }
+
+    #[test]
+    fn all_streams_together_hold_so_many_bytes_and_the_oldest_records_go() {
+        let held = Held::default();
+        let mut streams =
+            [0, 1].map(|_| Stream::new("arn", "us-east-1", View::OldImage, Timestamp::UNIX_EPOCH, &held));
+        let key = Key { hash: KeyValue::S("a".to_owned()), range: None };
+        let shard = key.part(SHARDS);
+        let image =
+            |n: i64| Some(Arc::new(Item::from([("n".to_owned(), Value::S(n.to_string().repeat(90)))])));
+        for second in 0..1_000 {
+            let now = Timestamp::from_second(second).unwrap();
+            let stream = &mut streams[usize::from(second % 10 == 0)];
+            stream.append(&key, Item::new(), (image(second), image(second + 1)), now, false);
+            Stream::trim_all(streams.iter_mut(), &held, 100_000);
+            assert!(held.bytes() <= 100_000);
+        }
+        let first = |stream: &Stream| stream.read(shard, 0, 1).unwrap().0[0].at.as_second();
+        assert!(first(&streams[0]).abs_diff(first(&streams[1])) <= 10, "whatever stream they are of");
+        assert!(first(&streams[0]) < 990, "no more than it has to");
+        let (records, trimmed) = streams[0].read(shard, 0, 1).unwrap();
+        assert_eq!(trimmed, records[0].sequence - 1);
+        drop(streams);
+        assert_eq!(held.bytes(), 0);
     }
 
     #[test]

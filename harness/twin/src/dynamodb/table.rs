@@ -18,7 +18,7 @@ use super::{
     key::{Key, Schema},
     legacy::{marked, unmarked},
     settings::Settings,
-    stream::{Stream, View},
+    stream::{Held, Stream, View},
 };
 use crate::error::AwsError;
 
@@ -48,6 +48,8 @@ pub(crate) struct Table {
     pub(crate) settings: Settings,
     pub(crate) indexes: Vec<Index>,
     pub(crate) stream: Option<Stream>,
+    /// What its stream counts its records in.
+    held: Held,
     ttl_attribute: Option<String>,
     pub(crate) tags: BTreeMap<String, String>,
     /// The other Regions that have this table.
@@ -74,6 +76,7 @@ impl Table {
             settings: Settings::default(),
             indexes: Vec::new(),
             stream: None,
+            held: Held::default(),
             ttl_attribute: None,
             tags: BTreeMap::new(),
             replicas: BTreeSet::new(),
@@ -85,8 +88,16 @@ impl Table {
         }
     }
 
+    /// Its stream, now or later, counts its records among those of all.
+    pub(crate) fn count_in(&mut self, held: &Held) {
+        self.held = held.clone();
+        if let Some(stream) = &mut self.stream {
+            stream.count_in(held);
+        }
+    }
+
     pub(crate) fn enable_stream(&mut self, view: View, now: Timestamp) {
-        self.stream = Some(Stream::new(&self.arn, &self.region, view, now));
+        self.stream = Some(Stream::new(&self.arn, &self.region, view, now, &self.held));
     }
 
     /// The items between two keys, in order. The range must not be turned around.

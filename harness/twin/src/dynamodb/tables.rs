@@ -17,7 +17,7 @@ use super::{
     item::{Item, invalid, item_size_bytes},
     key::Key,
     legacy::Group,
-    stream::{Stream, View},
+    stream::{Held, STREAMS_BYTES_MAX, Stream, View},
     table::{Row, Table},
     transaction::Tokens,
 };
@@ -86,6 +86,8 @@ pub(crate) struct Tables {
     /// By source and destination.
     links: BTreeMap<(String, String), Link>,
     truth: Arc<Truth>,
+    /// Bytes of the records of all streams.
+    held: Held,
     /// Global tables of version 2017.11.29, by name.
     pub(crate) groups: BTreeMap<String, Group>,
     /// Of transactions that were made lately.
@@ -139,12 +141,13 @@ impl Tables {
         self.tables.values().filter_map(|t| t.stream.as_ref()).find(|s| s.arn == arn)
     }
 
-    pub(crate) fn create(&mut self, table: Table) -> Result<&Table, AwsError> {
+    pub(crate) fn create(&mut self, mut table: Table) -> Result<&Table, AwsError> {
         let key = (table.region.clone(), table.name.clone());
         if self.tables.contains_key(&key) {
             let message = format!("Table already exists: {}", table.name);
             return Err(AwsError::new(400, "ResourceInUseException", message));
         }
+        table.count_in(&self.held);
         Ok(self.tables.entry(key).or_insert(table))
     }
 
@@ -318,7 +321,13 @@ impl Tables {
             table: name.to_owned(),
             key: key.digest(),
         });
+        self.trim_streams(STREAMS_BYTES_MAX);
         Ok(())
+    }
+
+    /// Keeps what the records of all streams hold within bounds.
+    fn trim_streams(&mut self, bytes_max: usize) {
+        Stream::trim_all(self.tables.values_mut().filter_map(|t| t.stream.as_mut()), &self.held, bytes_max);
     }
 
     /// How long until the first write from one Region to another is to arrive; none if nothing is under way.
@@ -352,6 +361,7 @@ impl Tables {
             }
             delivered += 1;
         }
+        self.trim_streams(STREAMS_BYTES_MAX);
         delivered
     }
 

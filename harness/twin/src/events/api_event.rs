@@ -16,6 +16,8 @@ use crate::{
 };
 
 const KIND: &str = "AWS API Call via CloudTrail";
+/// What a bus takes. A call that says more is refused in any case.
+const EVENT_BYTES_MAX: usize = 256 * 1024;
 const EVENT_VERSION: &str = "1.09";
 const HIDDEN: &str = "HIDDEN_DUE_TO_SECURITY_REASONS";
 
@@ -30,7 +32,8 @@ pub(crate) fn api_call(
     outcome: &Result<Reply, AwsError>,
 ) {
     let Some(bus) = world.events.bus(&region.name) else { return };
-    if is_read_only(operation) {
+    let bytes = call.body.len() + outcome.as_ref().map_or(0, |reply| reply.body.len());
+    if is_read_only(operation) || bytes > EVENT_BYTES_MAX {
         return;
     }
     let known = || {
@@ -72,7 +75,7 @@ pub(crate) fn api_call(
     }
     let event = envelope(("aws.iot", KIND), (&region.name, &world.account), now, &[], &detail);
     let arrives = now.saturating_add(world.events.api_event_delay).unwrap_or(now);
-    bus.send(arrives, event);
+    bus.send(arrives, event, bytes);
 }
 
 fn is_read_only(operation: &str) -> bool {

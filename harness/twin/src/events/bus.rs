@@ -15,21 +15,40 @@ use serde_json::{Value as Json, json};
 use tokio::sync::Notify;
 
 use super::{delivery, envelope, rule::Rules};
-use crate::{region::Region, world::World};
+use crate::{
+    region::Region,
+    room::{Place, Room},
+    world::World,
+};
 
 /// Events of API calls on their way to a bus.
 const WAITING_MAX: usize = 100_000;
+/// Bytes of the calls that they tell of.
+const WAITING_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// One Region's bus.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Bus {
     rules: Mutex<Rules>,
     /// Enabled rules with a pattern: while there is none, events need not be made.
     patterns: AtomicUsize,
     /// By when they arrive.
-    waiting: Mutex<VecDeque<(Timestamp, Json)>>,
+    waiting: Mutex<VecDeque<(Timestamp, Json, Place)>>,
+    room: Arc<Room>,
     /// Rung when something is due sooner than before.
     wake: Notify,
+}
+
+impl Default for Bus {
+    fn default() -> Self {
+        Self {
+            rules: Mutex::default(),
+            patterns: AtomicUsize::default(),
+            waiting: Mutex::default(),
+            room: Room::new(WAITING_MAX, WAITING_BYTES_MAX),
+            wake: Notify::default(),
+        }
+    }
 }
 
 impl Bus {
@@ -52,27 +71,25 @@ impl Bus {
         self.patterns.load(Ordering::Relaxed) > 0 && self.rules.lock().wants(&known())
     }
 
-    /// Sets an event on its way. Events arrive in the order in which they were sent.
-    pub(crate) fn send(&self, arrives: Timestamp, event: Json) {
-        let mut waiting = self.waiting.lock();
-        if waiting.len() >= WAITING_MAX {
+    /// Sets an event of so many bytes on its way. Events arrive in the order in which they were sent.
+    pub(crate) fn send(&self, arrives: Timestamp, event: Json, bytes: usize) {
+        let Some(place) = self.room.take(bytes) else {
             tracing::warn!("too many events are on their way to a bus: one was dropped");
             return;
-        }
-        waiting.push_back((arrives, event));
-        drop(waiting);
+        };
+        self.waiting.lock().push_back((arrives, event, place));
         self.wake.notify_one();
     }
 
     fn next(&self) -> Option<Timestamp> {
-        let arrival = self.waiting.lock().front().map(|(at, _)| *at);
+        let arrival = self.waiting.lock().front().map(|(at, ..)| *at);
         arrival.into_iter().chain(self.rules.lock().next()).min()
     }
 
     fn arrived(&self, now: Timestamp) -> Option<Json> {
         let mut waiting = self.waiting.lock();
-        let is_due = waiting.front().is_some_and(|(at, _)| *at <= now);
-        is_due.then(|| waiting.pop_front()).flatten().map(|(_, event)| event)
+        let is_due = waiting.front().is_some_and(|(at, ..)| *at <= now);
+        is_due.then(|| waiting.pop_front()).flatten().map(|(_, event, _)| event)
     }
 }
 

@@ -3,11 +3,7 @@
 //! At least once is not promised for ever: after its retries, and at once if the target is gone or refuses, a delivery
 //! is dropped with a warning, as on AWS without a dead-letter queue.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, atomic::Ordering},
-    time::Duration,
-};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -19,6 +15,7 @@ use crate::{
     call::{Call, Reply},
     error::AwsError,
     region::Region,
+    room::Room,
     scheduler::UniversalCall,
     states,
     world::World,
@@ -26,6 +23,8 @@ use crate::{
 
 /// Deliveries that run or wait at once, in all Regions.
 const DELIVERIES_MAX: usize = 10_000;
+/// Bytes of their payloads.
+const DELIVERIES_BYTES_MAX: usize = 256 * 1024 * 1024;
 /// The first and the longest wait before a retry; it doubles in between. AWS publishes neither.
 const RETRY_WAIT_MIN: Duration = Duration::from_secs(1);
 const RETRY_WAIT_MAX: Duration = Duration::from_mins(5);
@@ -118,6 +117,11 @@ impl RetryPolicy {
     }
 }
 
+/// Room for deliveries that run or wait.
+pub(super) fn room() -> Arc<Room> {
+    Room::new(DELIVERIES_MAX, DELIVERIES_BYTES_MAX)
+}
+
 /// Delivers in a task of its own, then does `after`. Dropped, with a warning, when too many are under way: then `after`
 /// is done at once, as after any delivery that failed. The caller holds no lock that `after` takes.
 pub(crate) fn spawn(
@@ -126,13 +130,11 @@ pub(crate) fn spawn(
     delivery: Delivery,
     after: impl FnOnce(&World) + Send + 'static,
 ) {
-    let under_way = &world.events.deliveries;
-    if under_way.fetch_add(1, Ordering::Relaxed) >= DELIVERIES_MAX {
-        under_way.fetch_sub(1, Ordering::Relaxed);
+    let Some(place) = world.events.deliveries.take(delivery.payload.len()) else {
         tracing::warn!(source = delivery.source, "too many deliveries are under way: one was dropped");
         after(world);
         return;
-    }
+    };
     let (world, region) = (Arc::clone(world), Arc::clone(region));
     let tasks = world.tasks.clone();
     tasks.spawn(async move {
@@ -140,7 +142,7 @@ pub(crate) fn spawn(
             () = world.shutdown.cancelled() => {}
             () = deliver(&world, &region, &delivery) => after(&world),
         }
-        world.events.deliveries.fetch_sub(1, Ordering::Relaxed);
+        drop(place);
     });
 }
 
@@ -209,6 +211,8 @@ impl From<AwsError> for Refusal {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
     use super::*;
 
     #[test]
@@ -266,12 +270,13 @@ mod tests {
             retry: RetryPolicy::default(),
             source: "s".to_owned(),
         };
-        world.events.deliveries.store(DELIVERIES_MAX, Ordering::Relaxed);
-        let done = Arc::new(std::sync::atomic::AtomicBool::new(false));
+        let full = world.events.deliveries.take(DELIVERIES_BYTES_MAX - 1).unwrap();
+        let done = Arc::new(AtomicBool::new(false));
         let after = Arc::clone(&done);
         spawn(world, &world.regions[0], delivery, move |_| after.store(true, Ordering::Relaxed));
         assert!(done.load(Ordering::Relaxed));
-        assert_eq!(world.events.deliveries.load(Ordering::Relaxed), DELIVERIES_MAX);
+        drop(full);
+        assert!(world.events.deliveries.take(DELIVERIES_BYTES_MAX).is_some(), "it took no place");
         twin.stop().await;
     }
 }

@@ -11,6 +11,10 @@ use crate::states::{Path, Scope};
 /// AWS's limits of a transformer.
 const PATHS_MAX: usize = 100;
 const TEMPLATE_CHARS_MAX: usize = 8_192;
+/// Its limit of a fixed input.
+const FIXED_CHARS_MAX: usize = 8_192;
+/// What a target can be given: AWS's largest event.
+const INPUT_BYTES_MAX: usize = 256 * 1024;
 
 /// As the API spells a transformer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,6 +51,9 @@ impl Input {
     ) -> Result<Self, String> {
         match (fixed, path, transformer) {
             (None, None, None) => Ok(Self::Event),
+            (Some(fixed), None, None) if fixed.len() > FIXED_CHARS_MAX => {
+                Err(format!("Input has at most {FIXED_CHARS_MAX} characters"))
+            }
             (Some(fixed), None, None) => match serde_json::from_str::<Json>(fixed) {
                 Ok(_) => Ok(Self::Fixed(fixed.to_owned())),
                 Err(_) => Err("JSON syntax error in input".to_owned()),
@@ -67,9 +74,9 @@ impl Input {
         }
     }
 
-    /// What the target is given: JSON in any case.
-    pub(crate) fn of(&self, event: &Json, occasion: Occasion<'_>) -> String {
-        match self {
+    /// What the target is given: JSON in any case. None: it is too large, and the delivery fails.
+    pub(crate) fn of(&self, event: &Json, occasion: Occasion<'_>) -> Option<String> {
+        let input = match self {
             Self::Event => event.to_string(),
             Self::Fixed(text) => text.clone(),
             Self::Part(path) => read(path, event).unwrap_or(Json::Null).to_string(),
@@ -78,14 +85,16 @@ impl Input {
                     Some((_, path)) => Some(read(path, event).unwrap_or_else(|| json!(""))),
                     None => occasion.variable(name, event),
                 };
-                let filled = fill(template, value);
+                let filled = fill(template, value)?;
                 if serde_json::from_str::<Json>(&filled).is_ok() {
                     filled
                 } else {
                     Json::from(filled).to_string()
                 }
             }
-        }
+        };
+        // The event itself is wrapped: that is none of the sender's bytes.
+        (matches!(self, Self::Event) || input.len() <= INPUT_BYTES_MAX).then_some(input)
     }
 }
 
@@ -104,21 +113,24 @@ impl Occasion<'_> {
             }
             "aws.events.event.json" => Some(event.clone()),
             "aws.events.event" => {
-                let mut bare = event.clone();
-                bare.as_object_mut().map(|o| o.remove("detail"));
-                Some(bare)
+                let members = event.as_object().into_iter().flatten().filter(|(name, _)| *name != "detail");
+                Some(members.map(|(name, value)| (name.clone(), value.clone())).collect())
             }
             _ => None,
         }
     }
 }
 
-/// Puts values in for `<name>`. Between quotation marks a string goes in without its own; unknown names stay.
-fn fill(template: &str, value: impl Fn(&str) -> Option<Json>) -> String {
+/// Puts values in for `<name>`. Between quotation marks a string goes in without its own; unknown names stay. None: it
+/// grows beyond all bounds.
+fn fill(template: &str, value: impl Fn(&str) -> Option<Json>) -> Option<String> {
     let mut filled = String::with_capacity(template.len());
     let mut quoted = false;
     let mut rest = template;
     while let Some(c) = rest.chars().next() {
+        if filled.len() > INPUT_BYTES_MAX {
+            return None;
+        }
         let variable = rest.strip_prefix('<').and_then(|r| r.split_once('>'));
         if let Some((name, after)) = variable
             && let Some(value) = value(name)
@@ -144,7 +156,7 @@ fn fill(template: &str, value: impl Fn(&str) -> Option<Json>) -> String {
         filled.push_str(&rest[..taken]);
         rest = &rest[taken..];
     }
-    filled
+    Some(filled)
 }
 
 #[cfg(test)]
@@ -155,7 +167,7 @@ mod tests {
 
     fn given(input: &Input, event: &Json) -> Json {
         let occasion = Occasion { rule: "r", rule_arn: "arn:r", ingested: Timestamp::UNIX_EPOCH };
-        serde_json::from_str(&input.of(event, occasion)).unwrap()
+        serde_json::from_str(&input.of(event, occasion).unwrap()).unwrap()
     }
 
     fn template(paths: &[(&str, &str)], template: &str) -> Input {
@@ -173,6 +185,9 @@ mod tests {
         assert_eq!(given(&Input::new(None, Some("$.detail-type"), None).unwrap(), &event), json!("t"));
         assert_eq!(given(&Input::new(None, Some("$.none"), None).unwrap(), &event), json!(null));
         assert!(Input::new(Some("{"), None, None).is_err());
+        let quoted = |chars: usize| format!("\"{}\"", "x".repeat(chars - 2));
+        assert!(Input::new(Some(&quoted(8_192)), None, None).is_ok());
+        assert!(Input::new(Some(&quoted(8_193)), None, None).is_err());
         assert!(Input::new(Some(r#""\ud800""#), None, None).is_err());
         assert!(Input::new(Some("{}"), Some("$.a"), None).is_err());
         assert!(Input::new(None, Some("a"), None).is_err());
@@ -201,6 +216,21 @@ mod tests {
             assert_eq!(given(&template(&paths, text), &event), expected, "{text}");
         }
         assert_eq!(given(&template(&[], r#"{"e": <aws.events.event.json>}"#), &event), json!({"e": event}));
+    }
+
+    #[test]
+    fn a_template_that_makes_too_much_of_an_event_makes_nothing() {
+        let event = json!({"detail": {"a": "x".repeat(200_000)}});
+        let occasion = Occasion { rule: "r", rule_arn: "arn:r", ingested: Timestamp::UNIX_EPOCH };
+        let of = |text: &str| template(&[("a", "$.detail.a")], text).of(&event, occasion);
+        assert!(of(r#"{"a": <a>}"#).is_some());
+        assert_eq!(of(&"<a>".repeat(2_000)), None);
+        assert_eq!(of(r#"["<a>", <a>]"#), None);
+        let escaped = "\"".repeat(100_000);
+        let event = json!({"detail": escaped});
+        let of = |text: &str| template(&[("a", "$.detail")], text).of(&event, occasion);
+        assert_eq!(of("<a> is not JSON"), None, "what escaping makes of it counts");
+        assert!(Input::Event.of(&event, occasion).is_some());
     }
 
     proptest! {

@@ -190,13 +190,23 @@ impl Rule {
 
     fn deliveries(&self, event: &Json, now: Timestamp) -> Vec<Delivery> {
         let occasion = Occasion { rule: &self.name, rule_arn: &self.arn, ingested: now };
-        let delivery = |target: &Target| Delivery {
-            destination: target.destination.clone(),
-            payload: target.input.of(event, occasion),
-            retry: target.spec.retry_policy.unwrap_or_default(),
-            source: self.arn.clone(),
+        let delivery = |target: &Target| {
+            let Some(payload) = target.input.of(event, occasion) else {
+                tracing::warn!(
+                    source = self.arn,
+                    target = target.spec.id,
+                    "an input is too large: not delivered"
+                );
+                return None;
+            };
+            Some(Delivery {
+                destination: target.destination.clone(),
+                payload,
+                retry: target.spec.retry_policy.unwrap_or_default(),
+                source: self.arn.clone(),
+            })
         };
-        self.targets.values().map(delivery).collect()
+        self.targets.values().filter_map(delivery).collect()
     }
 }
 

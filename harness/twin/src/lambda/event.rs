@@ -13,7 +13,7 @@ use super::{
     destination::{Destination, bury},
     function::{Function, Invoked, Wish},
 };
-use crate::world::World;
+use crate::{room::Place, world::World};
 
 /// Waits before the retries, as AWS has them.
 const RETRY_WAITS: [Duration; 2] = [Duration::from_mins(1), Duration::from_mins(2)];
@@ -45,12 +45,14 @@ struct Event<'a> {
     request_id: String,
     tries: u32,
     last: Option<Invoked>,
+    /// Where it waits.
+    place: Place,
 }
 
 /// Runs an event until it has succeeded or is given up.
-pub(crate) async fn run(world: &Arc<World>, function: &Arc<Function>, payload: Bytes) {
+pub(crate) async fn run(world: &Arc<World>, function: &Arc<Function>, payload: Bytes, place: Place) {
     let request_id = uuid::Uuid::new_v4().to_string();
-    let mut event = Event { world, function, payload, request_id, tries: 0, last: None };
+    let mut event = Event { world, function, payload, request_id, tries: 0, last: None, place };
     let arrived = Instant::now();
     let mut throttled_wait = THROTTLED_WAIT_MIN;
     loop {
@@ -63,7 +65,7 @@ pub(crate) async fn run(world: &Arc<World>, function: &Arc<Function>, payload: B
             Ok(invoked) => {
                 let succeeded = invoked.output.function_error.is_none();
                 event.tries += 1;
-                event.last = Some(invoked);
+                event.keep(invoked);
                 if succeeded {
                     return event.tell(config.and_then(|c| c.on_success.as_ref()), "Success");
                 }
@@ -91,6 +93,15 @@ pub(crate) async fn run(world: &Arc<World>, function: &Arc<Function>, payload: B
 }
 
 impl Event<'_> {
+    /// Keeps the last answer, for a record of it; without its payload if there is no room for that.
+    fn keep(&mut self, mut invoked: Invoked) {
+        if !self.place.resize(self.payload.len() + invoked.output.payload.len()) {
+            self.place.resize(self.payload.len());
+            invoked.output.payload = Bytes::new();
+        }
+        self.last = Some(invoked);
+    }
+
     fn give_up(&self, condition: &str) {
         let function = self.function;
         tracing::warn!(function = function.name, condition, "an event was given up");

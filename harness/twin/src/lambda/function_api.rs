@@ -195,8 +195,12 @@ pub(super) async fn create(world: &Arc<World>, call: &Call) -> Result<Reply, Aws
     let key = (call.region.clone(), name.clone());
     let exists =
         || AwsError::new(409, "ResourceConflictException", format!("Function already exist: {name}"));
-    if world.lambda.functions.lock().contains_key(&key) {
-        return Err(exists());
+    {
+        let functions = world.lambda.functions.lock();
+        if functions.contains_key(&key) {
+            return Err(exists());
+        }
+        super::check_count(&functions, &call.region)?;
     }
     let spec = Spec {
         faults: Arc::clone(&world.faults),
@@ -227,6 +231,7 @@ pub(super) async fn create(world: &Arc<World>, call: &Call) -> Result<Reply, Aws
         if functions.contains_key(&key) {
             return Err(exists());
         }
+        super::check_count(&functions, &call.region)?;
         functions.insert(key, Arc::clone(&function));
     }
     world.tasks.spawn(keep(Arc::clone(world), Arc::clone(&function)));

@@ -25,6 +25,8 @@ const LINES_PER_S: f64 = 5.0;
 const LINES_PER_S_MIN: f64 = 0.001;
 /// As AWS has it.
 const LINE_CHARS_MAX: usize = 256_000;
+/// Lines of an input. AWS names no limit; at its pace these take more than two days.
+const LINES_MAX: usize = 1_000_000;
 /// Between two tries of a call that is over its quota.
 const THROTTLED_WAIT: Duration = Duration::from_millis(100);
 /// Tries until a line fails as throttled.
@@ -66,10 +68,13 @@ impl Run {
     async fn run(&self, input: TaskInput) {
         let (mut results, mut errors) = (Report::default(), Report::default());
         let outcome = match self.read(&input) {
-            Ok(data) => {
-                self.lines(&data, &mut results, &mut errors).await;
-                Ok(())
-            }
+            Ok(data) => match count(&data, LINES_MAX) {
+                Ok(count) => {
+                    self.lines(&data, count, &mut results, &mut errors).await;
+                    Ok(())
+                }
+                Err(error) => Err(error),
+            },
             Err(error) => Err(error),
         };
         let stored = self.store(ReportKind::Results, results).and_then(|mut keys| {
@@ -91,13 +96,12 @@ impl Run {
         s3::get_object(&self.world, &input.bucket, &input.key)
     }
 
-    async fn lines(&self, data: &[u8], results: &mut Report, errors: &mut Report) {
-        let lines: Vec<(Place, &[u8])> = lines(data).collect();
+    async fn lines(&self, data: &[u8], count: usize, results: &mut Report, errors: &mut Report) {
         let now_ms = self.world.clock.now_ms();
-        self.region.registrations.lock().change(&self.id, now_ms, |t| t.lines = Some(lines.len() as u64));
+        self.region.registrations.lock().change(&self.id, now_ms, |t| t.lines = Some(count as u64));
         let (started, rate) =
             (Instant::now(), (LINES_PER_S * self.world.quotas.scale()).max(LINES_PER_S_MIN));
-        for (done, (place, line)) in lines.into_iter().enumerate() {
+        for (done, (place, line)) in lines(data).enumerate() {
             sleep_until(started + Duration::from_secs_f64(done as f64 / rate)).await;
             if !self.region.registrations.lock().may_run(&self.id) {
                 return;
@@ -156,6 +160,15 @@ fn lines(data: &[u8]) -> impl Iterator<Item = (Place, &[u8])> {
         (place, line.trim_ascii())
     });
     placed.filter(|(_, line)| !line.is_empty())
+}
+
+/// How many lines there are, if they are not too many.
+fn count(data: &[u8], lines_max: usize) -> Result<usize, AwsError> {
+    let count = lines(data).take(lines_max + 1).count();
+    if count > lines_max {
+        return Err(failure(format!("The input has more than {lines_max} lines")));
+    }
+    Ok(count)
 }
 
 /// The parameters of a line: an object of texts. Numbers and flags are taken as they are written.

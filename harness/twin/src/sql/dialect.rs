@@ -108,6 +108,23 @@ fn is_operator(token: &Token) -> bool {
                 | Keyword::IS
                 | Keyword::LIKE
                 | Keyword::BETWEEN
+                // What AWS's SQL does not have, the parser does: these chain, too.
+                | Keyword::COLLATE
+                | Keyword::AT
+                | Keyword::NOTNULL
+                | Keyword::REGEXP
+                | Keyword::RLIKE
+                | Keyword::ILIKE
+                | Keyword::SIMILAR
+                | Keyword::DIV
+                | Keyword::OVERLAPS
+                | Keyword::MEMBER
+                | Keyword::MATCH
+                | Keyword::OPERATOR
+                | Keyword::UNION
+                | Keyword::EXCEPT
+                | Keyword::INTERSECT
+                | Keyword::MINUS
         ),
         Token::Comma
         | Token::Period
@@ -125,5 +142,22 @@ fn is_operator(token: &Token) -> bool {
         | Token::EOF => false,
         // Whatever else there is, to be safe.
         _ => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whatever_chains_counts_as_an_operator() {
+        for link in [" COLLATE c", " AT TIME ZONE 'UTC'", " NOTNULL", " DIV 2", " REGEXP 'a'", " OVERLAPS b"]
+        {
+            let sql = format!("SELECT a{} AS a FROM 't'", link.repeat(400));
+            let refused = parser(&sql).err().unwrap();
+            assert!(refused.message.contains("operators in an SQL statement"), "{link}: {}", refused.message);
+        }
+        let union = format!("SELECT a FROM 't'{}", " UNION SELECT 1".repeat(400));
+        assert!(parser(&union).is_err());
     }
 }

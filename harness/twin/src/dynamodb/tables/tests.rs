@@ -226,3 +226,23 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn the_records_of_all_tables_are_counted_until_their_streams_are_gone() {
+    let mut tables = global_table();
+    put(&mut tables, EAST, "a", "1", NOW);
+    let one = tables.held.bytes();
+    assert!(one > 0);
+    assert_eq!(tables.deliver((EAST, WEST), Duration::ZERO, later(1), 9), 1);
+    assert_eq!(tables.held.bytes(), 2 * one, "the replica's stream counts, too");
+    put(&mut tables, EAST, "a", "2", later(2));
+    tables.trim_streams(3 * one);
+    let read = |region: &str| {
+        let stream = tables.get(region, "things").unwrap().stream.as_ref().unwrap();
+        stream.read(key("a").part(SHARDS), 0, 9).unwrap().0.len()
+    };
+    assert_eq!((read(EAST), read(WEST)), (1, 1), "the oldest one went");
+    tables.get_mut(EAST, "things").unwrap().stream = None;
+    tables.delete(WEST, "things").unwrap();
+    assert_eq!(tables.held.bytes(), 0);
+}

@@ -370,3 +370,17 @@ async fn a_late_delete_spares_the_function_that_has_the_name_now() {
     assert_eq!((error.status, error.code), (404, "ResourceNotFoundException"));
     assert!(!Arc::ptr_eq(&before, &site.world().lambda.function(REGION, "f").unwrap()));
 }
+
+#[tokio::test]
+async fn events_wait_within_so_many_bytes() {
+    let site = Site::new().await;
+    site.function(&json!({})).await;
+    let world = site.world();
+    let send = || world.lambda.invoke_event(world, REGION, "f", "{}".into());
+    let full = world.lambda.events.take(crate::lambda::EVENTS_BYTES_MAX - 1).unwrap();
+    let refused = send().unwrap_err();
+    assert_eq!((refused.status, refused.code), (429, "TooManyRequestsException"));
+    drop(full);
+    send().unwrap();
+    site.twin.stop().await;
+}

@@ -104,3 +104,9 @@ fn lines_know_where_they_stand() {
         lines(b"ab\r\n\n cd\n").map(|(place, line)| (place.line, place.offset, line)).collect();
     assert_eq!(found, [(1, 0, b"ab".as_slice()), (3, 5, b"cd".as_slice())]);
 }
+
+#[test]
+fn an_input_of_too_many_lines_is_refused_as_a_whole() {
+    assert_eq!(count(b"{}\n\n{}\n", 2).unwrap(), 2, "empty ones do not count");
+    assert!(count(b"{}\n{}\n{}", 2).unwrap_err().message.contains("more than 2 lines"));
+}
