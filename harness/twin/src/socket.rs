@@ -96,16 +96,33 @@ impl AsyncRead for Socket {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let Self { stream, trouble } = self.get_mut();
         let Some(trouble) = trouble else { return Pin::new(stream).poll_read(cx, buf) };
-        if let Some(lag) = &mut trouble.lag {
-            ready!(lag.poll_passed(cx, stream))?;
+        if trouble.lag.is_none() && trouble.input.is_none() {
+            return Pin::new(stream).poll_read(cx, buf);
         }
-        let Some(pace) = &mut trouble.input else { return Pin::new(stream).poll_read(cx, buf) };
-        let bytes = ready!(pace.poll_allowed(cx)).min(buf.remaining());
-        let mut part = ReadBuf::new(buf.initialize_unfilled_to(bytes));
-        ready!(Pin::new(stream).poll_read(cx, &mut part))?;
-        let read = part.filled().len();
-        buf.advance(read);
-        pace.spend(read);
+        let bytes = match &mut trouble.input {
+            Some(pace) => {
+                if let Some(lag) = &mut trouble.lag {
+                    // Time runs for what has come while the pace keeps its reader waiting.
+                    lag.take(cx, stream)?;
+                }
+                ready!(pace.poll_allowed(cx)).min(buf.remaining())
+            }
+            None => buf.remaining(),
+        };
+        let read = if let Some(lag) = &mut trouble.lag {
+            let seen = ready!(lag.poll_seen(cx, stream, bytes))?;
+            buf.put_slice(&seen);
+            seen.len()
+        } else {
+            let mut part = ReadBuf::new(buf.initialize_unfilled_to(bytes));
+            ready!(Pin::new(stream).poll_read(cx, &mut part))?;
+            let read = part.filled().len();
+            buf.advance(read);
+            read
+        };
+        if let Some(pace) = &mut trouble.input {
+            pace.spend(read);
+        }
         Poll::Ready(Ok(()))
     }
 }
@@ -152,5 +169,75 @@ impl AsyncWrite for Socket {
             trouble.meet_doom(stream)?;
         }
         Pin::new(stream).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::TcpListener,
+        time::Instant,
+    };
+
+    use super::*;
+
+    const DELAY: Duration = Duration::from_millis(100);
+
+    async fn pair(bytes_per_s: Option<u64>) -> (TcpStream, Socket) {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (server, _) = listener.accept().await.unwrap();
+        (client, Socket::slow(server, DELAY, bytes_per_s))
+    }
+
+    #[tokio::test]
+    async fn a_delay_comes_once_however_slowly_bytes_pass() {
+        // Twenty pieces of fifty bytes: 950 ms for what follows the first, not a delay for each.
+        let (mut client, mut server) = pair(Some(1_000)).await;
+        let began = Instant::now();
+        client.write_all(&[7; 1_000]).await.unwrap();
+        client.shutdown().await.unwrap();
+        let mut read = Vec::new();
+        server.read_to_end(&mut read).await.unwrap();
+        let took = began.elapsed();
+        assert_eq!(read, [7; 1_000]);
+        assert!(took >= DELAY + Duration::from_millis(850), "{took:?}");
+        assert!(took < Duration::from_millis(1_900), "{took:?}");
+    }
+
+    #[tokio::test]
+    async fn what_comes_is_late_by_the_same_and_whole() {
+        let (mut client, mut server) = pair(None).await;
+        let began = Instant::now();
+        let sent: Vec<u8> = (0..30_000_u32).flat_map(u32::to_le_bytes).collect();
+        let (mut reader, mut writer) = client.split();
+        let expected = sent.clone();
+        let write = async move {
+            writer.write_all(&sent[..4]).await.unwrap();
+            // It has its own time, which begins when it is sent.
+            tokio::time::sleep(DELAY / 2).await;
+            writer.write_all(&sent[4..8]).await.unwrap();
+            let between = Instant::now();
+            let mut answer = [0; 1];
+            reader.read_exact(&mut answer).await.unwrap();
+            writer.write_all(&sent[8..]).await.unwrap();
+            writer.shutdown().await.unwrap();
+            between
+        };
+        let read = async {
+            let mut read = vec![0; 8];
+            server.read_exact(&mut read[..4]).await.unwrap();
+            let first = began.elapsed();
+            server.read_exact(&mut read[4..8]).await.unwrap();
+            let second = Instant::now();
+            server.write_all(b"x").await.unwrap();
+            server.read_to_end(&mut read).await.unwrap();
+            (first, second, read)
+        };
+        let (between, (first, second, read)) = tokio::join!(write, read);
+        assert!(first >= DELAY, "{first:?}");
+        assert!(second - between >= DELAY, "{:?}", second - between);
+        assert!(read == expected, "all of it, in order");
     }
 }

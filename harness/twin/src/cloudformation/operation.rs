@@ -84,11 +84,14 @@ impl Operation {
                 }
             }
             for output in scope.template.outputs.values() {
-                scope.imports(&output.value, &mut imports)?;
+                if output.condition.as_ref().map_or(Ok(true), |name| scope.condition(name))? {
+                    scope.imports(&output.value, &mut imports)?;
+                }
             }
             Ok::<_, crate::error::AwsError>(imports)
         });
-        let imports = imports.and_then(Result::ok).unwrap_or_default();
+        // Without them an export that is in use could go.
+        let imports = imports.ok_or("The stack is gone. ")?.map_err(|e| format!("{}. ", e.message))?;
         let mut store = self.world.cloudformation.store.lock();
         let others = store.exports(&self.region, &self.id);
         let own: BTreeMap<String, String> =

@@ -13,7 +13,7 @@ use crate::{
     world::World,
 };
 
-/// Calls with larger bodies are answered on a thread that may take its time: checksums of megabytes do.
+/// Calls that read more than this are answered on a thread that may take its time: checksums of megabytes do.
 const INLINE_BYTES_MAX: usize = 256 * 1024;
 /// Parameters of the query that any request may have: the operation's name, and a signature's parts.
 const COMMON: [&str; 4] = ["x-id", "awsaccesskeyid", "signature", "expires"];
@@ -21,13 +21,19 @@ const DECLARATION: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n";
 
 /// Answers a call.
 pub(crate) async fn handle(world: &Arc<World>, call: &Call) -> Result<Reply, AwsError> {
-    if call.body.len() <= INLINE_BYTES_MAX {
+    if !takes_long(call) {
         return answer(world, call);
     }
     let (world, call) = (Arc::clone(world), call.clone());
     tokio::task::spawn_blocking(move || answer(&world, &call))
         .await
         .map_err(|e| AwsError::new(500, "InternalError", e.to_string()))?
+}
+
+/// A large body is read, or objects and parts that may be as large.
+fn takes_long(call: &Call) -> bool {
+    let joins = call.method == Method::POST && call.query("uploadId").is_some();
+    call.body.len() > INLINE_BYTES_MAX || joins || call.header("x-amz-copy-source").is_some()
 }
 
 fn answer(world: &Arc<World>, call: &Call) -> Result<Reply, AwsError> {

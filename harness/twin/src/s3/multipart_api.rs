@@ -7,6 +7,7 @@ use super::{
     bucket_api::invalid,
     object_api::{content, properties, source, to_usize},
     range,
+    upload::Part,
     xml::{
         CompleteMultipartUpload, CompleteMultipartUploadResult, CopyResult, InitiateMultipartUploadResult,
         ListMultipartUploadsResult, ListPartsResult, PartEntry, UploadEntry, read, reply, time, url_encoded,
@@ -31,7 +32,8 @@ pub(super) fn put_part(request: &Request<'_>) -> Result<Reply, AwsError> {
     request.check_bucket()?;
     let (data, checksums) = content(request.call)?;
     let (number, now) = (part_number(request)?, request.world.clock.now());
-    let etag = request.world.s3.store.lock().put_part(upload(request), number, data, now)?;
+    let part = Part::new(data, now);
+    let etag = request.world.s3.store.lock().put_part(upload(request), number, part)?;
     let mut reply = empty(200);
     reply.headers.push(("etag", etag));
     reply.headers.extend(checksums);
@@ -48,7 +50,8 @@ pub(super) fn copy_part(request: &Request<'_>) -> Result<Reply, AwsError> {
         Some(range) => Bytes::copy_from_slice(&source.data[to_usize(range.start)..to_usize(range.end)]),
         None => source.data,
     };
-    let etag = request.world.s3.store.lock().put_part(upload(request), number, data, now)?;
+    let part = Part::new(data, now);
+    let etag = request.world.s3.store.lock().put_part(upload(request), number, part)?;
     reply("CopyPartResult", &CopyResult { last_modified: time(now), etag })
 }
 
@@ -58,7 +61,11 @@ pub(super) fn complete(request: &Request<'_>) -> Result<Reply, AwsError> {
     let asked: CompleteMultipartUpload = read(&request.call.body)?;
     let parts: Vec<(u16, String)> = asked.part.into_iter().map(|p| (p.part_number, p.etag)).collect();
     let now = request.world.clock.now();
-    let etag = request.world.s3.store.lock().complete_upload(upload(request), &parts, now)?;
+    let (bucket, key, id) = upload(request);
+    let there = request.world.s3.store.lock().upload(bucket, key, id)?.clone();
+    let object = there.join(&parts, now)?;
+    let etag = object.etag.clone();
+    request.world.s3.store.lock().complete_upload((bucket, key, id), object)?;
     let (bucket, key) = (request.bucket.to_owned(), request.key.to_owned());
     let location = format!("{}/{bucket}/{key}", request.world.api_url);
     reply("CompleteMultipartUploadResult", &CompleteMultipartUploadResult { location, bucket, key, etag })

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use md5::{Digest, Md5};
 
 use super::{
-    object::{Object, Properties, md5_hex, quoted},
+    object::{Object, Properties, quoted},
     store::{OBJECT_BYTES_MAX, Store, too_large},
 };
 use crate::error::AwsError;
@@ -19,8 +19,8 @@ const PART_BYTES_MIN: u64 = 5 * 1024 * 1024;
 /// Uploads of one bucket that are not completed.
 const UPLOADS_MAX: usize = 1_000;
 
-/// One upload.
-#[derive(Debug)]
+/// One upload. A clone shares the bytes of the parts.
+#[derive(Debug, Clone)]
 pub(super) struct Upload {
     pub(super) key: String,
     pub(super) properties: Properties,
@@ -34,6 +34,7 @@ pub(super) struct Part {
     pub(super) data: Bytes,
     pub(super) etag: String,
     pub(super) modified: Timestamp,
+    md5: [u8; 16],
 }
 
 impl Upload {
@@ -42,8 +43,8 @@ impl Upload {
         self.parts.values().map(Part::size).sum()
     }
 
-    /// The object that these parts make, in their order.
-    fn join(&self, chosen: &[(u16, String)], now: Timestamp) -> Result<Object, AwsError> {
+    /// The object that these parts make, in their order. Copies all of them: not for under a lock.
+    pub(super) fn join(&self, chosen: &[(u16, String)], now: Timestamp) -> Result<Object, AwsError> {
         if chosen.is_empty() {
             return Err(AwsError::new(400, "MalformedXML", "You must specify at least one part"));
         }
@@ -78,7 +79,7 @@ impl Upload {
                 return Err(too_large());
             }
             data.extend_from_slice(&part.data);
-            digests.update(Md5::digest(&part.data));
+            digests.update(part.md5);
         }
         let etag = quoted(&format!("{}-{}", hex::encode(digests.finalize()), chosen.len()));
         Ok(Object::with_etag(data.freeze(), etag, self.properties.clone(), now))
@@ -86,6 +87,12 @@ impl Upload {
 }
 
 impl Part {
+    /// Hashes what came: not for under a lock.
+    pub(super) fn new(data: Bytes, now: Timestamp) -> Self {
+        let md5 = Md5::digest(&data).into();
+        Self { etag: quoted(&hex::encode(md5)), data, modified: now, md5 }
+    }
+
     pub(super) fn size(&self) -> u64 {
         self.data.len() as u64
     }
@@ -144,8 +151,7 @@ impl Store {
         &mut self,
         (bucket, key, id): (&str, &str, &str),
         number: u16,
-        data: Bytes,
-        now: Timestamp,
+        part: Part,
     ) -> Result<String, AwsError> {
         if !(1..=PART_NUMBER_MAX).contains(&number) {
             return Err(AwsError::new(
@@ -155,7 +161,6 @@ impl Store {
             ));
         }
         let before = self.upload(bucket, key, id)?.parts.get(&number).map_or(0, Part::size);
-        let part = Part { etag: quoted(&md5_hex(&data)), data, modified: now };
         if part.size() > OBJECT_BYTES_MAX {
             return Err(too_large());
         }
@@ -167,16 +172,13 @@ impl Store {
         Ok(etag)
     }
 
-    /// Joins the chosen parts to the object and answers its `ETag`. If it fails, the upload stays.
+    /// Puts the object that the parts were joined to in their place. If it fails, the upload stays.
     pub(super) fn complete_upload(
         &mut self,
         (bucket, key, id): (&str, &str, &str),
-        chosen: &[(u16, String)],
-        now: Timestamp,
-    ) -> Result<String, AwsError> {
-        let upload = self.upload(bucket, key, id)?;
-        let (object, parts) = (upload.join(chosen, now)?, upload.size());
-        let etag = object.etag.clone();
+        object: Object,
+    ) -> Result<(), AwsError> {
+        let parts = self.upload(bucket, key, id)?.size();
         // The parts make room for the object, and come back should it not fit.
         self.make_room(0, parts)?;
         if let Err(error) = self.put(bucket, key, object) {
@@ -184,7 +186,7 @@ impl Store {
             return Err(error);
         }
         self.bucket_mut(bucket)?.uploads.remove(id);
-        Ok(etag)
+        Ok(())
     }
 
     pub(super) fn abort_upload(&mut self, bucket: &str, key: &str, id: &str) -> Result<(), AwsError> {
@@ -211,6 +213,21 @@ mod tests {
 
     const NOW: Timestamp = Timestamp::UNIX_EPOCH;
 
+    fn part(data: impl Into<Bytes>) -> Part {
+        Part::new(data.into(), NOW)
+    }
+
+    /// As the codec does it.
+    fn complete(
+        store: &mut Store,
+        at: (&str, &str, &str),
+        chosen: &[(u16, String)],
+    ) -> Result<String, AwsError> {
+        let object = store.upload(at.0, at.1, at.2)?.join(chosen, NOW)?;
+        let etag = object.etag.clone();
+        store.complete_upload(at, object).map(|()| etag)
+    }
+
     fn start() -> (Store, String) {
         let mut store = Store::default();
         store.create_bucket("one", "us-east-1", NOW).unwrap();
@@ -223,10 +240,10 @@ mod tests {
         let (mut store, id) = start();
         let at = ("one", "k", id.as_str());
         let large = usize::try_from(PART_BYTES_MIN).unwrap();
-        let second = store.put_part(at, 2, Bytes::from_static(b"end"), NOW).unwrap();
-        store.put_part(at, 1, Bytes::from(vec![b'x'; large]), NOW).unwrap();
-        let first = store.put_part(at, 1, Bytes::from(vec![b'a'; large]), NOW).unwrap();
-        let etag = store.complete_upload(at, &[(1, first), (2, second)], NOW).unwrap();
+        let second = store.put_part(at, 2, part(&b"end"[..])).unwrap();
+        store.put_part(at, 1, part(vec![b'x'; large])).unwrap();
+        let first = store.put_part(at, 1, part(vec![b'a'; large])).unwrap();
+        let etag = complete(&mut store, at, &[(1, first), (2, second)]).unwrap();
         assert!(etag.ends_with("-2\""), "{etag}");
         let object = store.bucket("one").unwrap().object("k").unwrap();
         assert_eq!(object.data.len(), large + 3);
@@ -240,23 +257,22 @@ mod tests {
     fn an_upload_that_does_not_fit_together_stays() {
         let (mut store, id) = start();
         let at = ("one", "k", id.as_str());
-        let a = store.put_part(at, 1, Bytes::from_static(b"a"), NOW).unwrap();
-        let b = store.put_part(at, 2, Bytes::from_static(b"b"), NOW).unwrap();
-        let refused = |store: &mut Store, parts: &[(u16, String)]| {
-            store.complete_upload(at, parts, NOW).unwrap_err().code
-        };
+        let a = store.put_part(at, 1, part(&b"a"[..])).unwrap();
+        let b = store.put_part(at, 2, part(&b"b"[..])).unwrap();
+        let refused =
+            |store: &mut Store, parts: &[(u16, String)]| complete(store, at, parts).unwrap_err().code;
         assert_eq!(refused(&mut store, &[]), "MalformedXML");
         assert_eq!(refused(&mut store, &[(2, b.clone()), (1, a.clone())]), "InvalidPartOrder");
         assert_eq!(refused(&mut store, &[(1, b.clone())]), "InvalidPart");
         assert_eq!(refused(&mut store, &[(1, a.clone()), (2, b)]), "EntityTooSmall");
-        assert_eq!(store.put_part(at, 0, Bytes::new(), NOW).unwrap_err().code, "InvalidArgument");
-        store.complete_upload(at, &[(1, a)], NOW).unwrap();
+        assert_eq!(store.put_part(at, 0, part("")).unwrap_err().code, "InvalidArgument");
+        complete(&mut store, at, &[(1, a)]).unwrap();
     }
 
     #[test]
     fn an_aborted_upload_gives_its_bytes_back() {
         let (mut store, id) = start();
-        store.put_part(("one", "k", &id), 1, Bytes::from_static(b"abc"), NOW).unwrap();
+        store.put_part(("one", "k", &id), 1, part(&b"abc"[..])).unwrap();
         assert_eq!(store.abort_upload("one", "other", &id).unwrap_err().code, "NoSuchUpload");
         store.abort_upload("one", "k", &id).unwrap();
         store.make_room(512 * 1024 * 1024, 0).unwrap();

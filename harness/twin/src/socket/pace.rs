@@ -1,19 +1,26 @@
 //! How slow a connection is: bytes a second, and how late what comes in is seen.
 
 use std::{
+    collections::VecDeque,
     io,
     pin::Pin,
     task::{Context, Poll, ready},
     time::Duration,
 };
 
+use bytes::Bytes;
 use tokio::{
+    io::{AsyncRead, ReadBuf},
     net::TcpStream,
     time::{Instant, Sleep, sleep_until},
 };
 
 /// Parts of a second in which bytes are let through, so that they flow rather than come in one go.
 const PARTS: u64 = 20;
+/// What may be on its way in one connection: the sender waits for the rest, as if its window were full.
+const UNDER_WAY_BYTES_MAX: usize = 64 * 1024;
+/// What is taken from the network at once.
+const PIECE_BYTES: usize = 4 * 1024;
 
 /// Bytes a second one way.
 #[derive(Debug)]
@@ -44,34 +51,60 @@ impl Pace {
     }
 }
 
-/// How late what comes in is seen.
+/// How late what comes in is seen: each byte by the same time, however slowly they are read.
 #[derive(Debug)]
 pub(super) struct Lag {
     delay: Duration,
-    /// When what has come may be seen.
-    seen_at: Option<Instant>,
+    /// What has come, and when it may be seen. An empty piece is the end.
+    under_way: VecDeque<(Instant, Bytes)>,
+    bytes: usize,
+    ended: bool,
     sleep: Pin<Box<Sleep>>,
 }
 
 impl Lag {
     pub(super) fn new(delay: Duration) -> Self {
-        Self { delay, seen_at: None, sleep: Box::pin(sleep_until(Instant::now())) }
+        let sleep = Box::pin(sleep_until(Instant::now()));
+        Self { delay, under_way: VecDeque::new(), bytes: 0, ended: false, sleep }
     }
 
-    /// Waits until there is something to read, and then for the delay.
-    pub(super) fn poll_passed(&mut self, cx: &mut Context<'_>, stream: &TcpStream) -> Poll<io::Result<()>> {
-        let seen_at = if let Some(at) = self.seen_at {
-            at
-        } else {
-            ready!(stream.poll_read_ready(cx))?;
-            *self.seen_at.insert(Instant::now() + self.delay)
-        };
-        if Instant::now() < seen_at {
-            self.sleep.as_mut().reset(seen_at);
+    /// Takes what has come from the network, so that its time runs.
+    pub(super) fn take(&mut self, cx: &mut Context<'_>, stream: &mut TcpStream) -> io::Result<()> {
+        while !self.ended && self.bytes < UNDER_WAY_BYTES_MAX {
+            let mut piece = [0; PIECE_BYTES];
+            let mut buf = ReadBuf::new(&mut piece);
+            match Pin::new(&mut *stream).poll_read(cx, &mut buf) {
+                Poll::Pending => break,
+                Poll::Ready(read) => read?,
+            }
+            let piece = Bytes::copy_from_slice(buf.filled());
+            self.ended = piece.is_empty();
+            self.bytes += piece.len();
+            self.under_way.push_back((Instant::now() + self.delay, piece));
+        }
+        Ok(())
+    }
+
+    /// Waits until there is something to see, and hands out at most so many bytes of it; none at the end.
+    pub(super) fn poll_seen(
+        &mut self,
+        cx: &mut Context<'_>,
+        stream: &mut TcpStream,
+        bytes_max: usize,
+    ) -> Poll<io::Result<Bytes>> {
+        self.take(cx, stream)?;
+        // Nothing is under way: the network wakes the reader.
+        let Some((seen_at, piece)) = self.under_way.front_mut() else { return Poll::Pending };
+        if Instant::now() < *seen_at {
+            self.sleep.as_mut().reset(*seen_at);
             ready!(self.sleep.as_mut().poll(cx));
         }
-        self.seen_at = None;
-        Poll::Ready(Ok(()))
+        let part = piece.split_to(piece.len().min(bytes_max));
+        self.bytes -= part.len();
+        if piece.is_empty() && !part.is_empty() {
+            self.under_way.pop_front();
+        }
+        Poll::Ready(Ok(part))
     }
 }
 

@@ -248,3 +248,16 @@ async fn parts_become_an_object() {
     assert_eq!(ask(&twin, EAST, "DELETE /east", &[], "").await.unwrap().status, 204);
     twin.stop().await;
 }
+
+#[test]
+fn what_hashes_or_copies_much_is_not_answered_inline() {
+    let copy = [("x-amz-copy-source", "east/a")];
+    assert!(takes_long(&call(EAST, "PUT /east/b", &copy, "")));
+    assert!(takes_long(&call(EAST, "PUT /east/b?uploadId=u&partNumber=1", &copy, "")));
+    assert!(takes_long(&call(EAST, "POST /east/b?uploadId=u", &[], "<CompleteMultipartUpload/>")));
+    let large = Call { body: vec![0; INLINE_BYTES_MAX + 1].into(), ..call(EAST, "PUT /east/b", &[], "") };
+    assert!(takes_long(&large));
+    for short in ["PUT /east/b", "GET /east/b", "GET /east/b?uploadId=u", "POST /east/b?uploads"] {
+        assert!(!takes_long(&call(EAST, short, &[], "")), "{short}");
+    }
+}
