@@ -416,6 +416,7 @@ hold = { for = "3s" }
         assert_eq!(scenario.twin.settings().len(), 1);
         let message = error(&quotas("\"CreateThings\""));
         assert!(message.contains("twin.quotas.us-west-2") && message.contains("L-64CBACAC"), "{message}");
+        assert!(message.contains("\"CreateThings\" is no quota"), "{message}");
     }
 
     #[test]

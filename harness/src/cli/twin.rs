@@ -19,6 +19,9 @@ use crate::{
     output::{data, to_stderr},
 };
 
+/// As in a scenario.
+const QUOTA_SCALE_MAX: f64 = 1e6;
+
 /// Arguments of `gameday twin`.
 #[derive(Debug, Args)]
 #[command(
@@ -39,7 +42,7 @@ pub(super) struct TwinCommand {
     #[arg(long, default_value_t = 0)]
     port: u16,
     /// AWS's default quotas are multiplied by this.
-    #[arg(long, default_value_t = 1.0)]
+    #[arg(long, default_value_t = 1.0, value_parser = scale)]
     quota_scale: f64,
     /// Enforce no quota: nothing is throttled.
     #[arg(long, conflicts_with = "quota_scale")]
@@ -57,6 +60,16 @@ pub(super) struct TwinCommand {
 enum Of {
     /// Break and heal a twin that runs.
     Fault(fault::FaultCommand),
+}
+
+/// More than nothing: below that nothing could ever be called.
+fn scale(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(scale) if scale > 0.0 && scale <= QUOTA_SCALE_MAX => Ok(scale),
+        _ => Err(format!(
+            "a number greater than 0 and at most {QUOTA_SCALE_MAX}; for no quotas at all there is --no-quotas"
+        )),
+    }
 }
 
 impl TwinCommand {
@@ -156,4 +169,17 @@ fn variables(endpoints: &Endpoints, ca: &std::path::Path) -> String {
         ));
     }
     lines.join("\n") + "\n"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_scale_is_more_than_nothing() {
+        assert_eq!(scale("0.5"), Ok(0.5));
+        for wrong in ["0", "-1", "NaN", "inf", "1e7", "x"] {
+            assert!(scale(wrong).unwrap_err().contains("--no-quotas"), "{wrong}");
+        }
+    }
 }

@@ -47,6 +47,7 @@ pub(crate) async fn serve(world: Arc<World>, listener: TcpListener) {
     let shutdown = world.shutdown.clone();
     let app = Router::new()
         .nest("/_twin", control::routes())
+        .route("/_twin/", any(control::nothing))
         .fallback(any(aws))
         .layer(middleware::from_fn(origin::local_only))
         .with_state(world);
@@ -143,6 +144,25 @@ async fn answer(world: &Arc<World>, call: &Call, doom: &Doom) -> Response<Body> 
     }
     answer
 }
+
+/// What calls may be of, as their credential scopes say it.
+pub(crate) const SERVICES: [&str; 15] = [
+    "apigateway",
+    "cloudformation",
+    "dynamodb",
+    "events",
+    "execute-api",
+    "iot",
+    "iotdata",
+    "lambda",
+    "route53",
+    "s3",
+    "scheduler",
+    "servicequotas",
+    "sqs",
+    "states",
+    "sts",
+];
 
 /// Services that belong to no Region.
 fn is_global(service: &str) -> bool {
@@ -334,6 +354,18 @@ mod tests {
         call.headers.insert("content-type", HeaderValue::from_static(form));
         let text = String::from_utf8(unknown_service(&call).body.to_vec()).unwrap();
         assert!(text.contains("<Code>UnknownOperationException</Code>"), "{text}");
+    }
+
+    #[tokio::test]
+    async fn the_services_are_those_that_answer() {
+        let twin = crate::Twin::start(crate::TwinConfig::default()).await.unwrap();
+        for service in SERVICES.into_iter().chain(["kms"]) {
+            let call = Call::json_rpc("us-east-1", service, "X.Nothing", &serde_json::json!({}));
+            let reply = dispatch(twin.world(), &call).await;
+            let told = String::from_utf8_lossy(&reply.body).contains("of service");
+            assert_eq!(told, service == "kms", "{service}");
+        }
+        twin.stop().await;
     }
 
     #[test]

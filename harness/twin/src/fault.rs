@@ -6,11 +6,12 @@
 //! - nothing of a rule is left once it is removed, by its id, by its value, by its time or by its guard;
 //! - where no rule of a kind is set, asking for one costs a relaxed load.
 //!
-//! Values are here; the list is [`rules`], what each part of the twin asks it is [`questions`], setting and removing with
+//! Values are [`value`], how they are written is [`form`]; the list is [`rules`], what each part of the twin asks it is [`questions`], setting and removing with
 //! all that follows is [`world`], and [`api`] is what a call of the AWS API meets.
 
 mod api;
 mod connection;
+mod form;
 mod questions;
 mod rules;
 mod share;
@@ -21,6 +22,7 @@ mod value;
 mod world;
 
 pub(crate) use connection::Met;
+pub(crate) use form::check as check_form;
 pub use rules::FaultState;
 pub(crate) use rules::{Faults, Kind, Rule};
 pub use share::Share;

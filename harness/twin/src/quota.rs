@@ -114,12 +114,13 @@ impl QuotaSetting {
     /// The message.
     pub fn check(&self) -> Result<(), String> {
         if !(self.value >= 0.0 && self.value.is_finite()) {
-            return Err("a quota is 0 or more".to_owned());
+            return Err(format!("a quota is 0 or more, and not {}", self.value));
         }
         if !DEFAULTS.lines().filter_map(parse).any(|quota| quota.is(&self.code)) {
-            return Err(
-                "is no quota: give AWS's code, as L-64CBACAC, or its name, as CreateThing API TPS".to_owned()
-            );
+            return Err(format!(
+                "{:?} is no quota: give AWS's code, as L-64CBACAC, or its name, as CreateThing API TPS",
+                self.code
+            ));
         }
         Ok(())
     }
@@ -144,6 +145,8 @@ pub(crate) struct Quotas {
     list: Vec<Quota>,
     /// Service and operation to its place in the list.
     rates: BTreeMap<(&'static str, &'static str), usize>,
+    /// Code to its place in the list.
+    codes: BTreeMap<&'static str, usize>,
     scale: f64,
     /// By Region, in the order of the list.
     limits: BTreeMap<String, Vec<Arc<Limit>>>,
@@ -167,7 +170,8 @@ impl Quotas {
             });
             (region.clone(), limits.collect())
         });
-        Self { rates: rates.collect(), scale, limits: limits.collect(), list }
+        let codes = list.iter().enumerate().map(|(n, quota)| (quota.code, n)).collect();
+        Self { rates: rates.collect(), codes, scale, limits: limits.collect(), list }
     }
 
     /// What AWS's defaults of rates are multiplied by.
@@ -187,8 +191,8 @@ impl Quotas {
 
     /// The limit of a quota in a Region; one that grants everything if there is none.
     pub(crate) fn limit(&self, region: &str, code: &str) -> Arc<Limit> {
-        let at = self.list.iter().position(|quota| quota.code == code);
-        let limit = at.and_then(|n| self.limits.get(region)?.get(n));
+        let at = self.codes.get(code);
+        let limit = at.and_then(|n| self.limits.get(region)?.get(*n));
         limit.cloned().unwrap_or_else(|| Arc::new(Limit::new(f64::INFINITY, 1.0, false)))
     }
 
@@ -297,6 +301,15 @@ mod tests {
         let granted =
             |region| (0..500).filter(|_| quotas.take_at(region, "iot", "CreateThing", later)).count();
         assert_eq!((granted("us-east-1"), granted("us-west-2")), (100, 7));
+    }
+
+    #[test]
+    fn a_code_finds_its_limit() {
+        let quotas = quotas(1.0, true);
+        for (quota, limit) in quotas.list().iter().zip(&quotas.limits["us-east-1"]) {
+            assert!(Arc::ptr_eq(&quotas.limit("us-east-1", quota.code), limit), "{}", quota.code);
+        }
+        assert!(quotas.limit("us-east-1", "L-0").value().is_infinite());
     }
 
     #[test]

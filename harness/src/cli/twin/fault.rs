@@ -29,7 +29,7 @@ pub(super) struct FaultCommand {
 
 #[derive(Debug, Subcommand)]
 enum What {
-    /// Set a fault; prints its id.
+    /// Set a fault; prints its id, if it lasts.
     Set(Set),
     /// List the faults that are on.
     List {
@@ -37,12 +37,15 @@ enum What {
         #[arg(long)]
         json: bool,
     },
-    /// Remove one fault, or all.
+    /// Remove one fault by its id, or all with --all; says how many were on.
+    #[command(after_help = "Examples:
+  gameday twin fault clear 1
+  gameday twin fault clear --all")]
     Clear {
-        /// The fault's id.
+        /// The fault's id, as `set` printed it and `list` shows it.
         #[arg(required_unless_present = "all", conflicts_with = "all")]
         id: Option<u64>,
-        /// All that are on.
+        /// All faults that are on, whoever set them.
         #[arg(long)]
         all: bool,
     },
@@ -92,7 +95,10 @@ impl FaultCommand {
             What::Set(set) => {
                 let body = serde_json::to_vec(&set.body()?)?;
                 let answer: Value = serde_json::from_slice(&call(Method::PUT, FAULTS, body).await?)?;
-                data(&answer["id"].to_string());
+                if let Some(id) = answer["id"].as_u64() {
+                    data(&id.to_string());
+                }
+                to_stderr(&outcome(&answer));
             }
             What::List { json } => {
                 let body = call(Method::GET, FAULTS, Vec::new()).await?;
@@ -104,11 +110,32 @@ impl FaultCommand {
             }
             What::Clear { id, .. } => {
                 let path = id.map_or_else(|| FAULTS.to_owned(), |id| format!("{FAULTS}/{id}"));
-                call(Method::DELETE, &path, Vec::new()).await?;
-                to_stderr(&id.map_or_else(|| "no fault is on".to_owned(), |id| format!("fault {id} is off")));
+                let answer = call(Method::DELETE, &path, Vec::new()).await?;
+                to_stderr(&match id {
+                    Some(id) => format!("fault {id} is off"),
+                    None => cleared(&serde_json::from_slice(&answer)?),
+                });
             }
         }
         Ok(ExitCode::Pass)
+    }
+}
+
+/// What has become of setting a fault. One that was on already has its new time by now.
+fn outcome(answer: &Value) -> String {
+    match (answer["id"].as_u64(), answer["ends_in_ms"].as_u64()) {
+        (Some(id), Some(ms)) => format!("fault {id} is on for {:.1} s", ms as f64 / 1_000.0),
+        (Some(id), None) => format!("fault {id} is on until it is cleared"),
+        // It is done: there is nothing to list or to clear.
+        (None, _) => format!("connections that were reset: {}", answer["hits"]),
+    }
+}
+
+/// How many faults were cleared.
+fn cleared(answer: &Value) -> String {
+    match answer["removed"].as_u64().unwrap_or_default() {
+        1 => "1 fault was on, and is off".to_owned(),
+        count => format!("{count} faults were on, and none is"),
     }
 }
 
@@ -218,6 +245,15 @@ mod tests {
         assert!(set("api", &["how"]).body().is_err());
         assert_eq!(set("stream-poison", &["how=null"]).body().unwrap()["how"], "null");
         assert!(set("region-dark", &["region=us-west-2"]).body().is_err(), "which one?");
+    }
+
+    #[test]
+    fn what_was_done_is_said() {
+        assert_eq!(outcome(&json!({"id": 7, "hits": 0})), "fault 7 is on until it is cleared");
+        assert_eq!(outcome(&json!({"id": 7, "hits": 0, "ends_in_ms": 1_500})), "fault 7 is on for 1.5 s");
+        assert_eq!(outcome(&json!({"hits": 3})), "connections that were reset: 3");
+        assert_eq!(cleared(&json!({"removed": 1})), "1 fault was on, and is off");
+        assert_eq!(cleared(&json!({"removed": 0})), "0 faults were on, and none is");
     }
 
     #[test]

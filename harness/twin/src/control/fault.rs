@@ -8,31 +8,34 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Response},
 };
-use bytes::Bytes;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-use super::refuse;
+use super::{
+    body::{self, Body},
+    refuse,
+};
 use crate::{
-    fault::{Fault, FaultError, FaultState},
+    fault::{Fault, FaultError, FaultState, Rule, check_form},
     world::World,
 };
 
 /// How long a fault may last by itself.
 const FOR_MS_MAX: u64 = 24 * 60 * 60 * 1_000;
+const EXAMPLE: &str = r#"{"fault": "region-dark", "region": "us-east-1", "for_ms": 60000}"#;
 
 pub(super) async fn list(State(world): State<Arc<World>>) -> Json<Vec<FaultState>> {
     Json(world.fault_states())
 }
 
-pub(super) async fn show(State(world): State<Arc<World>>, Path(id): Path<u64>) -> Response {
-    match world.fault_states().into_iter().find(|state| state.id == id) {
+pub(super) async fn show(State(world): State<Arc<World>>, Path(id): Path<String>) -> Response {
+    match world.fault_states().into_iter().find(|state| id.parse() == Ok(state.id)) {
         Some(state) => Json(state).into_response(),
-        None => no_fault(id),
+        None => no_fault(&id),
     }
 }
 
 /// 201 with its id, 200 if it was on already.
-pub(super) async fn set(State(world): State<Arc<World>>, body: Bytes) -> Response {
+pub(super) async fn set(State(world): State<Arc<World>>, Body(body): Body) -> Response {
     let (fault, lasts) = match parse(&body) {
         Ok(parsed) => parsed,
         Err(why) => return refuse(StatusCode::BAD_REQUEST, &why),
@@ -46,33 +49,38 @@ pub(super) async fn set(State(world): State<Arc<World>>, body: Bytes) -> Respons
     }
 }
 
-/// Removes the fault that is equal to the body, if it is on; without a body, all.
-pub(super) async fn clear(State(world): State<Arc<World>>, body: Bytes) -> Response {
+/// Removes the fault that is equal to the body, if it is on; without a body, all. Says how many were on.
+pub(super) async fn clear(State(world): State<Arc<World>>, Body(body): Body) -> Response {
     if body.is_empty() {
-        world.remove_faults(|_| true);
-        return StatusCode::NO_CONTENT.into_response();
+        return removed(world.remove_faults(|_| true));
     }
     let fault = match parse(&body) {
         Ok((fault, _)) => fault,
         Err(why) => return refuse(StatusCode::BAD_REQUEST, &why),
     };
+    let count = world.remove_faults(|rule| rule.fault == fault);
     // What it names may be gone by now, but a Region never is.
-    if world.remove_faults(|rule| rule.fault == fault) == 0
+    if count == 0
         && let Err(error @ FaultError::Unknown(_)) = world.check_region(&fault)
     {
         return refused(&error);
     }
-    StatusCode::NO_CONTENT.into_response()
+    removed(count)
 }
 
-pub(super) async fn remove(State(world): State<Arc<World>>, Path(id): Path<u64>) -> Response {
-    if world.remove_faults(|rule| rule.id == id) == 0 {
-        return no_fault(id);
+fn removed(count: usize) -> Response {
+    Json(json!({"removed": count})).into_response()
+}
+
+pub(super) async fn remove(State(world): State<Arc<World>>, Path(id): Path<String>) -> Response {
+    let is_it = |rule: &Rule| id.parse() == Ok(rule.id);
+    if world.remove_faults(is_it) == 0 {
+        return no_fault(&id);
     }
     StatusCode::NO_CONTENT.into_response()
 }
 
-fn no_fault(id: u64) -> Response {
+fn no_fault(id: &str) -> Response {
     refuse(StatusCode::NOT_FOUND, &format!("the twin has no fault {id} that is on"))
 }
 
@@ -86,42 +94,19 @@ fn refused(error: &FaultError) -> Response {
 }
 
 /// A fault, and how long it lasts if `for_ms` says so. An error names the field.
-fn parse(body: &[u8]) -> Result<(Fault, Option<Duration>), String> {
-    let body: Value = serde_json::from_slice(body).map_err(|e| format!("body is not JSON: {e}"))?;
-    let Value::Object(mut fields) = body else {
-        return Err("body is not a JSON object".to_owned());
-    };
+pub(super) fn parse(body: &[u8]) -> Result<(Fault, Option<Duration>), String> {
+    let mut fields = body::object(body, EXAMPLE)?;
     let lasts = match fields.remove("for_ms") {
         None | Some(Value::Null) => None,
         Some(ms) => match ms.as_u64() {
             Some(ms @ 1..=FOR_MS_MAX) => Some(Duration::from_millis(ms)),
-            _ => return Err(format!("for_ms: 1 to {FOR_MS_MAX}, got {ms}")),
+            _ => return Err(format!("for_ms: 1 to {FOR_MS_MAX}; not {ms}")),
         },
     };
-    match fault(&fields) {
-        Ok(fault) => Ok((fault, lasts)),
-        Err(error) => Err(match culprit(&fields, &error) {
-            Some(field) => format!("{field}: {error}"),
-            None => error,
-        }),
-    }
-}
-
-fn fault(fields: &Map<String, Value>) -> Result<Fault, String> {
-    serde_json::from_value(json!(fields)).map_err(|error| error.to_string())
-}
-
-/// The field that an error is about, where the error does not say it: without it, the error is another one.
-fn culprit<'a>(fields: &'a Map<String, Value>, error: &str) -> Option<&'a str> {
-    if error.contains("field `") {
-        return None;
-    }
-    let is_it = |name: &&String| {
-        let mut others = fields.clone();
-        others.remove(*name);
-        fault(&others).map_or_else(|other| other != error, |_| true)
-    };
-    fields.keys().filter(|name| *name != "fault").find(is_it).map(String::as_str)
+    check_form(&fields)?;
+    // Null is what is left out.
+    fields.retain(|_, value| !value.is_null());
+    serde_json::from_value(Value::Object(fields)).map(|fault| (fault, lasts)).map_err(|e| e.to_string())
 }
 
 #[cfg(test)]
@@ -133,16 +118,49 @@ mod tests {
     }
 
     #[test]
-    fn what_is_malformed_is_named() {
-        assert!(error(&json!({"fault": "region-drak", "region": "r"})).contains("region-dark"));
-        assert!(error(&json!({"region": "r"})).contains("missing field `fault`"));
-        assert!(error(&json!({"fault": "region-dark"})).contains("missing field `region`"));
-        assert!(error(&json!({"fault": "region-dark", "region": "r", "x": 1})).contains("`x`"));
-        assert!(error(&json!({"fault": "region-dark", "region": 1})).starts_with("region: "));
+    fn what_is_malformed_is_named_with_what_is_allowed() {
+        let region = |more: Value| {
+            let mut fault = json!({"fault": "region-dark", "region": "r"});
+            fault.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            fault
+        };
         let api = |how: Value, share: Value| json!({"fault": "api", "how": how, "share": share});
-        assert!(error(&api(json!("throttle"), json!(1.5))).starts_with("share: share must be"));
-        assert!(error(&api(json!("slow"), json!(0.5))).starts_with("how: "));
-        assert!(error(&api(json!({"delay-ms": "x"}), json!(1))).starts_with("how: "));
-        assert!(error(&json!({"fault": "region-dark", "region": "r", "for_ms": 0})).starts_with("for_ms: "));
+        for (fault, says) in [
+            (
+                json!({"fault": "region-drak", "region": "r"}),
+                "fault: there is no region-drak; one of region-dark, ",
+            ),
+            (json!({"region": "r"}), "fault: is missing; one of region-dark, "),
+            (json!({"fault": 1}), "fault: one of region-dark, "),
+            (json!({"fault": "region-dark"}), "region: is missing; region-dark needs it: a text"),
+            (region(json!({"x": 1})), "x: region-dark has no such field; it has region, for_ms"),
+            (region(json!({"region": 1})), "region: a text; not 1"),
+            (region(json!({"region": null})), "region: a text; not null"),
+            (region(json!({"for_ms": 0})), "for_ms: 1 to 86400000; not 0"),
+            (region(json!({"for_ms": "5s"})), "for_ms: 1 to 86400000; not \"5s\""),
+            (api(json!("throttle"), json!(1.5)), "share: a number from 0 to 1; not 1.5"),
+            (
+                api(json!("slow"), json!(0.5)),
+                "how: \"throttle\", \"hang\", \"reset\", {\"delay-ms\": 500} or ",
+            ),
+            (api(json!("delay-ms"), json!(1)), "how: delay-ms needs a value, as in {\"delay-ms\": 500}"),
+            (api(json!("error"), json!(1)), "how: error needs a value, as in {\"error\": {\"status\": 500, "),
+            (api(json!({"delay-ms": "x"}), json!(1)), "how: \"throttle\""),
+            (
+                json!({"fault": "connections", "region": "r", "port": "ssh", "how": "reset"}),
+                "port: \"mqtt\" or \"https\"; not \"ssh\"",
+            ),
+        ] {
+            let why = error(&fault);
+            assert!(why.starts_with(says), "{fault}: {why}");
+        }
+        for (body, says) in
+            [("", "the body is empty"), ("[]", "no object"), ("{", "not JSON (line 1, column 1)")]
+        {
+            let why = parse(body.as_bytes()).unwrap_err();
+            assert!(why.contains(says) && why.contains("{\"fault\": "), "{why}");
+        }
+        let (fault, _) = parse(br#"{"fault": "api", "how": "hang", "service": null}"#).unwrap();
+        assert_eq!(fault, serde_json::from_value(json!({"fault": "api", "how": "hang"})).unwrap());
     }
 }

@@ -54,6 +54,8 @@ pub(crate) struct Rule {
     pub(super) ends: Option<Instant>,
     /// Cancelled when it is removed: for those who wait that long.
     pub(crate) gone: CancellationToken,
+    /// Cancelled when an equal fault with another end has taken its place: its own end is void.
+    pub(super) renewed: CancellationToken,
     /// Route 53 as it was when the rule was set, for stale answers.
     pub(crate) before: Option<Arc<Route53>>,
     /// Writes that had been made when it was set, for those that it holds.
@@ -171,6 +173,7 @@ impl Faults {
             set: old.as_ref().map_or_else(Instant::now, |old| old.set),
             ends,
             // Those who wait for the old one go on waiting.
+            renewed: CancellationToken::new(),
             gone: old.as_ref().map_or_else(CancellationToken::new, |old| old.gone.clone()),
             before: old.as_ref().map_or(terms.before, |old| old.before.clone()),
             writes_before: old.as_ref().map_or(terms.writes_before, |old| old.writes_before),
@@ -178,6 +181,7 @@ impl Faults {
             fault,
         });
         if let Some(at) = equal {
+            rules[at].renewed.cancel();
             rules[at] = Arc::clone(&rule);
         } else {
             self.on[rule.fault.kind() as usize].fetch_add(1, Ordering::Relaxed);
@@ -242,16 +246,23 @@ impl Rule {
         self.hits.load(Ordering::Relaxed)
     }
 
+    /// How long until it ends by itself, if it does.
+    pub(super) fn ends_in_ms(&self) -> Option<u64> {
+        self.ends.map(|ends| ms(ends.saturating_duration_since(Instant::now())))
+    }
+
     pub(super) fn state(&self) -> FaultState {
-        let now = Instant::now();
-        let ms = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
         FaultState {
             id: self.id,
             fault: self.fault.clone(),
             hits: self.hits(),
             since: self.since,
-            age_ms: ms(now.duration_since(self.set)),
-            ends_in_ms: self.ends.map(|ends| ms(ends.saturating_duration_since(now))),
+            age_ms: ms(self.set.elapsed()),
+            ends_in_ms: self.ends_in_ms(),
         }
     }
+}
+
+fn ms(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

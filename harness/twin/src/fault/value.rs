@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Share, rules::Kind};
-use crate::{authorize::matches as glob, mqtt::is_filter};
+use crate::{api::SERVICES, authorize::matches as glob, mqtt::is_filter};
 
 /// The longest delay and the longest time that a fault lasts by itself.
 const MS_MAX: u64 = 24 * 60 * 60 * 1_000;
@@ -340,7 +340,9 @@ impl Fault {
             }
             Self::ConnectionsDrop { client, .. } => text("client", client.as_ref()),
             Self::Api { service, operation, how, .. } => {
-                text("service", service.as_ref())?;
+                if let Some(unknown) = service.as_ref().filter(|s| !SERVICES.contains(&s.as_str())) {
+                    return Err(format!("service: one of {}; not {unknown}", SERVICES.join(", ")));
+                }
                 text("operation", operation.as_ref())?;
                 match how {
                     ApiFailure::DelayMs(ms) => at_most("how.delay-ms", *ms),

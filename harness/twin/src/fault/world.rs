@@ -37,9 +37,14 @@ pub enum FaultError {
 /// What became of setting a fault.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Set {
-    pub(crate) id: u64,
+    /// None: it is over already, and nothing of it can be listed or removed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) id: Option<u64>,
     /// What it hit at once.
     pub(crate) hits: u64,
+    /// When it ends by itself, which may be another time than that of the equal one before; none: when it is removed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) ends_in_ms: Option<u64>,
     /// It was not on before.
     #[serde(skip)]
     pub(crate) is_new: bool,
@@ -49,31 +54,32 @@ pub(crate) struct Set {
 #[derive(Debug)]
 pub struct FaultGuard {
     world: Weak<World>,
-    id: u64,
+    id: Option<u64>,
 }
 
 impl FaultGuard {
-    pub(crate) fn new(world: &Arc<World>, id: u64) -> Self {
+    pub(crate) fn new(world: &Arc<World>, id: Option<u64>) -> Self {
         Self { world: Arc::downgrade(world), id }
     }
 
     /// What the fault has hit so far; none once it has ended.
     pub fn hits(&self) -> Option<u64> {
         let world = self.world.upgrade()?;
-        world.fault_states().into_iter().find(|state| state.id == self.id).map(|state| state.hits)
+        world.fault_states().into_iter().find(|state| Some(state.id) == self.id).map(|state| state.hits)
     }
 }
 
 impl Drop for FaultGuard {
     fn drop(&mut self) {
         if let Some(world) = self.world.upgrade() {
-            world.remove_faults(|rule| rule.id == self.id);
+            world.remove_faults(|rule| Some(rule.id) == self.id);
         }
     }
 }
 
 impl World {
-    /// Sets a fault, for a time or until it is removed. One that is on already is kept.
+    /// Sets a fault, for a time or until it is removed. An equal one that is on is kept, and lasts as long as is asked for
+    /// now.
     pub(crate) fn set_fault(
         self: &Arc<Self>,
         fault: Fault,
@@ -87,7 +93,7 @@ impl World {
             let hits = self.sever(region, client.as_ref(), &fault, id, Severed::Lost);
             self.truth.stamp(|| Fact::Fault { id, on: true, fault: Box::new(fault.clone()) });
             tracing::info!(id, ?fault, hits, "fault");
-            return Ok(Set { id, hits, is_new: true });
+            return Ok(Set { id: None, hits, ends_in_ms: None, is_new: true });
         }
         let lasts = match &fault {
             Fault::BrokerRestart { down_ms, .. } => Some(Duration::from_millis(*down_ms)),
@@ -117,7 +123,7 @@ impl World {
         if let Some(ends) = rule.ends {
             self.end_at(&rule, ends);
         }
-        Ok(Set { id: rule.id, hits: rule.hits(), is_new })
+        Ok(Set { id: Some(rule.id), hits: rule.hits(), ends_in_ms: rule.ends_in_ms(), is_new })
     }
 
     /// Removes the faults that are chosen; says how many.
@@ -221,6 +227,7 @@ impl World {
             tokio::select! {
                 () = world.shutdown.cancelled() => {}
                 () = rule.gone.cancelled() => {}
+                () = rule.renewed.cancelled() => {}
                 () = sleep_until(ends) => {
                     world.remove_faults(|other| other.id == rule.id && other.ends == Some(ends));
                 }

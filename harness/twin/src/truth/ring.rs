@@ -1,6 +1,6 @@
 //! The newest entries, numbered.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, sync::Arc};
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -23,7 +23,7 @@ pub(crate) struct Entry {
 /// What was read.
 #[derive(Debug)]
 pub(crate) struct Read {
-    pub(crate) entries: Vec<Entry>,
+    pub(crate) entries: Vec<Arc<Entry>>,
     /// Read on after this number.
     pub(crate) through: u64,
     /// Entries that were dropped in all: their numbers are 1 to this one.
@@ -32,7 +32,8 @@ pub(crate) struct Read {
 
 #[derive(Debug)]
 pub(super) struct Ring {
-    entries: VecDeque<Entry>,
+    /// Shared with readers, who hold the lock for as long as it takes to count.
+    entries: VecDeque<Arc<Entry>>,
     entries_max: usize,
     last: u64,
 }
@@ -47,14 +48,15 @@ impl Ring {
             self.entries.pop_front();
         }
         self.last += 1;
-        self.entries.push_back(Entry { seq: self.last, wall_ns: at.as_nanosecond(), mono_ns, fact });
+        let entry = Entry { seq: self.last, wall_ns: at.as_nanosecond(), mono_ns, fact };
+        self.entries.push_back(Arc::new(entry));
     }
 
     pub(super) fn read(&self, after: u64, kind: Option<&str>, max: usize) -> Read {
         let start = self.entries.partition_point(|entry| entry.seq <= after);
         let fitting =
             self.entries.iter().skip(start).filter(|e| kind.is_none_or(|kind| e.fact.kind() == kind));
-        let entries: Vec<Entry> = fitting.take(max).cloned().collect();
+        let entries: Vec<Arc<Entry>> = fitting.take(max).cloned().collect();
         let is_whole = entries.len() < max;
         let through = entries.last().filter(|_| !is_whole).map_or(self.last, |last| last.seq);
         Read { entries, through, dropped: self.last - self.entries.len() as u64 }
@@ -80,9 +82,10 @@ mod tests {
         assert_eq!((first.through, first.dropped), (5, 2));
         let rest = ring.read(first.through, Some("mqtt"), 3);
         assert_eq!((rest.entries.len(), rest.through), (1, 6));
+        assert!(Arc::ptr_eq(&first.entries[0], &ring.entries[0]), "reading copies nothing");
         let other = ring.read(0, Some("fault"), 3);
         assert_eq!((other.entries.len(), other.through), (0, 6), "nothing of this kind through 6");
-        let line = serde_json::to_value(&rest.entries[0]).unwrap();
+        let line = serde_json::to_value(&*rest.entries[0]).unwrap();
         assert_eq!((&line["kind"], &line["client"], &line["seq"]), (&"mqtt".into(), &"6".into(), &6.into()));
         assert!(Fact::KINDS.contains(&client(1).kind()));
     }

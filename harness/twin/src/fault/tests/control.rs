@@ -32,11 +32,12 @@ async fn faults_are_set_listed_and_removed_in_every_way() {
     assert_eq!(site.control("DELETE /_twin/faults/2", &NONE).await.status, 404);
     assert_eq!(site.control("GET /_twin/faults/2", &NONE).await.status, 404);
     for _ in 0..2 {
-        assert_eq!(site.control("DELETE /_twin/faults", &paused).await.status, 204, "off is off");
+        assert_eq!(site.control("DELETE /_twin/faults", &paused).await.status, 200, "off is off");
     }
     site.set(&paused).await;
     site.set(&slow).await;
-    assert_eq!(site.control("DELETE /_twin/faults", &NONE).await.status, 204);
+    let removed = site.control("DELETE /_twin/faults", &NONE).await;
+    assert_eq!((removed.status, removed.json()), (200, json!({"removed": 2})));
     assert_eq!(site.control("GET /_twin/faults", &NONE).await.json(), json!([]));
     site.twin.stop().await;
 }
@@ -45,7 +46,12 @@ async fn faults_are_set_listed_and_removed_in_every_way() {
 async fn what_does_not_fit_is_refused() {
     let site = Site::start().await;
     for (status, fault, says) in [
-        (400, json!({"fault": "nothing"}), "unknown variant"),
+        (400, json!({"fault": "nothing"}), "fault: there is no nothing"),
+        (
+            400,
+            json!({"fault": "api", "how": "hang", "service": "iott"}),
+            "service: one of apigateway, cloudformation, ",
+        ),
         (400, json!({"fault": "api", "how": "throttle", "share": 2}), "share: "),
         (400, json!({"fault": "api", "how": {"error": {"status": 200, "code": "X"}}}), "how.error.status"),
         (
@@ -92,6 +98,25 @@ async fn there_is_an_end_to_the_list_and_to_what_lasts_a_time() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_fault_that_is_renewed_has_one_end() {
+    let site = Site::start().await;
+    let tasks = &site.twin.world().tasks;
+    let fault = Fault::RegionDark { region: EAST.to_owned() };
+    let set = |s| site.twin.world().set_fault(fault.clone(), Some(Duration::from_secs(s))).unwrap();
+    let before = tasks.len();
+    for s in 100..200 {
+        set(s);
+    }
+    let settled = async {
+        while tasks.len() > before + 1 {
+            sleep(Duration::from_millis(1)).await;
+        }
+    };
+    timeout(SOON, settled).await.unwrap();
+    site.twin.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_guard_removes_its_fault() {
     let site = Site::start().await;
     let dark = Fault::RegionDark { region: EAST.to_owned() };
@@ -108,5 +133,60 @@ async fn a_guard_removes_its_fault() {
     sleep(Duration::from_millis(1)).await;
     let none = site.twin.inject(Fault::RegionDark { region: "x".to_owned() });
     assert_eq!(none.unwrap_err(), FaultError::Unknown("Region: x".to_owned()));
+    site.twin.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fault_set_again_says_how_long_it_lasts() {
+    let site = Site::start().await;
+    let timed = |ms: Value| json!({"fault": "region-dark", "region": EAST, "for_ms": ms});
+    let set = async |fault: Value| {
+        let answer = site.control("PUT /_twin/faults", &fault).await;
+        (answer.status, answer.json()["ends_in_ms"].as_u64())
+    };
+    let (status, ends) = set(timed(json!(60_000))).await;
+    assert!(status == 201 && ends.is_some_and(|ms| (50_000..=60_000).contains(&ms)), "{ends:?}");
+    let (status, ends) = set(timed(json!(90_000))).await;
+    assert!(status == 200 && ends.is_some_and(|ms| (80_000..=90_000).contains(&ms)), "{ends:?}");
+    assert_eq!(set(timed(NONE)).await, (200, None), "until it is removed, and the answer says so");
+    let drop = site.control("PUT /_twin/faults", &json!({"fault": "connections-drop", "region": EAST})).await;
+    assert_eq!((drop.status, drop.json()), (201, json!({"hits": 0})), "no id that could not be listed");
+    site.twin.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_refusal_is_json_and_says_what_to_do() {
+    let site = Site::start().await;
+    let quota = json!({"region": EAST, "code": "L-64CBACAC", "value": 7});
+    let with = |name: &str, value: Value| {
+        let mut setting = quota.clone();
+        setting[name] = value;
+        setting
+    };
+    assert_eq!(site.control("PUT /_twin/quotas", &quota).await.status, 204, "whatever its content type");
+    for (line, body, status, says) in [
+        ("GET /_twin/nothere", NONE, 404, "there is no /_twin/nothere; there are GET /_twin/endpoints"),
+        ("GET /_twin", NONE, 404, "there are GET /_twin/endpoints"),
+        ("GET /_twin/", NONE, 404, "there are GET /_twin/endpoints"),
+        ("POST /_twin/faults", NONE, 405, "/_twin/faults does not take POST"),
+        ("GET /_twin/faults/x", NONE, 404, "no fault x"),
+        ("DELETE /_twin/faults/x", NONE, 404, "no fault x"),
+        ("PUT /_twin/faults", json!("x".repeat(3 << 20)), 413, "too large"),
+        ("PUT /_twin/quotas", NONE, 400, "the body is empty; it has to be a JSON object, as {\"region\""),
+        ("PUT /_twin/quotas", with("code", json!("L-64CBACAX")), 400, "\"L-64CBACAX\" is no quota"),
+        ("PUT /_twin/quotas", with("value", json!("7")), 400, "value: a number"),
+        ("PUT /_twin/quotas", with("value", json!(-7)), 400, "0 or more, and not -7"),
+        ("PUT /_twin/quotas", with("region", NONE), 400, "region: a text"),
+        ("PUT /_twin/quotas", with("scale", json!(1)), 400, "scale: there is no such member"),
+        ("PUT /_twin/quotas", with("region", json!("eu-west-1")), 404, "us-west-2 and not eu-west-1"),
+        ("PUT /_twin/truth", json!({"on": 1}), 400, "on: true or false"),
+        ("GET /_twin/truth?after=x", NONE, 400, "after: a whole number; not x"),
+        ("PUT /_twin/cloudformation/x", json!({}), 404, "no custom resource waits"),
+    ] {
+        let answer = site.control(line, &body).await;
+        assert_eq!(answer.status, status, "{line}: {}", answer.text);
+        let message = answer.json()["message"].as_str().map(str::to_owned);
+        assert!(message.is_some_and(|message| message.contains(says)), "{line}: {}", answer.text);
+    }
     site.twin.stop().await;
 }
