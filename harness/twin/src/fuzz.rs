@@ -5,11 +5,14 @@
 //! *script*: which of the target's realistic seeds to take and how to change it. The empty script is the first seed.
 //! Targets that reach into private parts stand beside them, as `fuzz` modules of their own.
 
+mod deploy;
 mod http;
 mod policy;
 mod query;
 mod shadow;
+mod site;
 mod sql;
+mod storage;
 
 use std::time::Duration;
 

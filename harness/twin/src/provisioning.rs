@@ -6,6 +6,8 @@
 //! The registry events are those of the calls that would have done the same.
 
 mod apply;
+#[cfg(test)]
+mod fuzz;
 mod intrinsic;
 mod plan;
 mod report;

@@ -1,150 +1,7 @@
 //! Fuzz targets: calls of every service to a world that runs. Whatever comes is answered, within [`ANSWER_MAX`], and what
 //! is refused is refused in the service's own shape. The world outlives an input, so that calls meet what others left.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
-
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method};
-use quick_xml::{Reader, events::Event};
-use serde_json::Value;
-use tokio::runtime::Runtime;
-
-use crate::{
-    Twin, TwinConfig, api,
-    call::{Call, Reply},
-    fuzz::fuzz,
-    world::World,
-};
-
-/// No call that these seeds lead to waits for anything.
-const ANSWER_MAX: Duration = Duration::from_secs(5);
-
-/// A twin, and the runtime that it lives on.
-pub(super) struct Site {
-    // Dropped before the runtime.
-    twin: Twin,
-    runtime: Runtime,
-}
-
-impl Site {
-    pub(super) fn new() -> Self {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let config = TwinConfig { quotas_enforced: false, health_checkers: 1, ..TwinConfig::default() };
-        Self { twin: runtime.block_on(Twin::start(config)).unwrap(), runtime }
-    }
-
-    fn world(&self) -> &Arc<World> {
-        self.twin.world()
-    }
-
-    fn answer(&self, call: &Call) -> Reply {
-        let began = Instant::now();
-        let reply = self.runtime.block_on(async {
-            tokio::time::timeout(ANSWER_MAX, api::dispatch(self.world(), call))
-                .await
-                .expect("an answer in time")
-        });
-        assert!(began.elapsed() < ANSWER_MAX, "{:?}", began.elapsed());
-        reply
-    }
-
-    /// The status that a call as [`call`] reads it comes to.
-    pub(super) fn status(&self, text: &str) -> u16 {
-        let call = call(text.as_bytes());
-        let reply = self.answer(&call);
-        check(&call, &reply);
-        reply.status
-    }
-}
-
-/// A call from a text: `<method> <service> <path>?<query>`, headers, an empty line and the body. What is no method or
-/// header is left out, so that every text is a call.
-fn call(text: &[u8]) -> Call {
-    let split = text.windows(2).position(|pair| pair == b"\n\n").unwrap_or(text.len());
-    let (head, body) = (String::from_utf8_lossy(&text[..split]), text.get(split + 2..).unwrap_or_default());
-    let mut lines = head.lines();
-    let mut words = lines.next().unwrap_or_default().splitn(3, ' ');
-    let method = words.next().and_then(|word| word.parse().ok()).unwrap_or(Method::GET);
-    let service = words.next().unwrap_or_default().to_owned();
-    let path = words.next().unwrap_or_default();
-    let (path, query) = path.split_once('?').unwrap_or((path, ""));
-    let mut headers = HeaderMap::new();
-    for (name, value) in lines.filter_map(|line| line.split_once(": ")) {
-        if let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), value.parse::<HeaderValue>()) {
-            headers.append(name, value);
-        }
-    }
-    Call {
-        method,
-        raw_path: path.to_owned(),
-        query: api::query(query),
-        headers,
-        body: body.to_vec().into(),
-        region: "us-east-1".to_owned(),
-        service,
-    }
-}
-
-/// What holds of every reply.
-fn check(call: &Call, reply: &Reply) {
-    let body = String::from_utf8_lossy(&reply.body);
-    // S3's word for a parameter that is not there; a changed service may lead to it.
-    let is_not_implemented = reply.status == 501 && body.contains("NotImplemented");
-    assert!((200..500).contains(&reply.status) || is_not_implemented, "{} {body}", reply.status);
-    if call.service == "route53" {
-        check_xml(&body);
-        assert_eq!(reply.status >= 400, body.contains("<ErrorResponse"), "{} {body}", reply.status);
-        return;
-    }
-    let is_json = reply.headers.iter().any(|(name, value)| *name == "content-type" && value.contains("json"));
-    // The query protocol: STS, and whatever the twin does not have of it.
-    let is_form =
-        call.header("content-type").is_some_and(|t| t.starts_with("application/x-www-form-urlencoded"));
-    if (call.service == "sts" || is_form) && !is_json {
-        check_xml(&body);
-    } else if !reply.body.is_empty() {
-        let json: Value = serde_json::from_slice(&reply.body).unwrap_or_else(|e| panic!("{e}: {body}"));
-        if reply.status >= 400 {
-            let code_in_header =
-                reply.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("x-amzn-errortype"));
-            assert!(code_in_header || json["__type"].is_string(), "{body}");
-            assert!(["message", "Message"].iter().any(|name| json[name].is_string()), "{body}");
-        }
-    }
-}
-
-fn check_xml(body: &str) {
-    let mut reader = Reader::from_str(body);
-    loop {
-        match reader.read_event() {
-            Ok(Event::Eof) => return,
-            Ok(_) => {}
-            Err(error) => panic!("{error}: {body}"),
-        }
-    }
-}
-
-/// Checks that the seeds are taken, and then fuzzes the service with them.
-macro_rules! service {
-    ($name:ident, $seeds:expr, $tokens:expr) => {
-        #[test]
-        fn $name() {
-            let site = Site::new();
-            let pem = site.world().pki.ca_pem.replace('\n', "\\n");
-            let seeds: Vec<String> = $seeds.iter().map(|seed| seed.replace("$PEM", &pem)).collect();
-            for seed in &seeds {
-                let reply = site.answer(&call(seed.as_bytes()));
-                assert!(reply.status < 300, "{seed}: {}", String::from_utf8_lossy(&reply.body));
-            }
-            fuzz!(seeds, $tokens, |input: &[u8]| {
-                let call = call(input);
-                check(&call, &site.answer(&call));
-            });
-        }
-    };
-}
+use super::site::{Site, service};
 
 service!(
     iot_answers_any_call,
@@ -375,6 +232,7 @@ fn bodies_that_nest_without_end_are_refused() {
         "iotdata /things/t/shadow",
         "scheduler /schedules/s",
         "lambda /2015-03-31/functions",
+        "apigateway /restapis",
     ] {
         for body in &deep {
             let status = site.status(&format!("POST {service}\n\n{body}"));
@@ -382,6 +240,7 @@ fn bodies_that_nest_without_end_are_refused() {
         }
     }
     for (service, target) in [
+        ("sqs", "AmazonSQS.SendMessage"),
         ("dynamodb", "DynamoDB_20120810.PutItem"),
         ("events", "AWSEvents.PutEvents"),
         ("servicequotas", "ServiceQuotasV20190624.GetServiceQuota"),
@@ -391,6 +250,17 @@ fn bodies_that_nest_without_end_are_refused() {
             let status = site.status(&format!("POST {service} /\nx-amz-target: {target}\n\n{body}"));
             assert_eq!(status, 400, "{service}");
         }
+    }
+    site.text("PUT s3 /deep\n\n");
+    for open in ["<Object>", "<a>"] {
+        let body = format!("<Delete>{}", open.repeat(100_000));
+        assert_eq!(site.status(&format!("POST s3 /deep?delete\n\n{body}")), 400, "{open}");
+    }
+    for open in ["[", "{\"a\":", "{a: ", "- ", "!Ref "] {
+        let template = open.repeat(10_000);
+        let head = "POST cloudformation /\ncontent-type: application/x-www-form-urlencoded\n\n";
+        let status = site.status(&format!("{head}Action=ValidateTemplate&TemplateBody={template}"));
+        assert_eq!(status, 400, "{open}");
     }
     for open in ["<a>", "<CreateHostedZoneRequest>", "<Name>"] {
         let body = format!("<CreateHostedZoneRequest>{}", open.repeat(100_000));

@@ -3,7 +3,7 @@
 
 use serde_json::json;
 
-use super::http::Site;
+use super::site::Site;
 use crate::fuzz::{Script, fuzz};
 
 const SEEDS: [&str; 6] = [
