@@ -1,9 +1,24 @@
 //! Which operation a call is, by AWS's name of it, whether or not the twin has it. Paths are those of the service models
 //! (`data/aws-rest-operations.csv`, those with the most literal segments first).
 
+use std::{collections::BTreeMap, sync::LazyLock};
+
 use crate::{call::Call, error::AwsError};
 
 const REST: &str = include_str!("../../data/aws-rest-operations.csv");
+
+/// Paths and names by service and method: a call is asked about while quotas or faults are on.
+type Operations = BTreeMap<(&'static str, &'static str), Vec<(&'static str, &'static str)>>;
+
+static OPERATIONS: LazyLock<Operations> = LazyLock::new(|| {
+    let mut operations = Operations::new();
+    for line in REST.lines().skip(1) {
+        if let [service, method, path, name] = line.split(',').collect::<Vec<_>>()[..] {
+            operations.entry((service, method)).or_default().push((path, name));
+        }
+    }
+    operations
+});
 
 /// The operation's name; empty if no operation of the service looks like this.
 pub(crate) fn operation(call: &Call) -> String {
@@ -19,12 +34,9 @@ pub(crate) fn operation(call: &Call) -> String {
         other => other,
     };
     let segments = call.segments();
-    let found = REST.lines().skip(1).find_map(|line| {
-        let mut fields = line.split(',');
-        let (of, method, path, name) = (fields.next()?, fields.next()?, fields.next()?, fields.next()?);
-        (of == service && method == call.method.as_str() && fits(path, &segments)).then_some(name)
-    });
-    found.unwrap_or_default().to_owned()
+    let candidates = OPERATIONS.get(&(service, call.method.as_str())).map(Vec::as_slice).unwrap_or_default();
+    let found = candidates.iter().find(|(path, _)| fits(path, &segments));
+    found.map(|(_, name)| (*name).to_owned()).unwrap_or_default()
 }
 
 /// Whether a path is that of a pattern, in which `*` is any segment and `**` any rest.
@@ -82,6 +94,12 @@ mod tests {
             region: "us-east-1".to_owned(),
             service: service.to_owned(),
         })
+    }
+
+    #[test]
+    fn every_line_is_an_operation() {
+        let read: usize = OPERATIONS.values().map(Vec::len).sum();
+        assert_eq!(read, REST.lines().count() - 1);
     }
 
     #[test]

@@ -1,6 +1,9 @@
 //! Certificates: a registered X.509 certificate is known by the SHA-256 of its DER, which is the same in every Region.
 
-use std::ops::Bound::{Excluded, Unbounded};
+use std::{
+    collections::btree_map::Entry,
+    ops::Bound::{Excluded, Unbounded},
+};
 
 use aws_lc_rs::digest::{SHA256, digest};
 use rustls_pki_types::{CertificateDer, pem::PemObject};
@@ -108,15 +111,17 @@ impl Registry {
         let der = der_of(pem)?;
         let valid_s = validity(&parse(&der)?);
         let id = certificate_id(&der);
-        if self.certificates.contains_key(&id) {
-            return Err(already_exists(
-                "The certificate is already provisioned or registered",
-                &id,
-                self.arn(&format!("cert/{id}")),
-            ));
-        }
+        let arn = self.arn(&format!("cert/{id}"));
+        // One walk of the tree: ids are random, so that each walk is its own.
+        let place = match self.certificates.entry(id.clone()) {
+            Entry::Vacant(place) => place,
+            Entry::Occupied(_) => {
+                let message = "The certificate is already provisioned or registered";
+                return Err(already_exists(message, &id, arn));
+            }
+        };
         let certificate = Certificate {
-            id: id.clone(),
+            id,
             pem: pem.to_owned(),
             status,
             mode,
@@ -127,7 +132,7 @@ impl Registry {
             generation: uuid::Uuid::new_v4().to_string(),
             valid_s,
         };
-        self.certificates.insert(id, certificate.clone());
+        place.insert(certificate.clone());
         Ok(certificate)
     }
 

@@ -1,7 +1,7 @@
 //! Things: create, update, delete, list.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, btree_map::Entry},
     ops::Bound::{Excluded, Unbounded},
 };
 
@@ -70,19 +70,21 @@ impl Registry {
         check_name("thingName", name)?;
         let given = AttributeChange { attributes: settings.attributes, merge: false };
         let attributes = given.apply(&BTreeMap::new())?;
-        if let Some(there) = self.things.get(name) {
-            if there.attributes == attributes && there.type_name == settings.type_name {
-                return Ok((there.clone(), Vec::new()));
+        let usable = settings.type_name.as_ref().map_or(Ok(()), |name| self.usable_type(name));
+        let arn = self.arn(&format!("thing/{name}"));
+        // One walk of the tree, whether it is there or not: at a fleet's size a walk is what a call costs.
+        let place = match self.things.entry(name.to_owned()) {
+            Entry::Vacant(place) => place,
+            Entry::Occupied(there) => {
+                let there = there.get();
+                if there.attributes == attributes && there.type_name == settings.type_name {
+                    return Ok((there.clone(), Vec::new()));
+                }
+                let message = format!("Thing {name} already exists in account with different attributes");
+                return Err(already_exists(message, name, arn));
             }
-            return Err(already_exists(
-                format!("Thing {name} already exists in account with different attributes"),
-                name,
-                self.arn(&format!("thing/{name}")),
-            ));
-        }
-        if let Some(type_name) = &settings.type_name {
-            self.usable_type(type_name)?;
-        }
+        };
+        usable?;
         let thing = Thing {
             name: name.to_owned(),
             id: uuid::Uuid::new_v4().to_string(),
@@ -91,7 +93,7 @@ impl Registry {
             version: 1,
         };
         check_count(&thing)?;
-        self.things.insert(name.to_owned(), thing.clone());
+        place.insert(thing.clone());
         let mut events = Vec::from_iter(self.thing_event(&thing, "created", now_ms));
         if let Some(type_name) = &thing.type_name {
             events.extend(self.association_event(&thing, type_name, "added", now_ms));
