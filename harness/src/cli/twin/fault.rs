@@ -38,9 +38,12 @@ enum What {
         json: bool,
     },
     /// Remove one fault by its id, or all with --all; says how many were on.
-    #[command(after_help = "Examples:
+    #[command(
+        override_usage = "gameday twin fault clear <ID>\n       gameday twin fault clear --all",
+        after_help = "Examples:
   gameday twin fault clear 1
-  gameday twin fault clear --all")]
+  gameday twin fault clear --all"
+    )]
     Clear {
         /// The fault's id, as `set` printed it and `list` shows it.
         #[arg(required_unless_present = "all", conflicts_with = "all")]
