@@ -1,23 +1,39 @@
-//! The ports over AWS: clients built once, every call bounded in time and tries.
+//! The ports over AWS: clients built in one place, every call bounded in time and tries.
+//!
+//! [`Aws`] is the [`World`] of whoever applies events, [`AwsSource`] the [`Source`] of whoever looks at
+//! the primary, and [`AwsRegion`] either Region for tools that need both.
 
+mod clients;
+mod columns;
+mod documents;
 mod errors;
-mod primary;
-mod secondary;
-mod tables;
+mod errors_table;
+mod executions;
+mod groups;
+mod identities;
+mod listing;
+mod policy_versions;
+mod progress;
+mod queue;
+mod region;
+mod shadows;
+mod state;
+mod things;
+mod types;
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use aws_config::retry::RetryConfig;
-use aws_config::timeout::TimeoutConfig;
-use aws_config::{BehaviorVersion, Region, SdkConfig};
-
+pub use clients::Clients;
+pub use documents::EventTable;
 pub use errors::class_of;
-pub use primary::PrimaryRegion;
-pub use secondary::SecondaryRegion;
-pub use tables::{ErrorTable, StateTable};
+pub use errors_table::ErrorTable;
+pub use executions::StateMachine;
+pub use progress::ProgressTable;
+pub use queue::Queue;
+pub use region::AwsRegion;
+pub use state::StateTable;
 
-use crate::outcome::{Failure, Outcome};
-use crate::ports::{Clock, World};
+use crate::ports::{Clock, Source, World};
 
 /// How long a connection may take to open.
 pub const CONNECT_MS_MAX: u64 = 1_000;
@@ -31,13 +47,11 @@ pub const ATTEMPTS_MAX: u32 = 3;
 /// How long a call may take with all its tries and the waits between them.
 pub const CALL_MS_MAX: u64 = 9_000;
 
-/// How many entries of a list are read. A thing has at most a handful of principals, a certificate
-/// ten policies, a certificate in practice some things.
-pub const LISTED_MAX: usize = 250;
-
-/// What the function has to be told.
-#[derive(Debug, Clone)]
+/// What a function that applies events has to be told.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
+    /// The account, the same in both Regions.
+    pub account: String,
     /// The Region that is mirrored.
     pub primary_region: String,
     /// The Region that is kept ready.
@@ -48,94 +62,99 @@ pub struct Settings {
     pub error_table: String,
 }
 
-/// The world as AWS.
+/// The world as AWS, for whoever applies events. It talks to the secondary alone.
 #[derive(Debug)]
 pub struct Aws {
     settings: Settings,
-    primary: PrimaryRegion,
-    secondary: SecondaryRegion,
+    region: AwsRegion,
     state: StateTable,
     errors: ErrorTable,
     clock: SystemClock,
 }
 
 impl Aws {
-    /// Builds the clients. Credentials and `AWS_ENDPOINT_URL` come from the environment as they do
-    /// for every AWS SDK.
-    pub async fn connect(settings: Settings) -> Outcome<Self> {
-        let primary = in_region(&settings.primary_region).await;
-        let secondary = in_region(&settings.secondary_region).await;
-        let dynamodb = aws_sdk_dynamodb::Client::new(&secondary);
-        Ok(Self {
-            primary: PrimaryRegion::new(aws_sdk_iot::Client::new(&primary)),
+    /// Builds the clients; nothing is called yet. Credentials and `AWS_ENDPOINT_URL` come from the
+    /// environment as they do for every AWS SDK.
+    pub async fn connect(settings: Settings) -> Self {
+        let clients = Clients::in_region(&settings.secondary_region).await;
+        let dynamodb = clients.dynamodb();
+        Self {
             state: StateTable::new(dynamodb.clone(), settings.state_table.clone()),
             errors: ErrorTable::new(dynamodb, settings.error_table.clone()),
-            secondary: Box::pin(secondary_region(&secondary)).await?,
+            region: AwsRegion::new(clients),
             clock: SystemClock,
             settings,
-        })
+        }
     }
-}
-
-async fn in_region(region: &str) -> SdkConfig {
-    let timeouts = TimeoutConfig::builder()
-        .connect_timeout(Duration::from_millis(CONNECT_MS_MAX))
-        .operation_attempt_timeout(Duration::from_millis(ATTEMPT_MS_MAX))
-        .operation_timeout(Duration::from_millis(CALL_MS_MAX))
-        .build();
-    aws_config::defaults(BehaviorVersion::latest())
-        .region(Region::new(region.to_owned()))
-        .timeout_config(timeouts)
-        .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS_MAX))
-        .load()
-        .await
-}
-
-/// The data plane has an address of its own for each account, which AWS must be asked for; unless
-/// the environment names one.
-async fn secondary_region(config: &SdkConfig) -> Outcome<SecondaryRegion> {
-    let iot = aws_sdk_iot::Client::new(config);
-    let given = ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_IOT_DATA_PLANE"].map(std::env::var_os);
-    let mut data = aws_sdk_iotdataplane::config::Builder::from(config);
-    if given.iter().all(Option::is_none) {
-        let answer = iot
-            .describe_endpoint()
-            .endpoint_type("iot:Data-ATS")
-            .send()
-            .await
-            .map_err(errors::failure("describe endpoint"))?;
-        let address = answer
-            .endpoint_address()
-            .ok_or_else(|| Failure::transient("describe endpoint", "the answer has no address"))?;
-        data = data.endpoint_url(format!("https://{address}"));
-    }
-    Ok(SecondaryRegion::new(iot, aws_sdk_iotdataplane::Client::from_conf(data.build())))
 }
 
 impl World for Aws {
-    type Primary = PrimaryRegion;
-    type Secondary = SecondaryRegion;
+    type Region = AwsRegion;
     type State = StateTable;
     type Errors = ErrorTable;
     type Clock = SystemClock;
 
+    fn account(&self) -> &str {
+        &self.settings.account
+    }
     fn primary_region(&self) -> &str {
         &self.settings.primary_region
     }
     fn secondary_region(&self) -> &str {
         &self.settings.secondary_region
     }
-    fn primary(&self) -> &PrimaryRegion {
-        &self.primary
-    }
-    fn secondary(&self) -> &SecondaryRegion {
-        &self.secondary
+    fn region(&self) -> &AwsRegion {
+        &self.region
     }
     fn state(&self) -> &StateTable {
         &self.state
     }
     fn errors(&self) -> &ErrorTable {
         &self.errors
+    }
+    fn clock(&self) -> &SystemClock {
+        &self.clock
+    }
+}
+
+/// The primary as AWS, for whoever looks at it and writes documents.
+#[derive(Debug)]
+pub struct AwsSource {
+    account: String,
+    region: AwsRegion,
+    documents: EventTable,
+    clock: SystemClock,
+}
+
+impl AwsSource {
+    /// Builds the clients; nothing is called yet.
+    pub async fn connect(account: String, region: &str, events_table: &str) -> Self {
+        let clients = Clients::in_region(region).await;
+        Self {
+            account,
+            documents: EventTable::new(clients.dynamodb(), events_table.to_owned(), region.to_owned()),
+            region: AwsRegion::new(clients),
+            clock: SystemClock,
+        }
+    }
+}
+
+impl Source for AwsSource {
+    type Region = AwsRegion;
+    type Documents = EventTable;
+    type Clock = SystemClock;
+
+    fn account(&self) -> &str {
+        &self.account
+    }
+    fn region_name(&self) -> &str {
+        self.region.name()
+    }
+    fn region(&self) -> &AwsRegion {
+        &self.region
+    }
+    fn documents(&self) -> &EventTable {
+        &self.documents
     }
     fn clock(&self) -> &SystemClock {
         &self.clock

@@ -9,27 +9,17 @@ use std::collections::BTreeMap;
 use futures::StreamExt;
 use serde::Serialize;
 use serde_json::Value;
-use tracing::{info, warn};
 
-use crate::event::Event;
-use crate::outcome::{Failure, Outcome};
+use crate::metrics::Metrics;
+use crate::outcome::Outcome;
 use crate::policy::Policies;
-use crate::ports::{Clock, ErrorRow, Errors, World};
+use crate::ports::{Clock, World};
 use crate::record::{self, Reading, Record};
-use crate::shadow::Applied;
-use crate::{registry, shadow};
+use crate::settle::{DEADLINE_MARGIN_MS, Settlement, age_ms, note_nameless, settle};
 
 /// How many devices are worked on at once. Above this the control plane's default quotas, about ten
 /// calls a second each, are the limit and not this function.
 pub const DEVICES_AT_ONCE_MAX: usize = 16;
-
-/// How old a record must be before a failure that may pass gets a row, and before success looks for
-/// a row to clear: younger ones are in their first tries, and the usual event costs no extra call.
-pub const RETRY_ROW_AGE_S: u64 = 20;
-
-/// How long before the function's deadline no further record is begun. One record takes the waits
-/// for a principal and some calls; what is not begun is delivered again.
-pub const DEADLINE_MARGIN_MS: u64 = 10_000;
 
 /// The answer to a mapping with `ReportBatchItemFailures`.
 #[derive(Debug, Default, PartialEq, Eq, Serialize)]
@@ -37,6 +27,9 @@ pub struct Response {
     /// The records to deliver again.
     #[serde(rename = "batchItemFailures")]
     pub failures: Vec<ItemFailure>,
+    /// What the batch was like.
+    #[serde(skip)]
+    pub metrics: Metrics,
 }
 
 /// A record to deliver again.
@@ -57,22 +50,27 @@ pub async fn apply<W: World>(
     records: &[Value],
     deadline_ms: u64,
 ) -> Outcome<Response> {
+    let mut response = Response::default();
     let mut devices: BTreeMap<String, Vec<Record>> = BTreeMap::new();
     for (index, raw) in records.iter().enumerate() {
         match record::read(raw, world.secondary_region()) {
-            Reading::Skip => {}
+            Reading::Skip => response.metrics.skipped += 1,
             Reading::Event(record) => devices.entry(record.device.clone()).or_default().push(record),
-            Reading::Nameless => nameless(world, raw, index).await?,
+            Reading::Nameless => {
+                note_nameless(world.errors(), world.clock().now_ms(), raw, index).await?;
+                response.metrics.error_rows += 1;
+            }
         }
     }
-    let failures: Vec<Vec<ItemFailure>> = futures::stream::iter(devices.into_values())
+    let mut devices = futures::stream::iter(devices.into_values())
         .map(|records| device(world, policies, records, deadline_ms))
-        .buffer_unordered(DEVICES_AT_ONCE_MAX)
-        .collect()
-        .await;
-    let mut failures = failures.concat();
-    failures.sort();
-    Ok(Response { failures })
+        .buffer_unordered(DEVICES_AT_ONCE_MAX);
+    while let Some(device) = devices.next().await {
+        response.failures.extend(device.failures);
+        response.metrics.add(device.metrics);
+    }
+    response.failures.sort();
+    Ok(response)
 }
 
 async fn device<W: World>(
@@ -80,88 +78,30 @@ async fn device<W: World>(
     policies: &Policies,
     records: Vec<Record>,
     deadline_ms: u64,
-) -> Vec<ItemFailure> {
+) -> Response {
     let mut records = records.into_iter();
-    let mut failures = Vec::new();
+    let mut response = Response::default();
     for record in records.by_ref() {
         let too_late = world.clock().now_ms().saturating_add(DEADLINE_MARGIN_MS) > deadline_ms;
-        if too_late || !settle(world, policies, &record).await {
-            failures.push(ItemFailure { sequence: record.sequence });
+        let done = !too_late
+            && match settle(world, policies, &record).await {
+                Settlement::Done => true,
+                Settlement::Noted => {
+                    response.metrics.error_rows += 1;
+                    true
+                }
+                Settlement::Again(_) => false,
+            };
+        if !done {
+            response.failures.push(ItemFailure { sequence: record.sequence });
             break;
         }
+        response.metrics.settled(age_ms(world, &record));
     }
-    failures.extend(records.map(|record| ItemFailure { sequence: record.sequence }));
-    failures
-}
-
-/// Applies one record and says whether it is done: applied, superseded or in the error table.
-async fn settle<W: World>(world: &W, policies: &Policies, record: &Record) -> bool {
-    let (device, event) = (record.device.as_str(), record.event.as_str());
-    let age_ms = world.clock().now_ms().saturating_sub(record.created_ms);
-    let old = age_ms > RETRY_ROW_AGE_S * 1_000;
-    let remarks = match one(world, policies, record).await {
-        Ok((applied, remarks)) => {
-            info!(device, event, age_ms, applied = ?applied, "applied");
-            remarks
-        }
-        Err(failure) if failure.is_transient() => {
-            warn!(device, event, age_ms, step = failure.step, why = failure.why, "to be tried again");
-            if old && let Err(failure) = put_row(world, record, &failure).await {
-                warn!(device, event, step = failure.step, why = failure.why, "no error row");
-            }
-            return false;
-        }
-        Err(failure) => vec![failure],
-    };
-    let rows = if remarks.is_empty() {
-        if old { world.errors().clear(device, event).await } else { Ok(()) }
-    } else {
-        put_rows(world, record, &remarks).await
-    };
-    if let Err(failure) = &rows {
-        warn!(device, event, step = failure.step, why = failure.why, "the error table is out of reach");
-    }
-    rows.is_ok()
-}
-
-async fn one<W: World>(
-    world: &W,
-    policies: &Policies,
-    record: &Record,
-) -> Outcome<(Applied, registry::Remarks)> {
-    let row = record.row.as_ref().map_err(|why| Failure::permanent("decode", why))?;
-    match Event::read(row).map_err(|why| Failure::permanent("read event", why))? {
-        Event::Thing(event) => registry::apply(world, policies, &event).await,
-        Event::Shadow(event) => Ok((shadow::apply(world, &event).await?, Vec::new())),
-    }
-}
-
-/// One row for all remarks of an event: its key is the event's.
-async fn put_rows<W: World>(world: &W, record: &Record, remarks: &[Failure]) -> Outcome<()> {
-    let join = |part: fn(&Failure) -> &str| remarks.iter().map(part).collect::<Vec<_>>().join("; ");
-    let (what, why) = (join(|failure| failure.step), join(|failure| &failure.why));
-    warn!(device = record.device, event = record.event, what, why, "not applied in full");
-    let (device, event) = (record.device.clone(), record.event.clone());
-    let seen_ms = world.clock().now_ms();
-    world.errors().record(&ErrorRow { device, event, what, why, seen_ms }).await
-}
-
-async fn put_row<W: World>(world: &W, record: &Record, failure: &Failure) -> Outcome<()> {
-    put_rows(world, record, std::slice::from_ref(failure)).await
-}
-
-async fn nameless<W: World>(world: &W, raw: &Value, index: usize) -> Outcome<()> {
-    let event = raw["eventID"].as_str().map_or_else(|| format!("record#{index}"), str::to_owned);
-    warn!(event, "a record without keys or sequence number");
-    let row = ErrorRow {
-        device: "-".to_owned(),
-        event,
-        what: "read record".to_owned(),
-        why: "it has no keys or no sequence number".to_owned(),
-        seen_ms: world.clock().now_ms(),
-    };
-    world.errors().record(&row).await
+    response.failures.extend(records.map(|record| ItemFailure { sequence: record.sequence }));
+    response.metrics.again = response.failures.len();
+    response
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

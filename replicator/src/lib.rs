@@ -12,21 +12,53 @@
 //! The logic ([`batch`], [`registry`], [`shadow`], [`order`]) stands on narrow [`ports`] and knows
 //! nothing of sockets, clocks or AWS. [`aws`] and [`function`] wire it to the real thing.
 
-pub mod attribute;
+#[cfg(feature = "aws")]
 pub mod aws;
 pub mod batch;
+pub mod capture;
+#[cfg(test)]
+mod checks;
+#[cfg(feature = "aws")]
+pub mod command;
+pub mod compare;
+pub mod document;
 pub mod event;
+pub mod failback;
+#[cfg(feature = "aws")]
 pub mod function;
+pub mod group;
+#[cfg(feature = "aws")]
 pub mod health;
+pub mod identity;
+pub mod jitr;
+pub mod look;
+pub mod lost;
+pub mod membership;
+pub mod metrics;
+pub mod mode;
+pub mod model;
 pub mod order;
 pub mod outcome;
+pub mod pace;
+mod patience;
+pub mod permissions;
 pub mod policy;
 pub mod ports;
+pub mod progress;
+pub mod readiness;
+pub mod reconcile;
 pub mod record;
-pub mod registry;
+pub mod repair;
+pub mod replicate;
 pub mod rules;
+pub mod settle;
 pub mod shadow;
-pub mod tables;
-
 #[cfg(test)]
-mod fakes;
+mod simulation;
+pub mod sync;
+pub mod tables;
+pub mod templates;
+pub mod thing;
+pub mod thing_type;
+pub mod typed;
+pub mod workflow;

@@ -1,59 +1,45 @@
 //! Policies: the same name in the secondary, the same document but for the Region of its ARNs.
 //!
-//! A policy is made if there is none; one that exists is left as it is. What is known to exist is
-//! remembered for a while, so that a fleet that shares a policy costs one read of it.
+//! A policy comes with whatever has it: one that is not there is made when it is first attached. Many
+//! devices share one, so who makes it now is remembered for the others.
 
 use std::collections::BTreeMap;
 
 use serde_json::Value;
 use tokio::sync::Mutex;
 
-use crate::outcome::{Class, Failure, Outcome, Settled};
-use crate::ports::{Clock, Primary, Secondary, World};
+use crate::outcome::{Failure, Outcome};
 
-/// How long a policy is taken to exist in the secondary without looking.
-pub const KNOWN_MS_MAX: u64 = 15 * 60 * 1000;
+/// How many policies are remembered. AWS accounts have few; beyond this all are forgotten.
+pub const MADE_MAX: usize = 1_000;
 
-/// How many policies are remembered. AWS accounts have few; beyond this they are looked up again.
-pub const KNOWN_MAX: usize = 1_000;
-
-/// The policies known to exist in the secondary, and until when that is believed.
+/// The policies that this function made in the secondary, and when.
 ///
 /// The lock is held while a policy is made, so that many devices with one policy make it once.
 #[derive(Debug, Default)]
 pub struct Policies {
-    known_until_ms: Mutex<BTreeMap<String, u64>>,
+    made_ms: Mutex<BTreeMap<String, u64>>,
 }
 
 impl Policies {
-    /// Attaches a policy to a certificate of the secondary, making the policy if need be.
-    pub async fn attach<W: World>(&self, world: &W, name: &str, principal: &str) -> Outcome<()> {
-        self.ensure(world, name).await?;
-        match world.secondary().attach_policy(name, principal).await {
-            // Believed to exist and does not, or the certificate is gone: look once.
-            Err(failure) if failure.class == Class::NotFound => {
-                self.known_until_ms.lock().await.remove(name);
-                self.ensure(world, name).await?;
-                world.secondary().attach_policy(name, principal).await
-            }
-            other => other,
+    /// Runs `make`, which says when the policy was made, unless it was made after it was missed at
+    /// `missed_ms`. Says whether it is there; it is not if `make` found that it should not be.
+    pub(crate) async fn once(
+        &self,
+        name: &str,
+        missed_ms: u64,
+        make: impl Future<Output = Outcome<Option<u64>>>,
+    ) -> Outcome<bool> {
+        let mut made_ms = self.made_ms.lock().await;
+        if made_ms.get(name).is_some_and(|made_ms| *made_ms > missed_ms) {
+            return Ok(true);
         }
-    }
-
-    async fn ensure<W: World>(&self, world: &W, name: &str) -> Outcome<()> {
-        let mut known = self.known_until_ms.lock().await;
-        let now_ms = world.clock().now_ms();
-        if known.get(name).is_some_and(|until_ms| *until_ms > now_ms) {
-            return Ok(());
+        let Some(now_ms) = make.await? else { return Ok(false) };
+        if made_ms.len() >= MADE_MAX {
+            made_ms.clear();
         }
-        let document = world.primary().policy(name).await?;
-        let document = in_region(&document, world.primary_region(), world.secondary_region())?;
-        world.secondary().create_policy(name, &document).await.settled(Class::Exists)?;
-        if known.len() >= KNOWN_MAX {
-            known.clear();
-        }
-        known.insert(name.to_owned(), now_ms + KNOWN_MS_MAX);
-        Ok(())
+        made_ms.insert(name.to_owned(), now_ms);
+        Ok(true)
     }
 }
 
@@ -97,10 +83,39 @@ pub fn arn_in_region(arn: &str, primary: &str, secondary: &str) -> Option<String
         .then(|| format!("arn:{partition}:iot:{secondary}:{rest}"))
 }
 
+/// The ARN of a certificate.
+pub fn certificate_arn(region: &str, account: &str, id: &str) -> String {
+    arn(region, account, &format!("cert/{id}"))
+}
+
+/// The ARN of a group.
+pub fn group_arn(region: &str, account: &str, name: &str) -> String {
+    arn(region, account, &format!("thinggroup/{name}"))
+}
+
+fn arn(region: &str, account: &str, resource: &str) -> String {
+    format!("arn:{}:iot:{region}:{account}:{resource}", partition(region))
+}
+
+/// The partition of a Region.
+pub(crate) fn partition(region: &str) -> &'static str {
+    match region {
+        china if china.starts_with("cn-") => "aws-cn",
+        government if government.starts_with("us-gov-") => "aws-us-gov",
+        _ => "aws",
+    }
+}
+
+/// What an ARN of AWS IoT names, by its kind and its name: `("cert", id)`.
+pub fn resource(arn: &str) -> Option<(&str, &str)> {
+    let mut parts = arn.splitn(6, ':');
+    (parts.next() == Some("arn") && parts.nth(1) == Some("iot")).then_some(())?;
+    parts.nth(2)?.split_once('/')
+}
+
 /// The identity of the certificate that a principal's ARN names; `None` if it is no certificate.
 pub fn certificate_id(principal: &str) -> Option<&str> {
-    let resource = principal.splitn(6, ':').nth(5)?;
-    resource.strip_prefix("cert/")
+    resource(principal).filter(|(kind, _)| *kind == "cert").map(|(_, id)| id)
 }
 
 #[cfg(test)]
@@ -108,6 +123,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::outcome::Class;
 
     #[test]
     fn only_the_region_of_an_arn_is_rewritten() {
@@ -140,5 +156,14 @@ mod tests {
     fn a_certificate_is_told_from_other_principals() {
         assert_eq!(certificate_id("arn:aws:iot:us-east-1:1:cert/abc"), Some("abc"));
         assert_eq!(certificate_id("us-east-1:11111111-2222-3333-4444-555555555555"), None);
+        assert_eq!(certificate_id("arn:aws:iot:us-east-1:1:thing/a:b"), None);
+        assert_eq!(resource("arn:aws:iot:us-east-1:1:thing/a:b/c"), Some(("thing", "a:b/c")));
+    }
+
+    #[test]
+    fn arns_are_of_the_partition_of_their_region() {
+        assert_eq!(certificate_arn("us-east-1", "1", "c"), "arn:aws:iot:us-east-1:1:cert/c");
+        assert_eq!(group_arn("cn-north-1", "1", "g"), "arn:aws-cn:iot:cn-north-1:1:thinggroup/g");
+        assert_eq!(certificate_arn("us-gov-west-1", "1", "c"), "arn:aws-us-gov:iot:us-gov-west-1:1:cert/c");
     }
 }

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use crate::attribute;
+use crate::typed;
 
 /// The event that a stream's mapping hands to the function. Records stay untyped here: one that
 /// cannot be read must not take the others with it.
@@ -55,7 +55,7 @@ pub fn read(record: &Value, own_region: &str) -> Reading {
         return Reading::Skip;
     }
     let row = match change["NewImage"].as_object() {
-        Some(image) => attribute::item(image).map_err(|malformed| malformed.to_string()),
+        Some(image) => typed::item(image).map_err(|malformed| malformed.to_string()),
         None => Err("the record has no new image".to_owned()),
     };
     if row.as_ref().is_ok_and(|row| row.get("origin").and_then(Value::as_str) == Some(own_region)) {

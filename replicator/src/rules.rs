@@ -24,45 +24,73 @@ pub struct Rule {
     pub sql: String,
 }
 
-/// The rules for a primary Region: registry events, classic shadows, named shadows.
+/// What the replicator's own equipment is called: its things, and their shadows and events, stay in
+/// their Region. So does whatever a deployment gives such a name.
+pub const EXCLUDED_PREFIX: &str = "gameday-health-";
+
+/// The rule for just-in-time registration, the same in both Regions.
+pub fn registration() -> Rule {
+    Rule {
+        name: "registered_certificates",
+        sql_version: SQL_VERSION,
+        sql: "SELECT * FROM '$aws/events/certificates/registered/#' WHERE certificateStatus = 'PENDING_ACTIVATION'"
+            .to_owned(),
+    }
+}
+
+/// The rules for a primary Region. Type associations and the hierarchy of groups need none: the events
+/// of things and groups carry the same.
 pub fn all(primary_region: &str) -> Vec<Rule> {
-    vec![thing_events(primary_region), classic_shadows(primary_region), named_shadows(primary_region)]
+    let region = primary_region;
+    vec![
+        registry("thing_events", region, "thing", "topic(4)", "thing/+/+"),
+        registry("type_events", region, "type", "concat('type#', topic(4))", "thingType/+/+"),
+        registry("group_events", region, "group", "concat('group#', topic(4))", "thingGroup/+/+"),
+        registry("membership_events", region, "membership", "topic(7)", "thingGroupMembership/+/+/+/+/+"),
+        shadow_updates("classic_shadows", region, "''", "shadow"),
+        shadow_updates("named_shadows", region, "topic(6)", "shadow/name/+"),
+        shadow_deletes("classic_shadow_deletes", region, "''", "shadow"),
+        shadow_deletes("named_shadow_deletes", region, "topic(6)", "shadow/name/+"),
+    ]
 }
 
 fn expires() -> String {
     format!("floor(timestamp() / 1000) + {EVENT_LIFE_S} AS expires")
 }
 
-fn thing_events(region: &str) -> Rule {
-    // `$aws/events/thing/<name>/<operation>`: the name is the fourth level.
+fn rule(name: &'static str, columns: &str, region: &str, from: &str, device: &str) -> Rule {
     let sql = format!(
-        "SELECT topic(4) AS device, concat('thing#', eventId) AS event, {expires}, '{region}' AS origin, * \
-         FROM '$aws/events/thing/+/+'",
+        "SELECT {device} AS device, {expires}, '{region}' AS origin, {columns} FROM '{from}' \
+         WHERE NOT startswith({device}, '{EXCLUDED_PREFIX}')",
         expires = expires(),
     );
-    Rule { name: "thing_events", sql_version: SQL_VERSION, sql }
+    Rule { name, sql_version: SQL_VERSION, sql }
 }
 
-fn shadow_columns(name: &str, region: &str) -> String {
-    format!(
-        "topic(3) AS device, concat('shadow#', {name}, '#', current.version) AS event, {expires}, \
-         '{region}' AS origin, 'SHADOW_EVENT' AS eventType, 'UPDATED' AS operation, {name} AS shadow, \
-         current.state AS state, current.metadata AS metadata, current.version AS version, timestamp",
-        expires = expires(),
-    )
+/// `$aws/events/<kind>/<name>/<operation>`: the name is the fourth level; of memberships
+/// `.../thingGroup/<group>/thing/<thing>/<operation>`, the thing is the seventh.
+fn registry(name: &'static str, region: &str, kind: &str, device: &str, from: &str) -> Rule {
+    let columns = format!("concat('{kind}#', eventId) AS event, *");
+    rule(name, &columns, region, &format!("$aws/events/{from}"), device)
 }
 
-fn classic_shadows(region: &str) -> Rule {
-    let columns = shadow_columns("''", region);
-    let sql = format!("SELECT {columns} FROM '$aws/things/+/shadow/update/documents'");
-    Rule { name: "classic_shadows", sql_version: SQL_VERSION, sql }
+/// `$aws/things/<thing>/shadow/...` or `$aws/things/<thing>/shadow/name/<shadow>/...`: the shadow is
+/// the sixth level.
+fn shadow_updates(name: &'static str, region: &str, shadow: &str, level: &str) -> Rule {
+    let columns = format!(
+        "concat('shadow#', {shadow}, '#', current.version) AS event, 'SHADOW_EVENT' AS eventType, \
+         'UPDATED' AS operation, {shadow} AS shadow, current.state AS state, \
+         current.metadata AS metadata, current.version AS version, timestamp"
+    );
+    rule(name, &columns, region, &format!("$aws/things/+/{level}/update/documents"), "topic(3)")
 }
 
-fn named_shadows(region: &str) -> Rule {
-    // `$aws/things/<thing>/shadow/name/<shadow>/update/documents`: the shadow is the sixth level.
-    let columns = shadow_columns("topic(6)", region);
-    let sql = format!("SELECT {columns} FROM '$aws/things/+/shadow/name/+/update/documents'");
-    Rule { name: "named_shadows", sql_version: SQL_VERSION, sql }
+fn shadow_deletes(name: &'static str, region: &str, shadow: &str, level: &str) -> Rule {
+    let columns = format!(
+        "concat('shadow#', {shadow}, '#', version, '#deleted') AS event, 'SHADOW_EVENT' AS eventType, \
+         'DELETED' AS operation, {shadow} AS shadow, version, timestamp"
+    );
+    rule(name, &columns, region, &format!("$aws/things/+/{level}/delete/accepted"), "topic(3)")
 }
 
 #[cfg(test)]
@@ -81,8 +109,13 @@ mod tests {
     #[test]
     fn a_shadow_rule_takes_the_whole_document_and_not_the_request() {
         let rules = all("eu-west-1");
-        assert!(rules[1].sql.ends_with("FROM '$aws/things/+/shadow/update/documents'"));
-        assert!(rules[2].sql.contains("concat('shadow#', topic(6), '#', current.version) AS event"));
-        assert!(rules[2].sql.contains("current.state AS state"));
+        assert!(rules[4].sql.contains("FROM '$aws/things/+/shadow/update/documents'"));
+        assert!(rules[5].sql.contains("concat('shadow#', topic(6), '#', current.version) AS event"));
+        assert!(rules[5].sql.contains("current.state AS state"));
+    }
+
+    #[test]
+    fn the_excluded_prefix_stays_in_its_region() {
+        assert!(all("r").iter().all(|rule| rule.sql.contains("WHERE NOT startswith(")));
     }
 }

@@ -38,12 +38,52 @@ pub const ERRORS: Table = Table {
     global: false,
 };
 
-/// The key of a thing's row in [`STATE`].
+/// The key of a thing's row in [`STATE`]. `#` occurs in no name of AWS IoT but a shadow's, which comes last.
 pub fn thing_key(thing: &str) -> String {
     format!("thing#{thing}")
 }
 
-/// The key of a shadow's row in [`STATE`]; the classic shadow has no name. `#` occurs in neither name.
+/// The key of the row of a thing's principals.
+pub fn identity_key(thing: &str) -> String {
+    format!("identity#{thing}")
+}
+
+/// The key of the row of a thing's groups.
+pub fn memberships_key(thing: &str) -> String {
+    format!("memberships#{thing}")
+}
+
+/// The key of a certificate's row.
+pub fn certificate_key(id: &str) -> String {
+    format!("certificate#{id}")
+}
+
+/// The key of a policy's row.
+pub fn policy_key(name: &str) -> String {
+    format!("policy#{name}")
+}
+
+/// The key of a thing type's row.
+pub fn type_key(name: &str) -> String {
+    format!("type#{name}")
+}
+
+/// The key of a group's row.
+pub fn group_key(name: &str) -> String {
+    format!("group#{name}")
+}
+
+/// The key of the row of a group's policies.
+pub fn group_policies_key(name: &str) -> String {
+    format!("group-policies#{name}")
+}
+
+/// How the keys of the rows of all shadows begin.
+pub fn shadow_prefix() -> &'static str {
+    "shadow#"
+}
+
+/// The key of a shadow's row; the classic shadow has no name.
 pub fn shadow_key(thing: &str, shadow: &str) -> String {
     format!("shadow#{thing}#{shadow}")
 }

@@ -23,13 +23,27 @@ where
     }
 }
 
+/// Of a call that AWS answers with `InvalidRequestException` while something holds what it would delete:
+/// of a name that exists there is nothing else to say, so it is a conflict, not the request's fault.
+pub(super) fn held(failure: Failure) -> Failure {
+    if failure.class == Class::Permanent && failure.why.starts_with("InvalidRequestException") {
+        return Failure { class: Class::Conflict, ..failure };
+    }
+    failure
+}
+
+/// An answer that lacks what it always has.
+pub(super) fn unread(step: &'static str) -> Failure {
+    Failure::transient(step, "the answer lacks something")
+}
+
 /// The class of an error code and HTTP status. What is unlisted follows the status.
 ///
 /// A refusal for want of rights counts as transient: it says nothing about the event, and is mended
 /// by the operator, who finds a row in the error table while the mapping goes on trying.
 pub fn class_of(code: &str, status: u16) -> Class {
     match code {
-        "ResourceAlreadyExistsException" => Class::Exists,
+        "ResourceAlreadyExistsException" | "ExecutionAlreadyExists" => Class::Exists,
         "ResourceNotFoundException" => Class::NotFound,
         "ConflictException"
         | "VersionConflictException"
@@ -39,7 +53,9 @@ pub fn class_of(code: &str, status: u16) -> Class {
         // These two say that a step before this one has not settled: detaching is asynchronous.
         | "DeleteConflictException"
         | "CertificateStateException" => Class::Conflict,
-        "ThrottlingException"
+        // The fleet index is being built.
+        "IndexNotReadyException"
+        | "ThrottlingException"
         | "Throttling"
         | "TooManyRequestsException"
         | "RequestLimitExceeded"
@@ -72,6 +88,23 @@ mod tests {
     fn a_hard_limit_is_not_a_throttle() {
         assert_eq!(class_of("LimitExceededException", 410), Class::Permanent);
         assert_eq!(class_of("InvalidRequestException", 400), Class::Permanent);
+    }
+
+    #[test]
+    fn what_is_held_is_not_refused_for_ever() {
+        let refusal = |why: &str| held(Failure::permanent("delete thing", why)).class;
+        assert_eq!(refusal("InvalidRequestException: still attached"), Class::Conflict);
+        assert_eq!(refusal("MethodNotAllowedException: no"), Class::Permanent);
+        for code in ["DeleteConflictException", "CertificateStateException", "VersionConflictException"] {
+            assert_eq!(class_of(code, 409), Class::Conflict);
+        }
+    }
+
+    #[test]
+    fn what_is_there_already_is_known_whatever_its_status() {
+        assert_eq!(class_of("ExecutionAlreadyExists", 400), Class::Exists);
+        assert_eq!(class_of("ResourceAlreadyExistsException", 409), Class::Exists);
+        assert_eq!(class_of("IndexNotReadyException", 400), Class::Transient);
     }
 
     #[test]

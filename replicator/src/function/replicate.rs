@@ -2,27 +2,23 @@
 
 use lambda_runtime::{LambdaEvent, service_fn};
 
-use super::{Error, variable};
-use crate::aws::{Aws, Settings};
+use super::replica::Replica;
+use super::{Error, REPLICATE, called, tell};
 use crate::batch::{self, Response};
-use crate::policy::Policies;
+use crate::ports::{Clock, World};
 use crate::record::StreamEvent;
 
 pub(super) async fn run() -> Result<(), Error> {
-    let settings = Settings {
-        primary_region: variable("PRIMARY_REGION")?,
-        secondary_region: variable("SECONDARY_REGION").or_else(|_| variable("AWS_REGION"))?,
-        state_table: variable("STATE_TABLE")?,
-        error_table: variable("ERROR_TABLE")?,
-    };
-    let aws = Box::pin(Aws::connect(settings)).await?;
-    let policies = Policies::default();
-    let (aws, policies) = (&aws, &policies);
-    lambda_runtime::run(service_fn(|event: LambdaEvent<StreamEvent>| Box::pin(handle(aws, policies, event))))
-        .await
+    let replica = Box::pin(Replica::from_environment()).await?;
+    let replica = &replica;
+    lambda_runtime::run(service_fn(|event: LambdaEvent<StreamEvent>| Box::pin(handle(replica, event)))).await
 }
 
-async fn handle(aws: &Aws, policies: &Policies, event: LambdaEvent<StreamEvent>) -> Result<Response, Error> {
-    let records = &event.payload.records;
-    Ok(batch::apply(aws, policies, records, event.context.deadline).await?)
+async fn handle(replica: &Replica, event: LambdaEvent<StreamEvent>) -> Result<Response, Error> {
+    let Replica { aws, policies, mode } = replica;
+    let mut records = event.payload.records;
+    records.retain(|record| mode.wants(record));
+    let response = batch::apply(aws, policies, &records, event.context.deadline).await?;
+    tell(&response.metrics.line(&called(REPLICATE), aws.clock().now_ms()));
+    Ok(response)
 }

@@ -169,7 +169,8 @@ fn without_nulls(value: &Value) -> Value {
     }
 }
 
-fn child(pointer: &str, key: &str) -> String {
+/// The pointer of a key under a pointer.
+pub(crate) fn child(pointer: &str, key: &str) -> String {
     format!("{pointer}/{}", key.replace('~', "~0").replace('/', "~1"))
 }
 

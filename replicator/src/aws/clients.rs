@@ -1,0 +1,90 @@
+//! The clients of one Region. Every client of the replicator is made here.
+
+use std::time::Duration;
+
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, SdkConfig};
+use tokio::sync::OnceCell;
+
+use super::errors::{failure, unread};
+use super::{ATTEMPT_MS_MAX, ATTEMPTS_MAX, CALL_MS_MAX, CONNECT_MS_MAX};
+use crate::outcome::{Failure, Outcome};
+
+/// What makes clients of one Region.
+#[derive(Debug)]
+pub struct Clients {
+    name: String,
+    config: SdkConfig,
+    data: OnceCell<aws_sdk_iotdataplane::Client>,
+}
+
+impl Clients {
+    /// Of that Region. Nothing is called.
+    pub async fn in_region(name: &str) -> Self {
+        let timeouts = TimeoutConfig::builder()
+            .connect_timeout(Duration::from_millis(CONNECT_MS_MAX))
+            .operation_attempt_timeout(Duration::from_millis(ATTEMPT_MS_MAX))
+            .operation_timeout(Duration::from_millis(CALL_MS_MAX))
+            .build();
+        let config = aws_config::defaults(BehaviorVersion::latest())
+            .region(aws_config::Region::new(name.to_owned()))
+            .timeout_config(timeouts)
+            .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS_MAX))
+            .load()
+            .await;
+        Self { name: name.to_owned(), config, data: OnceCell::new() }
+    }
+
+    /// The Region's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The control plane of AWS IoT.
+    pub fn iot(&self) -> aws_sdk_iot::Client {
+        aws_sdk_iot::Client::new(&self.config)
+    }
+
+    /// `DynamoDB`.
+    pub fn dynamodb(&self) -> aws_sdk_dynamodb::Client {
+        aws_sdk_dynamodb::Client::new(&self.config)
+    }
+
+    /// Step Functions.
+    pub fn states(&self) -> aws_sdk_sfn::Client {
+        aws_sdk_sfn::Client::new(&self.config)
+    }
+
+    /// Amazon SQS.
+    pub fn queues(&self) -> aws_sdk_sqs::Client {
+        aws_sdk_sqs::Client::new(&self.config)
+    }
+
+    /// The account of the credentials. Costs a call.
+    pub async fn account(&self) -> Outcome<String> {
+        const STEP: &str = "get caller identity";
+        let answer = aws_sdk_sts::Client::new(&self.config).get_caller_identity().send().await;
+        answer.map_err(failure(STEP))?.account.ok_or_else(|| unread(STEP))
+    }
+
+    /// The data plane of AWS IoT. It has an address of its own for each account, which AWS is asked for
+    /// once, with the first call that needs it; unless the environment names one.
+    pub async fn data(&self, iot: &aws_sdk_iot::Client) -> Outcome<&aws_sdk_iotdataplane::Client> {
+        self.data.get_or_try_init(|| Box::pin(self.find_data(iot))).await
+    }
+
+    async fn find_data(&self, iot: &aws_sdk_iot::Client) -> Outcome<aws_sdk_iotdataplane::Client> {
+        const STEP: &str = "describe endpoint";
+        let given = ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_IOT_DATA_PLANE"].map(std::env::var_os);
+        let mut data = aws_sdk_iotdataplane::config::Builder::from(&self.config);
+        if given.iter().all(Option::is_none) {
+            let describe = iot.describe_endpoint().endpoint_type("iot:Data-ATS");
+            let answer = describe.send().await.map_err(failure(STEP))?;
+            let address = answer.endpoint_address();
+            let address = address.ok_or_else(|| Failure::transient(STEP, "the answer has no address"))?;
+            data = data.endpoint_url(format!("https://{address}"));
+        }
+        Ok(aws_sdk_iotdataplane::Client::from_conf(data.build()))
+    }
+}

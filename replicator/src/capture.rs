@@ -1,0 +1,232 @@
+//! Looks at the primary and writes down what no event carries: principals, certificates, policies.
+//!
+//! What tells it to look: API-call events, by a queue; the creation of things, by the stream of the
+//! primary's own replica of the event table; and itself, when there was nothing to see yet.
+//!
+//! It guarantees: whatever was changed is looked at after the change, or the message that told of it
+//! is delivered again. An event that a later look covers costs no call, so a new device costs the three
+//! calls of one look at it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures::StreamExt;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use tracing::{info, warn};
+
+pub mod api_event;
+mod look;
+mod memory;
+mod message;
+#[cfg(test)]
+mod tests;
+
+use crate::batch::{ItemFailure, Response};
+use crate::document::Key;
+use crate::lost;
+use crate::mode::Mode;
+use crate::outcome::Outcome;
+use crate::ports::{Clock, Documents, Looks, Source};
+use memory::Memory;
+#[cfg(test)]
+pub(crate) use memory::POLICY_KNOWN_MS_MAX;
+use message::Message;
+
+/// By how much a look must be younger than an event to be known to have seen what the event tells:
+/// API-call events say whole seconds, and clocks differ a little.
+pub const CLOCK_MARGIN_MS: u64 = 2_000;
+
+/// How many looks are made at once. The control plane allows about ten calls of a kind in a second.
+pub const LOOKS_AT_ONCE_MAX: usize = 8;
+
+/// How long before the function's deadline no further look is begun.
+pub const DEADLINE_MARGIN_MS: u64 = 5_000;
+
+/// When to look again for what was not to be seen, in seconds; after the last one it is given up, and
+/// `reconcile` finds what comes still later.
+pub const AGAIN_S: [u64; 4] = [2, 15, 60, 300];
+
+/// How long to wait before the next look of something that could not be looked at.
+const RETRY_S: u64 = 2;
+
+/// What a look is to show, if the change can be told from what is seen.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Shows {
+    /// Unknown: only a look after the event will do.
+    #[default]
+    Whatever,
+    /// At least one entry.
+    Anything,
+    /// This entry: a certificate's identity, a policy's name; empty for that it exists.
+    Entry(String),
+    /// Nothing: it is enough that it was ever looked at.
+    Known,
+}
+
+/// That something is to be looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Want {
+    /// What.
+    pub key: Key,
+    /// When it changed.
+    pub since_ms: u64,
+    /// What is to be seen.
+    pub shows: Shows,
+}
+
+/// A message of this function to itself, in the queue of API-call events.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Later {
+    /// What to look at.
+    pub look: Key,
+    /// When it was looked at last.
+    pub since_ms: u64,
+    /// What is to be seen.
+    #[serde(default)]
+    pub shows: Shows,
+    /// How often it was looked at again.
+    pub tries: usize,
+}
+
+/// The function: its mode, and its memory between batches.
+#[derive(Debug, Default)]
+pub struct Capture {
+    mode: Mode,
+    memory: Memory,
+}
+
+/// All that a batch says about one key.
+#[derive(Debug, Default)]
+struct Asked {
+    wants: Vec<Want>,
+    tries: usize,
+    /// The messages, by their place.
+    messages: BTreeSet<usize>,
+}
+
+impl Capture {
+    /// In that mode.
+    pub fn new(mode: Mode) -> Self {
+        Self { mode, memory: Memory::default() }
+    }
+
+    /// Handles whatever the function is invoked with. `deadline_ms` is the wall time at which it is
+    /// ended.
+    pub async fn handle<S: Source, L: Looks>(
+        &self,
+        source: &S,
+        looks: &L,
+        event: &Value,
+        deadline_ms: u64,
+    ) -> Outcome<Response> {
+        if lost::is_lost(event) {
+            return lost::apply(source, event).await.map(|()| Response::default());
+        }
+        if self.mode == Mode::JustInTime {
+            return Ok(Response::default());
+        }
+        Ok(self.batch(source, looks, event, deadline_ms).await)
+    }
+
+    /// Handles what a mapping delivers: `Records` of the queue or of the stream. Names in its answer
+    /// what is to be delivered again.
+    async fn batch<S: Source, L: Looks>(
+        &self,
+        source: &S,
+        looks: &L,
+        event: &Value,
+        deadline_ms: u64,
+    ) -> Response {
+        let records = event["Records"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let messages: Vec<Message> =
+            records.iter().map(|record| message::read(record, source.region_name())).collect();
+        let (mut keys, mut failed) = (BTreeMap::<Key, Asked>::new(), BTreeSet::new());
+        for (index, message) in messages.iter().enumerate() {
+            match &message.wants {
+                Ok(wants) => wants.iter().for_each(|want| {
+                    let asked = keys.entry(want.key.clone()).or_default();
+                    asked.wants.push(want.clone());
+                    asked.tries = asked.tries.max(message.tries);
+                    asked.messages.insert(index);
+                }),
+                Err(why) => {
+                    warn!(message = message.id, why, "cannot be read");
+                    failed.insert(index);
+                }
+            }
+        }
+        for (key, why) in self.looks(source, looks, &keys, deadline_ms).await {
+            warn!(key = key.device(), why, "could not be looked at");
+            let asked = &keys[&key];
+            let is_queued = asked.messages.iter().all(|index| messages[*index].is_of_stream)
+                && postpone(looks, &key, asked, asked.tries, RETRY_S).await.is_ok();
+            if !is_queued {
+                failed.extend(&asked.messages);
+            }
+        }
+        let failures =
+            failed.into_iter().map(|index| ItemFailure { sequence: messages[index].id.clone() }).collect();
+        Response { failures, ..Response::default() }
+    }
+
+    /// Looks at all keys, many at once; says which could not be looked at, and why. Policies come
+    /// first, for whatever has them is written down with them, and things before certificates, for a
+    /// look at a thing is one at its certificates.
+    async fn looks<S: Source, L: Looks>(
+        &self,
+        source: &S,
+        looks: &L,
+        keys: &BTreeMap<Key, Asked>,
+        deadline_ms: u64,
+    ) -> Vec<(Key, String)> {
+        let turn = |key: &Key| match key {
+            Key::Policy(_) => 0,
+            Key::Identity(_) => 1,
+            Key::Certificate(_) | Key::GroupPolicies(_) => 2,
+        };
+        let mut failures = Vec::new();
+        for now in 0..=2 {
+            let turn = keys.iter().filter(|(key, _)| turn(key) == now);
+            let done: Vec<Option<(Key, String)>> = futures::stream::iter(turn)
+                .map(async |(key, asked)| {
+                    let too_late = source.clock().now_ms().saturating_add(DEADLINE_MARGIN_MS) > deadline_ms;
+                    if too_late {
+                        return Some((key.clone(), "no time is left".to_owned()));
+                    }
+                    let failure = self.one(source, looks, key, asked).await.err()?;
+                    Some((key.clone(), failure.to_string()))
+                })
+                .buffer_unordered(LOOKS_AT_ONCE_MAX)
+                .collect()
+                .await;
+            failures.extend(done.into_iter().flatten());
+        }
+        failures
+    }
+
+    /// Looks at a key, unless that was done already; looks again later for what is not to be seen.
+    async fn one<S: Source, L: Looks>(&self, source: &S, looks: &L, key: &Key, asked: &Asked) -> Outcome<()> {
+        let known_ms = source.documents().looked_ms(key).await?;
+        if self.memory.covers(key, known_ms, &asked.wants).await {
+            return Ok(());
+        }
+        let is_made = asked.wants.iter().all(|want| want.shows == Shows::Anything);
+        let seen = self.look(source, key, known_ms, is_made).await?;
+        let missing: Vec<&Want> = asked.wants.iter().filter(|want| !seen.shows(want)).collect();
+        let Some(want) = missing.first() else { return Ok(()) };
+        let Some(delay_s) = AGAIN_S.get(asked.tries) else {
+            info!(key = key.device(), shows = ?want.shows, "was not to be seen; no further look");
+            return Ok(());
+        };
+        let (look, since_ms, shows) = (key.clone(), seen.looked_ms, want.shows.clone());
+        looks.later(&Later { look, since_ms, shows, tries: asked.tries + 1 }, *delay_s).await
+    }
+}
+
+async fn postpone<L: Looks>(looks: &L, key: &Key, asked: &Asked, tries: usize, delay_s: u64) -> Outcome<()> {
+    for want in &asked.wants {
+        let (look, since_ms, shows) = (key.clone(), want.since_ms, want.shows.clone());
+        looks.later(&Later { look, since_ms, shows, tries }, delay_s).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,137 @@
+//! What is not to be seen yet, what fails, and what is delivered again.
+
+use super::*;
+
+#[tokio::test]
+async fn d19_a_thing_without_principals_is_looked_at_again_and_not_for_ever() {
+    let bench = Bench::new();
+    let thing = crate::model::Thing { name: "t".into(), ..Default::default() };
+    bench.twins.inner().primary.create_thing(&thing).unwrap();
+    assert_eq!(bench.cost(&[created("t", bench.twins.now_ms())]).await, ["thing_principals"]);
+    let mut delays_s = Vec::new();
+    loop {
+        let sent = bench.sent();
+        let [(later, delay_s)] = sent.as_slice() else { break };
+        delays_s.push(*delay_s);
+        bench.twins.advance_ms(delay_s * 1_000);
+        let message = queued("again", &serde_json::to_value(later).unwrap());
+        assert_eq!(bench.cost(&[message]).await, ["thing_principals"]);
+    }
+    assert_eq!(delays_s, AGAIN_S);
+    assert_eq!(bench.documents(), 0, "there was nothing to say");
+}
+
+#[tokio::test]
+async fn d19_the_principal_that_comes_in_the_meantime_is_found() {
+    let bench = Bench::new();
+    let thing = crate::model::Thing { name: "t".into(), ..Default::default() };
+    bench.twins.inner().primary.create_thing(&thing).unwrap();
+    bench.cost(&[created("t", bench.twins.now_ms())]).await;
+    bench.twins.primary_device("t", "c", Status::Active);
+    let (later, delay_s) = bench.sent().remove(0);
+    bench.twins.advance_ms(delay_s * 1_000);
+    let message = queued("again", &serde_json::to_value(&later).unwrap());
+    bench.cost(std::slice::from_ref(&message)).await;
+    assert_eq!(seen(&bench.document(&Key::Identity("t".into())).unwrap()).len(), 1);
+    assert_eq!(bench.sent(), []);
+    // Delivered twice it costs nothing.
+    assert_eq!(bench.cost(&[message]).await, [""; 0]);
+}
+
+#[tokio::test]
+async fn an_attachment_that_is_not_listed_yet_is_looked_at_again() {
+    let bench = Bench::new();
+    bench.twins.primary_device("t", "old", Status::Active);
+    bench.cost(&[bench.call("AttachThingPrincipal", &attaching("t", "new"))]).await;
+    let (later, delay_s) = bench.sent().remove(0);
+    assert_eq!((later.shows, delay_s), (Shows::Entry("new".into()), AGAIN_S[0]));
+    assert_eq!(seen(&bench.document(&Key::Identity("t".into())).unwrap()).len(), 1);
+}
+
+#[tokio::test]
+async fn a_message_that_cannot_be_read_is_delivered_again_and_no_other() {
+    let bench = Bench::new();
+    bench.twins.primary_device("t", "c", Status::Active);
+    let good = bench.call("AttachThingPrincipal", &attaching("t", "c"));
+    let broken = json!({"messageId": "broken", "eventSource": "aws:sqs", "body": "{"});
+    let strange = queued("strange", &json!({"hello": 1}));
+    assert_eq!(bench.run(&[broken, good, strange]).await, ["broken", "strange"]);
+    assert!(bench.document(&Key::Identity("t".into())).is_some());
+}
+
+#[tokio::test]
+async fn what_could_not_be_looked_at_is_delivered_again_and_no_other() {
+    for call in ["primary.certificate", "primary.policy", "documents.put", "documents.looked_ms"] {
+        for is_lost in [false, true] {
+            let bench = Bench::new();
+            bench.twins.primary_device("t", "c", Status::Active);
+            if is_lost {
+                bench.twins.lose_next(call, 1);
+            } else {
+                bench.twins.fail_next(call, Class::Transient, 1);
+            }
+            let events = [
+                bench.call("AttachThingPrincipal", &attaching("t", "c")),
+                bench.call("AttachPolicy", &json!({"policyName": "p", "target": "us-east-1:cognito"})),
+            ];
+            assert_eq!(bench.run(&events).await, ["AttachThingPrincipal"], "{call}");
+            bench.twins.advance_ms(1_000);
+            assert_eq!(bench.run(&events[..1]).await, [""; 0], "{call}");
+            assert_eq!(seen(&bench.document(&Key::Identity("t".into())).unwrap()).len(), 1);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_record_of_the_stream_goes_to_the_queue_so_that_the_shard_moves_on() {
+    let mut bench = Bench::new();
+    bench.twins.primary_device("t", "c", Status::Active);
+    bench.twins.fail_next("primary.thing_principals", Class::Transient, 1);
+    let record = created("t", bench.twins.now_ms());
+    assert_eq!(bench.run(std::slice::from_ref(&record)).await, [""; 0]);
+    let (later, delay_s) = bench.sent().remove(0);
+    assert_eq!(delay_s, RETRY_S);
+    bench.cost(&[queued("again", &serde_json::to_value(later).unwrap())]).await;
+    assert_eq!(seen(&bench.document(&Key::Identity("t".into())).unwrap()).len(), 1);
+    // Without the queue the record itself comes again.
+    bench.queue.fails = true;
+    bench.twins.advance_ms(60_000);
+    bench.twins.fail_next("primary.thing_principals", Class::Transient, 1);
+    assert_eq!(bench.run(&[created("t", bench.twins.now_ms())]).await, ["1"]);
+}
+
+#[tokio::test]
+async fn two_looks_in_one_millisecond_do_not_hide_a_change() {
+    let bench = Bench::new();
+    bench.twins.primary_device("t", "c", Status::Active);
+    bench.cost(&[created("t", bench.twins.now_ms())]).await;
+    bench.twins.inner().primary.detach_principal("t", &arn(PRIMARY, "c")).unwrap();
+    let detached = bench.call("DetachThingPrincipal", &attaching("t", "c"));
+    assert_eq!(bench.run(std::slice::from_ref(&detached)).await, ["DetachThingPrincipal"]);
+    bench.twins.advance_ms(1);
+    assert_eq!(bench.run(&[detached]).await, [""; 0]);
+    assert_eq!(seen(&bench.document(&Key::Identity("t".into())).unwrap()), []);
+}
+
+#[tokio::test]
+async fn what_no_time_is_left_for_is_delivered_again() {
+    let bench = Bench::new();
+    let event = json!({"Records": [bench.call("AttachThingPrincipal", &attaching("t", "c"))]});
+    let soon_ms = bench.twins.now_ms() + DEADLINE_MARGIN_MS - 1;
+    let response = bench.capture.batch(bench.twins.source(), &bench.queue, &event, soon_ms).await;
+    assert_eq!(response.failures.len(), 1);
+    assert_eq!(bench.twins.region_calls(), [""; 0]);
+}
+
+#[tokio::test]
+async fn rows_that_say_nothing_of_a_new_thing_are_no_reason_to_look() {
+    let bench = Bench::new();
+    let row = |key: &str, value: &str| {
+        let mut row = json!({"device": "t", "event": "thing#e", "origin": PRIMARY, "eventType": "THING_EVENT",
+            "operation": "CREATED", "thingName": "t", "thingId": "i", "versionNumber": 1, "timestamp": 1});
+        row[key] = json!(value);
+        of_stream(&row)
+    };
+    let rows = [row("operation", "UPDATED"), row("origin", "us-west-2"), row("eventType", "DOCUMENT")];
+    assert_eq!(bench.cost(&rows).await, [""; 0]);
+}

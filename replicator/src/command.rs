@@ -1,0 +1,202 @@
+//! The command line: the Region syncers, the way home, the readiness sweep.
+//!
+//! | Exit | |
+//! |---|---|
+//! | 0 | all of it was done; the secondary is ready |
+//! | 1 | something failed, was refused, or is not ready: what is said |
+//! | 2 | the command was not understood |
+//!
+//! What is asked for goes to standard output, how it gets on to standard error.
+
+mod failback;
+mod ready;
+mod role;
+mod sync;
+
+use std::fmt::Display;
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+use serde::Serialize;
+
+use crate::aws::{AwsRegion, SystemClock};
+use crate::look::{Names, Regions};
+use crate::mode::Mode;
+
+/// What a command ends with when it cannot go on.
+type Error = Box<dyn std::error::Error + Send + Sync>;
+
+/// Keeps a secondary AWS Region ready for an AWS IoT fleet.
+#[derive(Debug, Parser)]
+#[command(name = "replicator", version)]
+struct Cli {
+    #[command(flatten)]
+    common: Common,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Brings what is in the primary to the secondary, or to the event table
+    Sync(sync::Sync),
+    /// Brings home what changed in the secondary during an outage
+    #[command(subcommand)]
+    Failback(failback::Failback),
+    /// Says whether each device would be let in by the secondary today
+    Ready(ready::Ready),
+    /// Prints the policy of the role that `sync` needs, for a task of AWS Fargate say
+    Role(role::Role),
+}
+
+/// What all commands need. Each may be in the environment instead.
+#[derive(Debug, Args)]
+struct Common {
+    /// The Region in which devices live [env: `PRIMARY_REGION`]
+    #[arg(long, global = true)]
+    primary_region: Option<String>,
+    /// The Region that is kept ready [env: `SECONDARY_REGION`]
+    #[arg(long, global = true)]
+    secondary_region: Option<String>,
+    /// The account; looked up if it is not said [env: `ACCOUNT_ID`]
+    #[arg(long, global = true)]
+    account: Option<String>,
+    /// complete, or just-in-time: certificates and policies are left alone [env: `MODE`]
+    #[arg(long, global = true)]
+    mode: Option<String>,
+    /// How much is worked on at once, 1 to 50 [env: `MAX_WORKERS`; default: 10]
+    #[arg(long, global = true)]
+    max_workers: Option<usize>,
+    /// Answers in JSON
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+/// Runs the command of this process.
+pub async fn main() -> ExitCode {
+    start_log();
+    let Cli { common, command } = Cli::parse();
+    let done = match command {
+        Command::Sync(sync) => Box::pin(sync.run(&common)).await,
+        Command::Failback(failback) => Box::pin(failback.run(&common)).await,
+        Command::Ready(ready) => Box::pin(ready.run(&common)).await,
+        Command::Role(role) => role.run(&common),
+    };
+    match done {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(why) => {
+            tell(&format!("replicator: {why}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn start_log() {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("LOG_LEVEL");
+    let filter = filter.unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("error"));
+    // An error means that there is a log already, which is as good.
+    tracing_subscriber::fmt().with_writer(std::io::stderr).with_env_filter(filter).try_init().ok();
+}
+
+/// Says how it gets on.
+fn tell(line: &str) {
+    // Whoever closed standard error does not want to know.
+    writeln!(std::io::stderr().lock(), "{line}").ok();
+}
+
+/// Answers, in JSON if that is wanted.
+fn answer<T: Display + Serialize>(json: bool, value: &T) -> Result<(), Error> {
+    let text = if json { serde_json::to_string_pretty(value)? + "\n" } else { value.to_string() };
+    let mut out = std::io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    Ok(out.flush()?)
+}
+
+/// What a flag says, else what the environment says; an empty variable says nothing.
+fn said(flag: Option<&String>, variable: &str) -> Option<String> {
+    flag.cloned().or_else(|| std::env::var(variable).ok()).filter(|value| !value.is_empty())
+}
+
+fn needed(flag: Option<&String>, variable: &str, name: &str) -> Result<String, Error> {
+    said(flag, variable).ok_or_else(|| format!("{name} or {variable} has to say which").into())
+}
+
+/// A query, if it asks for less than all things: that is a list, for which no index is needed.
+fn query(flag: Option<&String>) -> Option<String> {
+    said(flag, "QUERY_STRING").filter(|query| query != "thingName:*")
+}
+
+/// Both Regions, owned.
+struct Both {
+    primary: AwsRegion,
+    secondary: AwsRegion,
+    names: Names,
+    clock: SystemClock,
+}
+
+impl Both {
+    fn regions(&self) -> Regions<'_, AwsRegion, AwsRegion, SystemClock> {
+        Regions::new(&self.primary, &self.secondary, &self.clock, self.names.clone())
+    }
+}
+
+impl Common {
+    async fn connect(&self) -> Result<Both, Error> {
+        let primary = needed(self.primary_region.as_ref(), "PRIMARY_REGION", "--primary-region")?;
+        let secondary = needed(self.secondary_region.as_ref(), "SECONDARY_REGION", "--secondary-region")?;
+        if primary == secondary {
+            return Err(format!("{primary} is both the primary and the secondary Region").into());
+        }
+        let connecting =
+            async { futures::join!(AwsRegion::connect(&primary), AwsRegion::connect(&secondary)) };
+        let (here, there) = Box::pin(connecting).await;
+        let account = match said(self.account.as_ref(), "ACCOUNT_ID") {
+            Some(account) => account,
+            None => Box::pin(here.clients().account()).await?,
+        };
+        let names = Names { primary, secondary, account };
+        Ok(Both { primary: here, secondary: there, names, clock: SystemClock })
+    }
+
+    fn workers(&self) -> Result<usize, Error> {
+        match (self.max_workers, said(None, "MAX_WORKERS")) {
+            (Some(workers), _) => Ok(workers),
+            (None, Some(text)) => {
+                text.parse().map_err(|_| format!("MAX_WORKERS is no number: {text}").into())
+            }
+            (None, None) => Ok(crate::sync::WORKERS),
+        }
+    }
+
+    fn identities(&self) -> Result<bool, Error> {
+        let mode: Mode = said(self.mode.as_ref(), "MODE").unwrap_or_default().parse()?;
+        Ok(mode == Mode::Complete)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        use clap::CommandFactory;
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn flags_come_after_the_command_or_before_it() {
+        let cli = Cli::try_parse_from(["replicator", "ready", "--primary-region", "a", "--json"]).unwrap();
+        assert!(cli.common.json);
+        assert_eq!(cli.common.primary_region.as_deref(), Some("a"));
+        assert!(Cli::try_parse_from(["replicator", "failback"]).is_err());
+    }
+
+    #[test]
+    fn a_query_for_all_things_is_none() {
+        assert_eq!(query(Some(&"thingName:*".into())), None);
+        assert_eq!(query(Some(&"thingName:a*".into())), Some("thingName:a*".into()));
+    }
+}

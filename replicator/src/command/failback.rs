@@ -1,0 +1,78 @@
+//! `replicator failback`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+use super::{Common, Error, answer, needed, tell};
+use crate::aws::StateTable;
+use crate::failback::{self, Ending, Options, Plan, Subject};
+
+/// First the plan, which changes nothing; then that plan is carried out.
+#[derive(Debug, Subcommand)]
+pub(super) enum Failback {
+    /// Says what would be done, and what not
+    Plan(PlanArgs),
+    /// Carries a plan out
+    Apply(ApplyArgs),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct PlanArgs {
+    /// The state table of the secondary: what was replicated last [env: `STATE_TABLE`]
+    #[arg(long)]
+    state_table: Option<String>,
+    /// Brings back what was deleted in the primary and is in the secondary still
+    #[arg(long)]
+    resurrect: bool,
+    /// Deletes in the primary what was deleted in the secondary
+    #[arg(long)]
+    deletions: bool,
+    /// The file for the plan, to carry it out
+    #[arg(long)]
+    out: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ApplyArgs {
+    /// The file with the plan
+    plan: PathBuf,
+}
+
+impl Failback {
+    pub(super) async fn run(self, common: &Common) -> Result<bool, Error> {
+        match self {
+            Self::Plan(args) => Box::pin(args.run(common)).await,
+            Self::Apply(args) => Box::pin(args.run(common)).await,
+        }
+    }
+}
+
+impl PlanArgs {
+    async fn run(self, common: &Common) -> Result<bool, Error> {
+        let Self { state_table, resurrect, deletions, out } = self;
+        let table = needed(state_table.as_ref(), "STATE_TABLE", "--state-table")?;
+        let (workers, identities) = (common.workers()?, common.identities()?);
+        let both = common.connect().await?;
+        let state = StateTable::new(both.secondary.clients().dynamodb(), table);
+        let options = Options { resurrect, deletions, identities, workers };
+        let on_progress = |count: usize| tell(&format!("compared: {count}"));
+        let plan = Box::pin(failback::plan(&both.regions(), &state, &options, &on_progress)).await?;
+        if let Some(out) = out {
+            tokio::fs::write(&out, serde_json::to_vec_pretty(&plan)?).await?;
+        }
+        answer(common.json, &plan)?;
+        Ok(plan.gaps.is_empty())
+    }
+}
+
+impl ApplyArgs {
+    async fn run(self, common: &Common) -> Result<bool, Error> {
+        let plan: Plan = serde_json::from_slice(&tokio::fs::read(&self.plan).await?)?;
+        let both = common.connect().await?;
+        let on_progress = |subject: &Subject, ending: &Ending| tell(&format!("{subject}: {ending:?}"));
+        let applied = Box::pin(failback::apply(&both.regions(), &plan, &on_progress)).await?;
+        answer(common.json, &applied)?;
+        Ok(applied.is_clean())
+    }
+}

@@ -1,0 +1,119 @@
+//! Brings the policies of a group.
+
+use std::collections::BTreeSet;
+
+use serde_json::json;
+
+use super::{WAIT_AGE_MS_MAX, WAITS_MS, policy};
+use crate::document::{Document, Key, Seen};
+use crate::model::Policy;
+use crate::order;
+use crate::outcome::{Class, Failure, Outcome, Settled};
+use crate::policy::{Policies, group_arn};
+use crate::ports::{Clock, Identities, PoliciesRow, Row, State, World};
+use crate::replicate::{Applied, Change};
+use crate::tables;
+
+/// Applies a document.
+pub async fn apply<W: World>(
+    world: &W,
+    policies: &Policies,
+    document: &Document,
+    again: bool,
+) -> Outcome<Applied> {
+    let (Key::GroupPolicies(group), Seen::GroupPolicies(wanted)) = (&document.key, &document.seen) else {
+        return Err(Failure::permanent("read document", "it is not of a group's policies"));
+    };
+    let looked_ms = document.looked_ms;
+    let (key, intent) = (tables::group_policies_key(group), json!({ "looked_ms": looked_ms }));
+    let taken = super::hold(world, &key, &intent).await?;
+    let before = match &taken.row {
+        Some(Row::Policies(row)) => Some(row.clone()),
+        _ => None,
+    };
+    if !order::document(looked_ms, before.as_ref().map(|row| row.looked_ms)).applies(again) {
+        world.state().release(&taken).await?;
+        return Ok(Change::Superseded.into());
+    }
+    let known = before.clone().filter(|_| !again && taken.unfinished.is_none()).unwrap_or_default();
+    let work = Work { world, policies, group, looked_ms };
+    match work.bring(wanted, &known).await {
+        Ok((applied, row)) => world.state().put(&taken, &Row::Policies(row)).await.map(|()| applied),
+        Err(failure) => {
+            let order_ms = before.map_or(0, |row| row.looked_ms);
+            let unknown = PoliciesRow { looked_ms: order_ms, ..PoliciesRow::default() };
+            // If this fails too, the key is free again after its lease, and known to be unfinished.
+            let _ = world.state().put(&taken, &Row::Policies(unknown)).await;
+            Err(failure)
+        }
+    }
+}
+
+struct Work<'a, W> {
+    world: &'a W,
+    policies: &'a Policies,
+    group: &'a str,
+    looked_ms: u64,
+}
+
+impl<W: World> Work<'_, W> {
+    async fn bring(&self, wanted: &[Policy], known: &PoliciesRow) -> Outcome<(Applied, PoliciesRow)> {
+        let target = group_arn(self.world.secondary_region(), self.world.account(), self.group);
+        let group_id = self.group_id().await?;
+        let has = match &known.policies {
+            Some(has) if known.group_id == group_id => has.clone(),
+            _ => self.world.region().attached_policies(&target).await?.into_iter().collect(),
+        };
+        let mut applied = Applied::from(Change::Unchanged);
+        let mut kept: BTreeSet<String> = has.clone();
+        for name in has.iter().filter(|name| !wanted.iter().any(|policy| policy.name == **name)) {
+            self.world.region().detach_policy(name, &target).await.settled(Class::NotFound)?;
+            kept.remove(name);
+            applied.change = Change::Changed;
+        }
+        for policy in wanted.iter().filter(|policy| !has.contains(&policy.name)) {
+            match self.attach(policy, &target).await {
+                Ok(true) => {
+                    kept.insert(policy.name.clone());
+                    applied.change = Change::Changed;
+                }
+                Ok(false) => {}
+                Err(failure) if failure.is_transient() => return Err(failure),
+                Err(failure) if failure.class == Class::NotFound => {
+                    let why = format!("waits for group {}", self.group);
+                    applied.remarks.push(Failure::new(Class::NotFound, "attach policy", why));
+                    let row = PoliciesRow { looked_ms: self.looked_ms, ..PoliciesRow::default() };
+                    return Ok((applied, row));
+                }
+                Err(failure) => applied.remarks.push(failure),
+            }
+        }
+        let row = PoliciesRow { looked_ms: self.looked_ms, policies: Some(kept), group_id };
+        Ok((applied, row))
+    }
+
+    /// The incarnation of the group, if it lives.
+    async fn group_id(&self) -> Outcome<Option<String>> {
+        let row = self.world.state().read(&tables::group_key(self.group)).await?;
+        Ok(match row {
+            Some(Row::Group(row)) => row.mark.filter(|mark| !mark.deleted).map(|mark| mark.id),
+            _ => None,
+        })
+    }
+
+    /// Attaches a policy; waits a little for a group that is not there yet.
+    async fn attach(&self, policy: &Policy, target: &str) -> Outcome<bool> {
+        let clock = self.world.clock();
+        let is_young = clock.now_ms().saturating_sub(self.looked_ms) < WAIT_AGE_MS_MAX;
+        let mut waits_ms = WAITS_MS.iter().filter(|_| is_young);
+        loop {
+            let attached = policy::attach(self.world, self.policies, policy, target, self.looked_ms).await;
+            match (attached, waits_ms.next()) {
+                (Err(failure), Some(wait_ms)) if failure.class == Class::NotFound => {
+                    clock.sleep_ms(*wait_ms).await;
+                }
+                (attached, _) => return attached,
+            }
+        }
+    }
+}

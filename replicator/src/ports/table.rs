@@ -1,0 +1,103 @@
+//! The tables that the replicator keeps.
+
+use std::future::Future;
+
+use serde_json::{Map, Value};
+
+use super::Row;
+use crate::document::Document;
+use crate::model::Page;
+use crate::outcome::Outcome;
+
+/// A key that is held: whoever has it may change what the key stands for, and nobody else may.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Taken {
+    /// The key.
+    pub key: String,
+    /// What was remembered.
+    pub row: Option<Row>,
+    /// What the last holder was about to do, if it ended without saying how that went.
+    pub unfinished: Option<Value>,
+    /// Who holds it: one holding, not one function.
+    pub token: String,
+}
+
+/// The state table: one row a key.
+///
+/// A key is taken before anything that it stands for is changed, and put or let go afterwards. If
+/// the holder ends in between, the key is free again after [`crate::order::LEASE_MS`], and the next
+/// holder learns what was about to be done. An intent that is unfinished is not replaced by a later
+/// holder's, however many end: it stays until a row is put or noted.
+pub trait State: Sync {
+    /// Takes a key, saying what is about to be done. `Conflict` while someone else has it.
+    fn take(&self, key: &str, intent: &Value, now_ms: u64) -> impl Future<Output = Outcome<Taken>> + Send;
+    /// Replaces the row and lets go of the key. `Conflict` if it is not held any more.
+    fn put(&self, taken: &Taken, row: &Row) -> impl Future<Output = Outcome<()>> + Send;
+    /// Replaces the row and holds the key on, with the intent: for a row that others are to read before
+    /// the rest is done. What it answers is held from then on, by someone else in between perhaps: its
+    /// row counts.
+    fn note(
+        &self,
+        taken: &Taken,
+        row: &Row,
+        intent: &Value,
+        now_ms: u64,
+    ) -> impl Future<Output = Outcome<Taken>> + Send {
+        async move {
+            self.put(taken, row).await?;
+            self.take(&taken.key, intent, now_ms).await
+        }
+    }
+    /// Lets go of a key for which nothing was done: what was unfinished stays so.
+    fn release(&self, taken: &Taken) -> impl Future<Output = Outcome<()>> + Send;
+    /// Reads a row without taking its key. It is the newest one.
+    fn read(&self, key: &str) -> impl Future<Output = Outcome<Option<Row>>> + Send;
+    /// Rows whose key begins so, a page at a time.
+    fn rows(
+        &self,
+        prefix: &str,
+        from: Option<&str>,
+    ) -> impl Future<Output = Outcome<Page<(String, Row)>>> + Send;
+}
+
+/// What was not applied, and why.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ErrorRow {
+    /// The partition key of the event table.
+    pub device: String,
+    /// The event's sort key in the event table.
+    pub event: String,
+    /// The step that failed.
+    pub what: String,
+    /// Why.
+    pub why: String,
+    /// When it was seen last, in milliseconds. The table keeps the first time, too.
+    pub seen_ms: u64,
+    /// How often. The table counts.
+    pub attempts: u64,
+    /// The event itself, to be applied again; none if it could not be decoded.
+    pub row: Option<Map<String, Value>>,
+}
+
+/// The error table.
+pub trait Errors: Sync {
+    /// Records a failure; the row's count of attempts rises, the first time it was seen stays. So does
+    /// the event that the row has, if none comes with the failure.
+    fn record(&self, row: &ErrorRow) -> impl Future<Output = Outcome<()>> + Send;
+    /// Removes the row of an event, if there is one.
+    fn clear(&self, device: &str, event: &str) -> impl Future<Output = Outcome<()>> + Send;
+    /// Removes a row that was read before, unless its event failed again since: by `attempts`.
+    fn clear_unchanged(&self, row: &ErrorRow) -> impl Future<Output = Outcome<()>> + Send;
+    /// All rows, a page at a time.
+    fn rows(&self, from: Option<&str>) -> impl Future<Output = Outcome<Page<ErrorRow>>> + Send;
+}
+
+/// The event table, for whoever writes into it.
+pub trait Documents: Sync {
+    /// When the newest document under that key was looked at.
+    fn looked_ms(&self, key: &crate::document::Key) -> impl Future<Output = Outcome<Option<u64>>> + Send;
+    /// Puts a document unless a newer one is there, and says whether it was put.
+    fn put(&self, document: &Document) -> impl Future<Output = Outcome<bool>> + Send;
+    /// Puts a whole row, as a topic rule does: `device`, `event`, `eventType` and the rest.
+    fn put_event(&self, row: &Map<String, Value>) -> impl Future<Output = Outcome<()>> + Send;
+}

@@ -1,0 +1,431 @@
+//! Things: what they cost, which incarnation stays, and what belongs to it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::checks::{at_every_call, at_once};
+use crate::model::{Group, Thing, ThingType};
+use crate::order::{LifeMark, MembershipMark};
+use crate::outcome::Class;
+use crate::ports::{GroupRow, IdentityRow, Memberships, TypeRow};
+use crate::simulation::{SECONDARY, Twins, arn, pem};
+
+fn thing(attributes: &[(&str, &str)]) -> Thing {
+    let attributes = attributes.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    Thing { name: "t".into(), thing_type: None, attributes: attributes.collect() }
+}
+
+/// Of incarnation `id`, with an attribute that says which event it was.
+fn event(id: &str, version: u64, at_s: u64, deleted: bool) -> ThingEvent {
+    let mark = ThingMark { id: id.into(), version, timestamp_ms: at_s * 1_000, deleted };
+    ThingEvent { thing: thing(&[("event", &format!("{id}{version}"))]), mark }
+}
+
+fn created() -> ThingEvent {
+    event("a", 1, 1_000, false)
+}
+
+fn with_type(mut event: ThingEvent, name: &str) -> ThingEvent {
+    event.thing.thing_type = Some(name.into());
+    event
+}
+
+async fn run(twins: &Twins, event: &ThingEvent) -> Outcome<Applied> {
+    apply(twins.world(), event, false).await
+}
+
+fn there(twins: &Twins) -> Option<Thing> {
+    twins.inner().secondary.things.get("t").map(|thing| thing.thing.clone())
+}
+
+fn principals(twins: &Twins) -> Vec<String> {
+    twins.inner().secondary.thing_principals("t")
+}
+
+fn groups(twins: &Twins) -> Vec<String> {
+    twins.inner().secondary.thing_groups("t")
+}
+
+/// A certificate in the secondary.
+fn certificate(twins: &Twins, id: &str) -> String {
+    twins.inner().secondary.register_certificate(&pem(id), true).unwrap();
+    arn(SECONDARY, id)
+}
+
+/// What the look at the thing's principals left behind.
+fn wants_principals(twins: &Twins, looked_s: u64, wanted: &[&str]) {
+    let principals: BTreeSet<_> = wanted.iter().map(|arn| (*arn).to_owned()).collect();
+    let row = IdentityRow { looked_ms: looked_s * 1_000, principals, ..IdentityRow::default() };
+    twins.put_row(&tables::identity_key("t"), Row::Identity(row));
+}
+
+fn membership(thing_id: &str, group_id: &str, at_s: u64, deleted: bool) -> MembershipMark {
+    let id = format!("{thing_id} in {group_id}");
+    let life = LifeMark { id, version: at_s * 1_000, timestamp_ms: at_s * 1_000, deleted };
+    MembershipMark { life, group_id: group_id.into(), thing_id: thing_id.into() }
+}
+
+fn wants_group(twins: &Twins, group: &str, mark: MembershipMark) {
+    let groups = BTreeMap::from([(group.to_owned(), mark)]);
+    twins.put_row(
+        &tables::memberships_key("t"),
+        Row::Memberships(Memberships { groups, ..Default::default() }),
+    );
+}
+
+fn group(twins: &Twins, name: &str) {
+    let group = Group { name: name.into(), ..Group::default() };
+    twins.inner().secondary.create_group(&group).unwrap();
+    let mark = LifeMark { id: format!("{name}1"), version: 1, timestamp_ms: 900_000, deleted: false };
+    twins.put_row(&tables::group_key(name), Row::Group(GroupRow { mark: Some(mark), undone: false }));
+}
+
+fn thing_type(twins: &Twins, name: &str, deprecated: bool) {
+    let kind = ThingType { name: name.into(), ..ThingType::default() };
+    let mut inner = twins.inner();
+    inner.secondary.create_thing_type(&kind).unwrap();
+    inner.secondary.deprecate_thing_type(name, deprecated, 0).unwrap();
+}
+
+fn is_deprecated(twins: &Twins, name: &str) -> bool {
+    twins.inner().secondary.types[name].thing_type.deprecated
+}
+
+#[tokio::test]
+async fn a_new_thing_costs_one_call_and_so_does_a_change() {
+    let twins = Twins::new();
+    run(&twins, &created()).await.unwrap();
+    assert_eq!(
+        twins.calls(),
+        ["state.take", "secondary.create_thing", "state.read", "state.read", "state.put"]
+    );
+    twins.clear_calls();
+    run(&twins, &event("a", 2, 1_001, false)).await.unwrap();
+    assert_eq!(twins.calls(), ["state.take", "secondary.update_thing", "state.put"]);
+}
+
+#[tokio::test]
+async fn d01_an_update_is_replicated() {
+    let twins = Twins::new();
+    run(&twins, &created()).await.unwrap();
+    run(&twins, &event("a", 2, 1_001, false)).await.unwrap();
+    assert_eq!(there(&twins), Some(thing(&[("event", "a2")])));
+    run(&twins, &created()).await.unwrap();
+    assert_eq!(there(&twins), Some(thing(&[("event", "a2")])), "a version never goes backwards");
+}
+
+#[tokio::test]
+async fn d23a_a_late_deletion_does_not_take_the_thing_that_was_made_again() {
+    let twins = Twins::new();
+    run(&twins, &created()).await.unwrap();
+    run(&twins, &event("b", 1, 1_003, false)).await.unwrap();
+    assert_eq!(run(&twins, &event("a", 1, 1_002, true)).await.unwrap().change, Change::Superseded);
+    assert_eq!(there(&twins), Some(thing(&[("event", "b1")])));
+}
+
+#[tokio::test]
+async fn d30_attributes_and_type_that_were_cleared_are_cleared() {
+    let twins = Twins::new();
+    thing_type(&twins, "pump", false);
+    run(&twins, &with_type(created(), "pump")).await.unwrap();
+    assert_eq!(there(&twins).unwrap().thing_type.as_deref(), Some("pump"));
+    let mut bare = event("a", 2, 1_001, false);
+    bare.thing.attributes.clear();
+    run(&twins, &bare).await.unwrap();
+    assert_eq!(there(&twins), Some(thing(&[])));
+}
+
+#[tokio::test]
+async fn d28_a_type_that_was_exchanged_is_the_last_one_in_any_order() {
+    let twins = Twins::new();
+    for name in ["pump", "valve"] {
+        thing_type(&twins, name, false);
+    }
+    run(&twins, &with_type(created(), "pump")).await.unwrap();
+    run(&twins, &with_type(event("a", 3, 1_002, false), "valve")).await.unwrap();
+    run(&twins, &event("a", 2, 1_001, false)).await.unwrap();
+    assert_eq!(there(&twins).unwrap().thing_type.as_deref(), Some("valve"));
+}
+
+#[tokio::test]
+async fn d31_a_thing_that_is_there_and_differs_is_brought_to_the_event() {
+    let twins = Twins::new();
+    twins.inner().secondary.create_thing(&thing(&[("stale", "yes")])).unwrap();
+    run(&twins, &created()).await.unwrap();
+    assert_eq!(there(&twins), Some(thing(&[("event", "a1")])));
+    assert_eq!(twins.region_calls(), ["secondary.create_thing", "secondary.update_thing"]);
+}
+
+#[tokio::test]
+async fn a_deletion_leaves_certificates_and_shadows() {
+    let twins = Twins::new();
+    run(&twins, &created()).await.unwrap();
+    let principal = certificate(&twins, "c1");
+    twins.inner().secondary.attach_principal("t", &principal).unwrap();
+    twins.device_writes("t", &json!({"reported": {"a": 1}}));
+    run(&twins, &event("a", 1, 1_001, true)).await.unwrap();
+    assert_eq!((there(&twins), principals(&twins)), (None, vec![]));
+    assert!(twins.inner().secondary.certificates.contains_key("c1"));
+    assert!(twins.shadow_state("t", "").is_some());
+}
+
+#[tokio::test]
+async fn d12_a_deletion_that_has_not_settled_is_waited_for_then_tried_again() {
+    let twins = Twins::new();
+    run(&twins, &created()).await.unwrap();
+    twins.fail_next("secondary.delete_thing", Class::Conflict, 2);
+    run(&twins, &event("a", 1, 1_001, true)).await.unwrap();
+    assert_eq!(there(&twins), None);
+    run(&twins, &event("b", 1, 1_002, false)).await.unwrap();
+    twins.fail_next("secondary.delete_thing", Class::Conflict, 100);
+    assert!(run(&twins, &event("b", 1, 1_003, true)).await.unwrap_err().is_transient());
+    twins.fail_next("secondary.delete_thing", Class::Conflict, 0);
+    twins.advance_ms(order::LEASE_MS);
+    run(&twins, &event("b", 1, 1_003, true)).await.unwrap();
+    assert_eq!(there(&twins), None);
+}
+
+#[tokio::test]
+async fn a_new_incarnation_gets_what_is_its_own_and_nothing_of_the_one_before() {
+    let twins = Twins::new();
+    run(&twins, &created()).await.unwrap();
+    let (old, new) = (certificate(&twins, "old"), certificate(&twins, "new"));
+    for name in ["g", "h"] {
+        group(&twins, name);
+    }
+    {
+        let mut inner = twins.inner();
+        inner.secondary.attach_principal("t", &old).unwrap();
+        inner.secondary.add_to_group("g", "t").unwrap();
+    }
+    wants_principals(&twins, 1_100, &[&new]);
+    wants_group(&twins, "h", membership("b", "h1", 1_100, false));
+    run(&twins, &event("b", 1, 1_090, false)).await.unwrap();
+    assert_eq!(principals(&twins), [new]);
+    assert_eq!(groups(&twins), ["h"]);
+}
+
+#[tokio::test]
+async fn a_look_at_the_thing_before_gives_nothing_to_the_new_one() {
+    let twins = Twins::new();
+    run(&twins, &created()).await.unwrap();
+    let old = certificate(&twins, "old");
+    wants_principals(&twins, 1_010, &[&old]);
+    run(&twins, &event("a", 1, 1_050, true)).await.unwrap();
+    run(&twins, &event("b", 1, 1_060, false)).await.unwrap();
+    assert_eq!(principals(&twins), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_look_between_creation_and_change_counts_though_the_change_came_first() {
+    let twins = Twins::new();
+    let principal = certificate(&twins, "c1");
+    wants_principals(&twins, 1_010, &[&principal]);
+    run(&twins, &event("a", 2, 1_500, false)).await.unwrap();
+    run(&twins, &created()).await.unwrap();
+    assert_eq!(principals(&twins), [principal]);
+}
+
+#[tokio::test]
+async fn a_membership_of_another_thing_or_group_of_that_name_is_not_this_ones() {
+    for (mark, group_id) in [
+        (membership("z", "g1", 900, false), "g1"),
+        (membership("a", "g0", 1_001, false), "g1"),
+        (membership("a", "g1", 1_001, true), "g1"),
+    ] {
+        let twins = Twins::new();
+        group(&twins, "g");
+        let group_mark = LifeMark { id: group_id.into(), version: 1, timestamp_ms: 950_000, deleted: false };
+        twins
+            .put_row(&tables::group_key("g"), Row::Group(GroupRow { mark: Some(group_mark), undone: false }));
+        wants_group(&twins, "g", mark.clone());
+        run(&twins, &created()).await.unwrap();
+        assert_eq!(groups(&twins), Vec::<String>::new(), "{mark:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_added_is_remarked_and_comes_with_the_repair() {
+    let twins = Twins::new();
+    let (here, later) = (certificate(&twins, "c1"), arn(SECONDARY, "later"));
+    wants_principals(&twins, 1_001, &[&here, &later]);
+    wants_group(&twins, "g", membership("a", "g1", 1_001, false));
+    let applied = run(&twins, &created()).await.unwrap();
+    let why: Vec<_> = applied.remarks.iter().map(|remark| remark.why.clone()).collect();
+    assert_eq!(why, [format!("waits for principal {later}"), "waits for group g".to_owned()]);
+    assert_eq!(principals(&twins), [here]);
+    // Delivered once more before the remarks were put down, it says them again.
+    assert_eq!(run(&twins, &created()).await.unwrap().remarks.len(), 2);
+    certificate(&twins, "later");
+    group(&twins, "g");
+    let mended = apply(twins.world(), &created(), true).await.unwrap();
+    assert_eq!(mended.remarks, []);
+    assert_eq!((principals(&twins).len(), groups(&twins)), (2, vec!["g".to_owned()]));
+}
+
+#[tokio::test]
+async fn a_type_that_is_not_there_costs_the_type_and_not_the_thing() {
+    let twins = Twins::new();
+    for event in [with_type(created(), "pump"), with_type(event("a", 2, 1_001, false), "pump")] {
+        let applied = run(&twins, &event).await.unwrap();
+        assert_eq!(applied.remarks[0].step, "thing type");
+        assert_eq!(there(&twins).unwrap().thing_type, None);
+    }
+    thing_type(&twins, "pump", false);
+    let again = with_type(event("a", 2, 1_001, false), "pump");
+    assert_eq!(apply(twins.world(), &again, true).await.unwrap().remarks, []);
+    assert_eq!(there(&twins).unwrap().thing_type.as_deref(), Some("pump"));
+}
+
+#[tokio::test]
+async fn a_type_that_was_deprecated_since_is_lent() {
+    let twins = Twins::new();
+    thing_type(&twins, "pump", true);
+    assert_eq!(run(&twins, &with_type(created(), "pump")).await.unwrap().remarks, []);
+    assert_eq!(there(&twins).unwrap().thing_type.as_deref(), Some("pump"));
+    assert!(is_deprecated(&twins, "pump"));
+    assert!(!twins.is_held(&tables::type_key("pump")));
+}
+
+#[tokio::test]
+async fn another_refusal_than_that_of_the_type_is_told() {
+    let twins = Twins::new();
+    thing_type(&twins, "pump", false);
+    twins.fail_next("secondary.create_thing", Class::Permanent, 9);
+    let failure = run(&twins, &with_type(created(), "pump")).await.unwrap_err();
+    assert_eq!(failure.class, Class::Permanent);
+}
+
+#[tokio::test]
+async fn whatever_fails_the_new_thing_ends_right() {
+    let setup = || {
+        let twins = Twins::new();
+        let principal = certificate(&twins, "c1");
+        group(&twins, "g");
+        wants_principals(&twins, 1_001, &[&principal]);
+        wants_group(&twins, "g", membership("a", "g1", 1_001, false));
+        thing_type(&twins, "pump", true);
+        let mark = LifeMark { id: "pump1".into(), version: 1, timestamp_ms: 1, deleted: false };
+        let row = TypeRow { mark: Some(mark), deprecated: true, undone: false };
+        twins.put_row(&tables::type_key("pump"), Row::Type(row));
+        twins
+    };
+    let event = with_type(created(), "pump");
+    let wanted = event.thing.clone();
+    at_every_call(
+        setup,
+        async |twins| run(twins, &event).await,
+        |twins, story| {
+            assert_eq!(there(twins).as_ref(), Some(&wanted), "{story}");
+            assert_eq!((principals(twins).len(), groups(twins).len()), (1, 1), "{story}");
+            assert!(is_deprecated(twins, "pump"), "{story}");
+        },
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn whatever_fails_the_thing_made_again_and_the_deletion_end_right() {
+    let setup = || {
+        let twins = Twins::new();
+        let (old, new) = (certificate(&twins, "old"), certificate(&twins, "new"));
+        at_once(run(&twins, &created())).unwrap();
+        twins.inner().secondary.attach_principal("t", &old).unwrap();
+        wants_principals(&twins, 1_100, &[&new]);
+        twins
+    };
+    let again = event("b", 1, 1_090, false);
+    at_every_call(
+        setup,
+        async |twins| run(twins, &again).await,
+        |twins, story| {
+            assert_eq!(principals(twins), [arn(SECONDARY, "new")], "{story}");
+            assert_eq!(there(twins), Some(thing(&[("event", "b1")])), "{story}");
+        },
+    )
+    .await;
+    let deleted = event("a", 1, 1_001, true);
+    at_every_call(
+        setup,
+        async |twins| run(twins, &deleted).await,
+        |twins, story| {
+            assert_eq!((there(twins), principals(twins)), (None, vec![]), "{story}");
+        },
+    )
+    .await;
+}
+
+/// The first events of two incarnations, both ended half way: what the first left must not stay.
+#[tokio::test]
+async fn d11_what_an_unfinished_incarnation_left_goes_with_it() {
+    let twins = Twins::new();
+    let (old, new) = (certificate(&twins, "old"), certificate(&twins, "new"));
+    wants_principals(&twins, 1_001, &[&old]);
+    twins.fail_next("state.put", Class::Transient, 1);
+    run(&twins, &created()).await.unwrap_err();
+    assert_eq!(principals(&twins), [old]);
+    for _ in 0..2 {
+        twins.advance_ms(order::LEASE_MS);
+        wants_principals(&twins, 1_100, &[&new]);
+        twins.fail_next("secondary.thing_principals", Class::Transient, 1);
+        run(&twins, &event("b", 1, 1_090, false)).await.unwrap_err();
+    }
+    twins.advance_ms(order::LEASE_MS);
+    run(&twins, &event("b", 1, 1_090, false)).await.unwrap();
+    assert_eq!(principals(&twins), [new]);
+}
+
+/// Some lives, one after the other; the last may go on.
+fn history() -> impl Strategy<Value = Vec<ThingEvent>> {
+    (prop::collection::vec(1_u64..3, 1..4), any::<bool>()).prop_map(|(lives, last_lives)| {
+        let (mut events, mut at_s, count) = (Vec::new(), 1_000, lives.len());
+        for (index, versions) in lives.into_iter().enumerate() {
+            let id = ["a", "b", "c"][index];
+            for version in 1..=versions {
+                events.push(event(id, version, at_s, false));
+                at_s += 10;
+            }
+            if index + 1 < count || !last_lives {
+                events.push(event(id, versions, at_s, true));
+                at_s += 10;
+            }
+        }
+        events
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn any_order_of_a_history_ends_like_the_primary(
+        (events, mixed) in history().prop_flat_map(|events| {
+            let twice: Vec<_> = events.iter().chain(&events).cloned().collect();
+            (Just(events), Just(twice).prop_shuffle())
+        }),
+        ends in prop::collection::vec(prop::option::weighted(0.3, (1_usize..8, any::<bool>())), 24),
+    ) {
+        let twins = Twins::new();
+        let principal = certificate(&twins, "c1");
+        let last = events.last().unwrap();
+        // The look that follows the last incarnation's beginning.
+        let begun = events.iter().find(|event| event.mark.id == last.mark.id).unwrap();
+        wants_principals(&twins, begun.mark.timestamp_ms / 1_000 + 1, &[&principal]);
+        at_once(async {
+            for (event, end) in mixed.iter().zip(ends) {
+                if let Some((at, after)) = end {
+                    twins.crash(Some(crate::simulation::Crash { at, after }));
+                    let _ = run(&twins, event).await;
+                    twins.crash(None);
+                    twins.advance_ms(order::LEASE_MS);
+                }
+                run(&twins, event).await.unwrap();
+            }
+        });
+        let lives = !last.mark.deleted;
+        prop_assert_eq!(there(&twins), lives.then(|| last.thing.clone()));
+        prop_assert_eq!(principals(&twins).len(), usize::from(lives));
+    }
+}
