@@ -1,0 +1,387 @@
+//! From what is said in the primary to the functions: rules, the global table, its streams, a queue.
+//!
+//! A message comes at least once, late, and in any order; rows of one key keep theirs. A batch that was
+//! not done comes again from its first record that was not.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::{Map, Value, json};
+
+use super::event::EventRow;
+use super::operator::Saying;
+use super::{History, functions};
+use crate::capture::{Capture, Later};
+use crate::policy::Policies;
+use crate::simulation::executor::End;
+use crate::simulation::random::Random;
+use crate::simulation::{Function, Link, Looker, Side, typed};
+
+const SHARDS: usize = 2;
+
+/// How often the workflow tries an event before it gives it up to the error table.
+const ATTEMPTS_MAX: u32 = 6;
+
+/// What a function answers: the sequence numbers to deliver again, or that it failed.
+pub(crate) type Done = Option<Vec<String>>;
+
+/// What happens by itself on the way.
+#[derive(Debug, Clone)]
+pub(crate) enum Step {
+    /// A rule writes a row in the primary.
+    Put(EventRow),
+    /// The change with that number reaches the secondary.
+    Replicate(usize),
+    /// The mapping reads a shard.
+    Poll(usize),
+    /// The workflow applies a record.
+    Execute { record: usize, attempt: u32 },
+    /// The queue delivers to the function that looks.
+    Look(Message),
+    /// Whoever started a task does not wait for it any longer.
+    Abandon(usize),
+}
+
+/// What makes the primary's function look.
+#[derive(Debug, Clone)]
+pub(crate) enum Message {
+    Call(Value),
+    /// A record of the stream of the primary's replica.
+    Row(Value),
+    /// One that the function sent to itself.
+    Later(Later),
+}
+
+#[derive(Debug, Clone)]
+enum Job {
+    Batch { shard: usize, from: usize, to: usize },
+    Execution { record: usize, attempt: u32, environment: usize },
+    GiveUp { record: usize },
+    Look(Message),
+    Repair,
+    Reconcile,
+}
+
+#[derive(Debug, Default)]
+struct Shard {
+    /// Indexes of records.
+    records: Vec<usize>,
+    next: usize,
+    busy: bool,
+    policies: Arc<Policies>,
+}
+
+/// An environment of a function, which handles one invocation at a time and remembers policies.
+#[derive(Debug, Default)]
+struct Environment {
+    policies: Arc<Policies>,
+    busy: bool,
+}
+
+#[derive(Debug)]
+pub(crate) struct Pipeline {
+    pub(crate) primary_gone: bool,
+    pub(crate) table_paused: bool,
+    pub(crate) stream_paused: bool,
+    world: Function,
+    source: Looker,
+    /// How many changes of the event table have been followed.
+    followed: usize,
+    /// When the last change of a key reaches the secondary.
+    arrivals: BTreeMap<(String, String), u64>,
+    /// The rows of the secondary's replica.
+    replica: BTreeMap<(String, String), Map<String, Value>>,
+    records: Vec<Value>,
+    shards: [Shard; SHARDS],
+    environments: Vec<Environment>,
+    jobs: BTreeMap<usize, Job>,
+    captures: [Arc<Capture>; 2],
+}
+
+impl Pipeline {
+    pub(crate) fn new(link: &Link) -> Self {
+        Self {
+            primary_gone: false,
+            table_paused: false,
+            stream_paused: false,
+            world: Function::new(link, Side::Secondary),
+            source: Looker(Function::new(link, Side::Primary)),
+            followed: 0,
+            arrivals: BTreeMap::new(),
+            replica: BTreeMap::new(),
+            records: Vec::new(),
+            shards: [Shard::default(), Shard::default()],
+            environments: Vec::new(),
+            jobs: BTreeMap::new(),
+            captures: [Arc::default(), Arc::default()],
+        }
+    }
+}
+
+fn travel_ms(random: &mut Random) -> u64 {
+    match random.below(100) {
+        0..65 => random.between(1, 60),
+        65..95 => random.between(60, 3_000),
+        _ => random.between(3_000, 60_000),
+    }
+}
+
+fn shard_of(device: &str) -> usize {
+    device.bytes().map(usize::from).sum::<usize>() % SHARDS
+}
+
+/// A stream's record.
+fn record(number: usize, now_ms: u64, old: Option<&Map<String, Value>>, new: &Map<String, Value>) -> Value {
+    let image = |row: &Map<String, Value>| -> Value {
+        row.iter().map(|(name, value)| (name.clone(), typed(value))).collect()
+    };
+    let mut change = json!({"SequenceNumber": format!("{number:09}"), "NewImage": image(new),
+        "ApproximateCreationDateTime": now_ms / 1_000,
+        "Keys": {"device": typed(&new["device"]), "event": typed(&new["event"])}});
+    if let Some(old) = old {
+        change["OldImage"] = image(old);
+    }
+    json!({"eventName": if old.is_some() { "MODIFY" } else { "INSERT" }, "dynamodb": change})
+}
+
+impl History {
+    fn later(&mut self, ms: u64, step: Step) {
+        self.soon(ms, super::Step::Pipeline(step));
+    }
+
+    /// Sends on what was said in the primary.
+    pub(super) fn say(&mut self, saying: Saying) {
+        let step = match saying {
+            Saying::Row(row) => Step::Put(row),
+            Saying::Call(call) => {
+                if self.plan.loses(&mut self.random) {
+                    self.link.inner().trace(|| format!("lost {}", call["detail"]["eventName"]));
+                    return;
+                }
+                Step::Look(Message::Call(call))
+            }
+        };
+        for _ in 0..=u64::from(self.random.chance(self.plan.twice)) {
+            let ms = travel_ms(&mut self.random);
+            self.later(ms, step.clone());
+        }
+    }
+
+    /// Sends on what was written to the event table, and what the looking function sent to itself.
+    pub(super) fn follow_changes(&mut self) {
+        let later = std::mem::take(&mut self.link.inner().later);
+        for (due_ms, look) in later {
+            self.at(due_ms, super::Step::Pipeline(Step::Look(Message::Later(look))));
+        }
+        loop {
+            let index = self.pipeline.followed;
+            let change = {
+                let inner = self.link.inner();
+                let Some(change) = inner.events.changes.get(index) else { return };
+                change.clone()
+            };
+            self.pipeline.followed += 1;
+            let key = (change.device, change.event);
+            let now_ms = change.written_ms;
+            let last_ms = self.pipeline.arrivals.get(&key).copied().unwrap_or_default();
+            let due_ms = (now_ms + travel_ms(&mut self.random)).max(last_ms + 1);
+            self.pipeline.arrivals.insert(key, due_ms);
+            self.at(due_ms, super::Step::Pipeline(Step::Replicate(index)));
+            if change.row["eventType"] == "THING_EVENT" {
+                let message = Message::Row(record(index, now_ms, None, &change.row));
+                for _ in 0..=u64::from(self.random.chance(self.plan.twice)) {
+                    let ms = travel_ms(&mut self.random);
+                    self.later(ms, Step::Look(message.clone()));
+                }
+            }
+        }
+    }
+
+    pub(super) fn pipeline_step(&mut self, step: Step) {
+        let waits = match step {
+            Step::Put(_) | Step::Look(_) => self.pipeline.primary_gone,
+            Step::Replicate(_) => self.pipeline.primary_gone || self.pipeline.table_paused,
+            Step::Poll(_) | Step::Execute { .. } => self.pipeline.stream_paused,
+            Step::Abandon(_) => false,
+        };
+        if waits {
+            // A change of one key never overtakes another one.
+            let ms = if matches!(step, Step::Replicate(_)) { 1_000 } else { self.random.between(500, 2_000) };
+            return self.later(ms, step);
+        }
+        match step {
+            Step::Put(row) => {
+                let mut inner = self.link.inner();
+                let now_ms = inner.now_ms;
+                let key = |name: &str| row[name].as_str().unwrap_or_default().to_owned();
+                // The same event again changes nothing, so that no stream tells it.
+                if inner.events.rows.get(&(key("device"), key("event"))) != Some(&row) {
+                    inner.events.put_row(row, now_ms);
+                }
+            }
+            Step::Replicate(index) => self.replicate(index),
+            Step::Poll(shard) => self.poll(shard),
+            Step::Execute { record, attempt } => self.execute(record, attempt),
+            Step::Look(message) => {
+                let (source, capture) = (self.pipeline.source.clone(), self.capture());
+                self.start(Job::Look(message.clone()), functions::look(source, capture, message));
+            }
+            Step::Abandon(task) => {
+                if let Some(job) = self.pipeline.jobs.remove(&task) {
+                    self.link.inner().trace(|| format!("nobody waits for #{task}"));
+                    self.settle(job, None);
+                }
+            }
+        }
+    }
+
+    /// One of two environments of the looking function; sometimes it is a new one.
+    fn capture(&mut self) -> Arc<Capture> {
+        let index = usize::from(self.random.chance(300));
+        if self.random.chance(self.plan.killed) {
+            self.pipeline.captures[index] = Arc::default();
+        }
+        self.pipeline.captures[index].clone()
+    }
+
+    fn replicate(&mut self, index: usize) {
+        let (change, now_ms) = {
+            let inner = self.link.inner();
+            (inner.events.changes[index].clone(), inner.now_ms)
+        };
+        let number = self.pipeline.records.len();
+        let old =
+            self.pipeline.replica.insert((change.device.clone(), change.event.clone()), change.row.clone());
+        self.pipeline.records.push(record(number, now_ms, old.as_ref(), &change.row));
+        self.link.inner().trace(|| format!("record {number}: {} {}", change.device, change.event));
+        if self.plan.workflow {
+            for _ in 0..=u64::from(self.random.chance(self.plan.twice)) {
+                let ms = self.random.between(5, 200);
+                self.later(ms, Step::Execute { record: number, attempt: 1 });
+            }
+            return;
+        }
+        let shard = shard_of(&change.device);
+        self.pipeline.shards[shard].records.push(number);
+        let ms = self.random.between(1, 200);
+        self.later(ms, Step::Poll(shard));
+    }
+
+    fn poll(&mut self, number: usize) {
+        let size = usize::try_from(self.random.between(1, 6)).unwrap();
+        let shard = &mut self.pipeline.shards[number];
+        if shard.busy || shard.next == shard.records.len() {
+            return;
+        }
+        shard.busy = true;
+        let (from, to) = (shard.next, shard.records.len().min(shard.next + size));
+        let records =
+            shard.records[from..to].iter().map(|index| self.pipeline.records[*index].clone()).collect();
+        let (world, policies) = (self.pipeline.world.clone(), shard.policies.clone());
+        self.start(Job::Batch { shard: number, from, to }, functions::replicate(world, policies, records));
+    }
+
+    fn execute(&mut self, record: usize, attempt: u32) {
+        let free = self.pipeline.environments.iter().position(|environment| !environment.busy);
+        let environment = free.unwrap_or_else(|| {
+            self.pipeline.environments.push(Environment::default());
+            self.pipeline.environments.len() - 1
+        });
+        let room = &mut self.pipeline.environments[environment];
+        room.busy = true;
+        let (world, policies) = (self.pipeline.world.clone(), room.policies.clone());
+        let records = vec![self.pipeline.records[record].clone()];
+        let job = Job::Execution { record, attempt, environment };
+        self.start(job, functions::replicate(world, policies, records));
+    }
+
+    fn start(&mut self, job: Job, task: impl Future<Output = Done> + 'static) {
+        let polls_left = self.random.chance(self.plan.killed).then(|| self.random.between(1, 30));
+        let number = self.executor.next_task();
+        self.link.inner().trace(|| format!("starts #{number} {job:?}"));
+        let abandoned = matches!(job, Job::Batch { .. } | Job::Execution { .. } | Job::Look(_))
+            && self.random.chance(self.plan.abandoned);
+        self.executor.spawn(Box::pin(task), polls_left);
+        self.pipeline.jobs.insert(number, job);
+        if abandoned {
+            let ms = self.random.between(1, 300);
+            self.later(ms, Step::Abandon(number));
+        }
+    }
+
+    /// A task has come to its end. One that nobody waits for any longer says nothing to anybody.
+    pub(super) fn ended(&mut self, task: usize, end: End<Done>) {
+        let Some(job) = self.pipeline.jobs.remove(&task) else { return };
+        self.link.inner().trace(|| format!("ends #{task} {end:?}"));
+        if let (End::Killed, Job::Batch { shard, .. }) = (&end, &job) {
+            self.pipeline.shards[*shard].policies = Arc::default();
+        }
+        if let (End::Killed, Job::Execution { environment, .. }) = (&end, &job) {
+            self.pipeline.environments[*environment].policies = Arc::default();
+        }
+        let done = match end {
+            End::Finished(done) => done,
+            End::Killed => None,
+        };
+        self.settle(job, done);
+    }
+
+    fn settle(&mut self, job: Job, done: Done) {
+        let ignores_failures =
+            self.link.inner().planted == Some(crate::simulation::planted::Planted::FailuresIgnored);
+        let done = if ignores_failures { done.map(|_| Vec::new()) } else { done };
+        match job {
+            Job::Batch { shard: number, from, to } => {
+                let shard = &mut self.pipeline.shards[number];
+                shard.busy = false;
+                shard.next = match &done {
+                    None => from,
+                    Some(failures) => {
+                        let first = failures.iter().min().and_then(|sequence| sequence.parse::<usize>().ok());
+                        let records = &shard.records[from..to];
+                        first
+                            .and_then(|first| records.iter().position(|record| *record == first))
+                            .map_or(to, |at| from + at)
+                    }
+                };
+                let ms = self.random.between(10, 1_500);
+                self.later(ms, Step::Poll(number));
+            }
+            Job::Execution { record, attempt, environment } => {
+                if let Some(room) = self.pipeline.environments.get_mut(environment) {
+                    room.busy = false;
+                }
+                if done.is_some_and(|failures| failures.is_empty()) {
+                    return;
+                }
+                if attempt < ATTEMPTS_MAX {
+                    let ms = self.random.between(500, 2_000) << attempt;
+                    return self.later(ms, Step::Execute { record, attempt: attempt + 1 });
+                }
+                self.give_up(record);
+            }
+            Job::GiveUp { record } if done.is_none() => self.give_up(record),
+            Job::Look(message) if done.is_none() => {
+                let ms = self.random.between(500, 30_000);
+                self.later(ms, Step::Look(message));
+            }
+            Job::Reconcile if done.is_none() => self.start_reconcile(),
+            Job::GiveUp { .. } | Job::Look(_) | Job::Repair | Job::Reconcile => {}
+        }
+    }
+
+    fn give_up(&mut self, record: usize) {
+        let (world, row) = (self.pipeline.world.clone(), self.pipeline.records[record].clone());
+        self.start(Job::GiveUp { record }, functions::give_up(world, row));
+    }
+
+    pub(super) fn start_repair(&mut self) {
+        let world = self.pipeline.world.clone();
+        self.start(Job::Repair, functions::repair(world));
+    }
+
+    pub(super) fn start_reconcile(&mut self) {
+        let (source, capture) = (self.pipeline.source.clone(), self.capture());
+        self.start(Job::Reconcile, functions::reconcile(source, capture));
+    }
+}

@@ -1,0 +1,137 @@
+//! What is drawn for a history before it begins.
+
+use serde_json::Value;
+
+use super::Step;
+use super::operator::{Focus, shadow_update};
+use crate::simulation::network::Weather;
+use crate::simulation::random::Random;
+
+/// What is out of order for a while.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Trouble {
+    /// The primary Region cannot be reached: nobody works there, and nothing comes from it.
+    PrimaryGone,
+    /// The global table does not replicate.
+    TablePaused,
+    /// The stream is not read.
+    StreamPaused,
+}
+
+impl Trouble {
+    pub(crate) const ALL: [Self; 3] = [Self::PrimaryGone, Self::TablePaused, Self::StreamPaused];
+}
+
+/// The plan.
+#[derive(Debug, Clone)]
+pub(crate) struct Plan {
+    pub(crate) focus: Focus,
+    /// One execution an event, all at once, instead of batches in order.
+    pub(crate) workflow: bool,
+    pub(crate) weather: Weather,
+    /// How many functions in a thousand are ended.
+    pub(crate) killed: u64,
+    /// How many functions in a thousand are given up and run on nevertheless.
+    pub(crate) abandoned: u64,
+    /// How many messages in a thousand come twice.
+    pub(crate) twice: u64,
+    /// How many API-call events in a thousand are lost.
+    lost: u64,
+    loses_calls: bool,
+    devices_write: bool,
+    operations: u64,
+    /// The end of the faults, after the beginning.
+    pub(crate) end_ms: u64,
+}
+
+impl Plan {
+    pub(crate) fn draw(random: &mut Random) -> Self {
+        let rough = random.chance(600);
+        let mut up_to = |rate: u64| if rough && random.chance(700) { random.below(rate) } else { 0 };
+        let weather =
+            Weather { throttled: up_to(200), lost: up_to(60), slow: up_to(100), primary_gone: false };
+        let (killed, abandoned, twice) = (up_to(300), up_to(100), up_to(300));
+        let lost = if random.chance(150) { 300 } else { 0 };
+        Self {
+            focus: random.one(&Focus::ALL),
+            workflow: random.chance(400),
+            weather,
+            killed,
+            abandoned,
+            twice,
+            lost,
+            loses_calls: lost > 0,
+            devices_write: random.chance(500),
+            operations: random.between(2, 24),
+            end_ms: 0,
+        }
+    }
+
+    /// Whether an API-call event is lost.
+    pub(crate) fn loses(&self, random: &mut Random) -> bool {
+        random.chance(self.lost)
+    }
+
+    /// Whether some may have been, so that the primary must be looked at as a whole.
+    pub(crate) fn loses_calls(&self) -> bool {
+        self.loses_calls
+    }
+
+    /// The faults have ended.
+    pub(crate) fn calm(&mut self) {
+        (self.killed, self.abandoned, self.twice, self.lost) = (0, 0, 0, 0);
+    }
+
+    /// What a device writes in the secondary: it never takes a leaf away, for that leaves no time.
+    pub(crate) fn device_update(random: &mut Random, number: u64) -> Value {
+        loop {
+            let update = shadow_update(random, number);
+            if !update.to_string().contains("null") {
+                return update;
+            }
+        }
+    }
+
+    fn gap_ms(random: &mut Random) -> u64 {
+        match random.below(100) {
+            0..50 => random.between(1, 40),
+            50..75 => random.between(40, 1_500),
+            75..92 => random.between(1_500, 20_000),
+            92..97 => random.between(20_000, 90_000),
+            _ => 310_000,
+        }
+    }
+
+    /// When what begins, after the beginning.
+    pub(crate) fn steps(&mut self, random: &mut Random) -> Vec<(u64, Step)> {
+        let (mut steps, mut at_ms) = (Vec::new(), 0);
+        for _ in 0..self.operations {
+            at_ms += Self::gap_ms(random);
+            steps.push((at_ms, Step::Operate));
+            if self.devices_write && random.chance(250) {
+                steps.push((at_ms + random.between(1, 5_000), Step::DeviceWrites));
+            }
+        }
+        for trouble in Trouble::ALL {
+            if random.chance(250) {
+                let from_ms = random.below(at_ms + 1);
+                let to_ms = from_ms + random.between(100, 120_000);
+                steps.push((from_ms, Step::Begin(trouble)));
+                steps.push((to_ms, Step::End(trouble)));
+                if trouble == Trouble::PrimaryGone && self.devices_write {
+                    for _ in 0..random.below(4) {
+                        steps.push((random.between(from_ms, to_ms), Step::DeviceWrites));
+                    }
+                }
+            }
+        }
+        let mut repair_ms = random.between(1, 60_000);
+        while repair_ms < at_ms {
+            steps.push((repair_ms, Step::Repair));
+            repair_ms += 60_000;
+        }
+        self.end_ms = at_ms + random.between(0, 30_000);
+        steps.push((self.end_ms, Step::Calm));
+        steps
+    }
+}
