@@ -1,0 +1,154 @@
+//! The way home: what changed in the secondary during an outage goes back to the primary.
+//!
+//! Three things are compared: what the replicator last brought to the secondary (its state table: how
+//! both were when replication broke), the primary now, and the secondary now. [`plan`] says what would
+//! be done and what not, and changes nothing; [`apply`] carries a plan out.
+//!
+//! It guarantees: a shadow is merged leaf by leaf, the newest wins ([`merge`]); nothing that was
+//! deleted in one Region and lives in the other is brought back, and nothing that is only gone from the
+//! secondary is deleted at home, unless that is asked for; what is not as the plan saw it is refused
+//! and not touched; a plan that is carried out twice does nothing the second time.
+//!
+//! When replication runs again, what came home comes back to the secondary as events that find it as
+//! it should be.
+
+mod apply;
+pub mod merge;
+mod plan;
+mod registry;
+mod things;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::{Mutex, PoisonError};
+
+use futures::StreamExt;
+
+use crate::look::Regions;
+use crate::outcome::{Failure, Outcome};
+use crate::pace::Pace;
+use crate::ports::{Clock, Region, Row, State};
+use crate::rules::EXCLUDED_PREFIX;
+
+pub use apply::{Applied, Ending, apply};
+pub use plan::{Action, Found, Gap, Item, Plan, Subject, Verdict};
+
+/// What is brought home.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Options {
+    /// Brings back what was deleted in the primary and is in the secondary still.
+    pub resurrect: bool,
+    /// Deletes in the primary what was deleted in the secondary.
+    pub deletions: bool,
+    /// Compares certificates and policies, too; not in just-in-time mode.
+    pub identities: bool,
+    /// How much is compared at once.
+    pub workers: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { resurrect: false, deletions: false, identities: true, workers: crate::sync::WORKERS }
+    }
+}
+
+/// Compares, and says what would be done.
+pub async fn plan<P, S, C, M>(
+    regions: &Regions<'_, P, S, C>,
+    state: &M,
+    options: &Options,
+    on_progress: &(dyn Fn(usize) + Sync),
+) -> Outcome<Plan>
+where
+    P: Region,
+    S: Region,
+    C: Clock,
+    M: State,
+{
+    let planner =
+        Planner { regions, state, options, pace: Pace::default(), found: Mutex::default(), on_progress };
+    let made_ms = regions.clock.now_ms();
+    planner.types().await?;
+    if options.identities {
+        planner.policies().await?;
+        planner.certificates().await?;
+    }
+    planner.groups().await?;
+    planner.things().await?;
+    let (items, gaps) = planner.found.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let (primary, secondary) = (regions.names.primary.clone(), regions.names.secondary.clone());
+    let mut plan = Plan { primary, secondary, made_ms, items, gaps };
+    plan.arrange();
+    Ok(plan)
+}
+
+struct Planner<'a, P, S, C, M> {
+    regions: &'a Regions<'a, P, S, C>,
+    state: &'a M,
+    options: &'a Options,
+    pace: Pace,
+    found: Mutex<(Vec<Item>, Vec<Gap>)>,
+    on_progress: &'a (dyn Fn(usize) + Sync),
+}
+
+impl<P: Region, S: Region, C: Clock, M: State> Planner<'_, P, S, C, M> {
+    async fn patient<T>(&self, work: impl AsyncFn() -> Outcome<T>) -> Outcome<T> {
+        self.pace.patient(self.regions.clock, work).await
+    }
+
+    /// Judges many at once. One that cannot be is a gap in the plan.
+    async fn all(&self, names: Vec<String>, judge: impl AsyncFn(&str) -> Outcome<Vec<Item>>) {
+        let count = names.len();
+        let judged = futures::stream::iter(names)
+            .filter(|name| std::future::ready(!name.starts_with(EXCLUDED_PREFIX)))
+            .map(async |name| {
+                let judged = self.patient(async || judge(&name).await).await;
+                (name, judged)
+            })
+            .buffered(self.options.workers.max(1));
+        let mut judged = std::pin::pin!(judged);
+        while let Some((name, judged)) = judged.next().await {
+            let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+            match judged {
+                Ok(items) => found.0.extend(items),
+                Err(Failure { step, why, .. }) => found.1.push(Gap { name, why: format!("{step}: {why}") }),
+            }
+        }
+        (self.on_progress)(count);
+    }
+
+    async fn remembered(&self, key: &str) -> Outcome<Option<Row>> {
+        self.state.read(key).await
+    }
+
+    /// The verdict and action of what the primary has deleted and the secondary has.
+    fn resurrected(&self, why: &str, action: Action) -> Judged {
+        let action = self.options.resurrect.then_some(action);
+        Judged { verdict: Verdict::Resurrects, why: why.to_owned(), action }
+    }
+
+    /// The verdict and action of what only the secondary has deleted.
+    fn removed(&self, action: Action) -> Judged {
+        let why = "deleted in the secondary, unchanged in the primary".to_owned();
+        Judged { verdict: Verdict::Removed, why, action: self.options.deletions.then_some(action) }
+    }
+}
+
+/// A verdict with its reason.
+struct Judged {
+    verdict: Verdict,
+    why: String,
+    action: Option<Action>,
+}
+
+impl Judged {
+    fn new(verdict: Verdict, why: &str, action: Option<Action>) -> Self {
+        Self { verdict, why: why.to_owned(), action }
+    }
+
+    fn item(self, subject: Subject, found: Found) -> Item {
+        let Self { verdict, why, action } = self;
+        Item { subject, verdict, why, action, leaves: Vec::new(), found }
+    }
+}

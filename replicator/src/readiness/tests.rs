@@ -1,0 +1,94 @@
+use super::*;
+use crate::simulation::{PRIMARY, SECONDARY, Twins, arn};
+use crate::sync::Mode;
+use crate::sync::tests::{direct, fleet, regions};
+
+async fn swept(twins: &Twins, options: Options) -> Report {
+    twins.advance_ms(120_000);
+    sweep(&regions(twins), &options, &|_| {}).await.unwrap()
+}
+
+#[tokio::test]
+async fn an_empty_secondary_is_not_ready_and_a_synced_one_is() {
+    let twins = fleet(7);
+    let report = swept(&twins, Options::default()).await;
+    assert_eq!((report.is_ready(), report.totals[&Standing::NotReady]), (false, 7), "{report}");
+    direct(&twins, Mode::Smart).await;
+    let report = swept(&twins, Options::default()).await;
+    // Every third device has an inactive certificate.
+    assert_eq!((report.is_ready(), report.totals[&Standing::Ready]), (true, 5), "{report}");
+    assert_eq!((report.totals[&Standing::NoCertificate], report.devices.len()), (2, 0));
+}
+
+#[tokio::test]
+async fn each_reason_is_said() {
+    let twins = fleet(7);
+    direct(&twins, Mode::Smart).await;
+    {
+        let mut inner = twins.inner();
+        let there = &mut inner.secondary;
+        there.set_status("c-0", Status::Inactive).unwrap();
+        there.detach_policy("p", &arn(SECONDARY, "c-1")).unwrap();
+        there.detach_principal("t-3", &arn(SECONDARY, "c-3")).unwrap();
+        there.remove_from_group("line", "t-4").unwrap();
+        there.detach_principal("t-6", &arn(SECONDARY, "c-6")).unwrap();
+        there.delete_thing("t-6").unwrap();
+    }
+    let report = swept(&twins, Options::default()).await;
+    let text = report.to_string();
+    for expected in [
+        "NotReady t-0: certificate c-0 is not Active there\n",
+        "NotReady t-1: policy p is not attached\n",
+        "NotReady t-3: certificate c-3 is not attached\n",
+        "NotReady t-4: not in group line\n",
+        "NotReady t-6: no such thing; certificate c-6 is not attached; not in group line\n",
+        "of 7 devices: ",
+    ] {
+        assert!(text.contains(expected), "{expected}: {text}");
+    }
+    assert!(!report.is_ready());
+    let json = serde_json::to_value(&report).unwrap();
+    assert_eq!(json["devices"][0]["reasons"][0]["what"], "status_differs");
+}
+
+#[tokio::test]
+async fn another_document_of_a_policy_keeps_all_out() {
+    let twins = fleet(2);
+    direct(&twins, Mode::Smart).await;
+    let document = twins.inner().primary.policies["of-groups"].document().replace("group", "other");
+    let policy = crate::model::Policy { name: "of-groups".into(), document };
+    twins.inner().primary.put_policy(&policy).unwrap();
+    let report = swept(&twins, Options::default()).await;
+    assert!(
+        report
+            .devices
+            .iter()
+            .all(|device| { device.reasons == [Difference::DocumentDiffers("of-groups".into())] })
+    );
+    assert_eq!(report.devices.len(), 2);
+}
+
+#[tokio::test]
+async fn a_sample_is_of_its_size_and_its_seed() {
+    let twins = fleet(9);
+    let sample = async |seed| {
+        let options = Options { sample: Some(4), seed, ..Options::default() };
+        let report = swept(&twins, options).await;
+        assert_eq!(report.fleet, 9);
+        report.devices.into_iter().map(|device| device.thing).collect::<Vec<_>>()
+    };
+    let (one, again, other) = (sample(1).await, sample(1).await, sample(2).await);
+    assert_eq!((one.len(), &one), (4, &again));
+    assert_ne!(one, other);
+}
+
+#[tokio::test]
+async fn a_device_that_cannot_be_looked_at_is_not_ready() {
+    let twins = fleet(2);
+    direct(&twins, Mode::Smart).await;
+    twins.fail_next("secondary.thing_principals", crate::outcome::Class::Permanent, 1);
+    let report = swept(&twins, Options::default()).await;
+    assert_eq!((report.is_ready(), report.totals[&Standing::Unknown]), (false, 1));
+    assert!(!Report::default().is_ready(), "a sweep of nothing says nothing");
+    assert_eq!(PRIMARY, regions(&twins).names.primary);
+}
