@@ -4,7 +4,7 @@ mod calls;
 mod error;
 mod pace;
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
 use aws_config::{BehaviorVersion, Region, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
 use gameday_twin::Endpoints;
@@ -22,6 +22,7 @@ const ATTEMPTS_MAX: u32 = 6;
 #[derive(Debug, Clone)]
 pub(crate) struct RegionClients {
     pub(crate) region: String,
+    pub(crate) cloudformation: aws_sdk_cloudformation::Client,
     pub(crate) iot: aws_sdk_iot::Client,
     pub(crate) data: aws_sdk_iotdataplane::Client,
     pub(crate) dynamodb: aws_sdk_dynamodb::Client,
@@ -39,25 +40,30 @@ pub(crate) struct Aws {
 }
 
 impl Aws {
-    /// Clients for a target.
+    /// Clients of a twin.
     pub(crate) async fn connect(endpoints: &Endpoints) -> Self {
+        let name = |n: usize| endpoints.regions.get(n).map_or("us-east-1", |region| &region.region);
+        Self::of([name(0), name(1)], endpoints.quota_scale, Some(&endpoints.api_url)).await
+    }
+
+    /// Clients of AWS, with the credentials of the environment.
+    pub(crate) async fn connect_to_aws(primary: &str, secondary: &str) -> Self {
+        Self::of([primary, secondary], 1.0, None).await
+    }
+
+    async fn of(regions: [&str; 2], quota_scale: f64, url: Option<&str>) -> Self {
         let calls = Calls::default();
-        let mut clients: BTreeMap<usize, RegionClients> = BTreeMap::new();
-        for (n, region) in endpoints.regions.iter().enumerate() {
-            let config = config(endpoints, &region.region).await;
-            clients.insert(n, RegionClients::new(&region.region, &config, &calls));
-        }
-        let global = config(endpoints, "us-east-1").await;
+        let [primary, secondary] = [config(regions[0], url).await, config(regions[1], url).await];
+        let global = config("us-east-1", url).await;
         let route53 = aws_sdk_route53::Client::from_conf(
             aws_sdk_route53::config::Builder::from(&global).interceptor(calls.interceptor("global")).build(),
         );
-        let fallback = || RegionClients::new("us-east-1", &global, &calls);
         Self {
-            primary: clients.remove(&0).unwrap_or_else(fallback),
-            secondary: clients.remove(&1).unwrap_or_else(fallback),
+            primary: RegionClients::new(regions[0], &primary, &calls),
+            secondary: RegionClients::new(regions[1], &secondary, &calls),
             route53,
             calls,
-            pace: Pace::new(endpoints.quota_scale),
+            pace: Pace::new(quota_scale),
         }
     }
 
@@ -71,6 +77,9 @@ impl RegionClients {
         let count = || calls.interceptor(region);
         Self {
             region: region.to_owned(),
+            cloudformation: aws_sdk_cloudformation::Client::from_conf(
+                aws_sdk_cloudformation::config::Builder::from(config).interceptor(count()).build(),
+            ),
             iot: aws_sdk_iot::Client::from_conf(
                 aws_sdk_iot::config::Builder::from(config).interceptor(count()).build(),
             ),
@@ -87,7 +96,7 @@ impl RegionClients {
     }
 }
 
-async fn config(endpoints: &Endpoints, region: &str) -> SdkConfig {
+async fn config(region: &str, url: Option<&str>) -> SdkConfig {
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(Duration::from_secs(2))
         .operation_attempt_timeout(Duration::from_secs(ATTEMPT_S_MAX))
@@ -96,13 +105,16 @@ async fn config(endpoints: &Endpoints, region: &str) -> SdkConfig {
         .with_max_attempts(ATTEMPTS_MAX)
         .with_initial_backoff(Duration::from_millis(100))
         .with_max_backoff(Duration::from_secs(3));
-    aws_config::defaults(BehaviorVersion::latest())
+    let config = aws_config::defaults(BehaviorVersion::latest())
         .region(Region::new(region.to_owned()))
-        .endpoint_url(&endpoints.api_url)
-        // The twin does not check signatures; the SDK will not send without a key.
-        .credentials_provider(aws_sdk_iot::config::Credentials::new("gameday", "gameday", None, None, "twin"))
         .timeout_config(timeouts)
-        .retry_config(retries)
-        .load()
-        .await
+        .retry_config(retries);
+    let config = match url {
+        // The twin does not check signatures; the SDK will not send without a key.
+        Some(url) => config.endpoint_url(url).credentials_provider(aws_sdk_iot::config::Credentials::new(
+            "gameday", "gameday", None, None, "twin",
+        )),
+        None => config,
+    };
+    config.load().await
 }

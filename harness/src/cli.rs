@@ -1,5 +1,6 @@
 //! The command line: each command is a file, `main` maps what it returns to the exit code and prints errors once.
 
+mod deploy;
 mod function;
 mod report;
 mod run;
@@ -29,6 +30,12 @@ enum Command {
     Validate(validate::Validate),
     /// Make summary, JUnit and HTML report again, from a run folder alone.
     Report(report::Report),
+    /// Deploy the replicator and the health checks, to the twin or to AWS, or change what is deployed.
+    Deploy(deploy::Deploy),
+    /// Take down what `gameday deploy` deployed, and nothing else.
+    Destroy(deploy::Destroy),
+    /// Print what is deployed: tables, queues, health checks.
+    Outputs(deploy::Outputs),
     /// Run the twin on its own, for the AWS CLI, SDKs and MQTT clients.
     Twin(twin::TwinCommand),
     /// Run a function of the replicator as AWS Lambda does (the twin starts this).
@@ -58,6 +65,9 @@ pub fn main() -> ExitCode {
         Command::Run(run) => run.run(),
         Command::Validate(validate) => Ok(validate.run()),
         Command::Report(report) => report.run(),
+        Command::Deploy(deploy) => deploy.run(),
+        Command::Destroy(destroy) => destroy.run(),
+        Command::Outputs(outputs) => outputs.run(),
         Command::Twin(twin) => twin.run(),
         Command::Function(function) => function.run(),
     };

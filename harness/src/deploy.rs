@@ -1,20 +1,29 @@
-//! Deploys into the target what a game day needs: the replicator with its tables, rules and functions, the health checks
-//! that really connect, the fleet's name, and the policies. Every name carries the run's id; every change is journalled
-//! before it is made.
+//! Deploys into the target what a game day needs. The replicator with its tables, rules and functions, and the health checks
+//! that really connect, are installed by CloudFormation as `gameday deploy` does it; beside them come the fleet's name and
+//! the policies of the run. Every name carries the run's id; every change is journalled before it is made.
 
+mod destroy;
 mod dns;
-mod function;
+mod events;
 mod health;
 mod identity;
-mod table;
+mod install;
+mod package;
+mod place;
+mod stack;
 
-use anyhow::Context;
-use aws_sdk_iot::types::{
-    Action, Configuration, DynamoDBv2Action, EventType, PutItemInput, TopicRulePayload,
-};
+use serde_json::Value;
+use tempfile::TempDir;
+
+pub(crate) use destroy::Destruction;
+pub(crate) use health::health_policy;
+pub(crate) use install::{Installation, Settings, stack_name, stack_prefix};
+pub(crate) use package::{Package, is_current as is_current_package, write as write_package};
+pub(crate) use place::Place;
+pub(crate) use stack::{Stacks, parameter_of};
 
 use crate::{
-    aws::{Aws, describe},
+    aws::{Aws, RegionClients},
     identity::Identity,
     journal::{Change, Journal},
     output::Output,
@@ -37,6 +46,8 @@ pub(crate) struct Deployment {
     pub(crate) secondary_check: String,
     /// The identity of the observer in the secondary.
     pub(crate) observer: Identity,
+    /// The functions' package; it goes with the run.
+    _package: TempDir,
 }
 
 /// What deploying works with.
@@ -62,70 +73,44 @@ impl Site<'_> {
 
     /// Deploys everything, in the order in which nothing is lost: consumers before producers.
     pub(crate) async fn deploy(&self, output: &Output) -> anyhow::Result<Deployment> {
-        output.status("deploy: tables");
-        let events_table = self.tables().await?;
-        output.status("deploy: replicator");
-        self.replicator(&events_table).await?;
-        self.registry_events().await?;
-        self.topic_rules(&events_table).await?;
-        output.status("deploy: health checks and the fleet's name");
-        let primary_check = self.health(&self.aws.primary).await?;
-        let secondary_check = self.health(&self.aws.secondary).await?;
-        let fleet_name = self.zone(&primary_check, &secondary_check).await?;
-        let device_policy = self.device_policy().await?;
-        let observer = self.observer().await?;
-        Ok(Deployment { fleet_name, events_table, device_policy, primary_check, secondary_check, observer })
+        let folder = package::write()?;
+        let health_check = &self.scenario.dns.health_check;
+        let settings = Settings {
+            interval_s: health_check.interval.as_secs(),
+            failures: health_check.failures,
+            ..Settings::default()
+        };
+        let installation = Installation {
+            postfix: self.run,
+            aws: self.aws,
+            place: &Place::of_twin(&self.target.endpoints)?,
+            package: &Package::in_folder(folder.path())?,
+            settings: &settings,
+            output,
+            journal: Some(self.journal),
+        };
+        let installed = Box::pin(installation.put_all()).await?;
+        output.status("deploy: the fleet's name");
+        let fleet_name = self.zone(&installed.primary_check, &installed.secondary_check).await?;
+        Ok(Deployment {
+            fleet_name,
+            events_table: installed.events_table,
+            device_policy: self.device_policy().await?,
+            primary_check: installed.primary_check,
+            secondary_check: installed.secondary_check,
+            observer: self.observer().await?,
+            _package: folder,
+        })
     }
 
-    async fn registry_events(&self) -> anyhow::Result<()> {
-        let iot = &self.aws.primary.iot;
-        let now =
-            iot.describe_event_configurations().send().await.map_err(|e| anyhow::anyhow!(describe(&e)))?;
-        let enabled = now
-            .event_configurations()
-            .and_then(|kinds| kinds.get(&EventType::Thing))
-            .is_some_and(Configuration::enabled);
-        if enabled {
-            return Ok(());
-        }
-        self.journal.intend(Change::RegistryEvents {
-            region: self.aws.primary.region.clone(),
-            before: [("THING".to_owned(), false)].into(),
-        })?;
-        iot.update_event_configurations()
-            .event_configurations(EventType::Thing, Configuration::builder().enabled(true).build())
-            .send()
-            .await
-            .map_err(|e| anyhow::anyhow!(describe(&e)))
-            .context("registry events could not be switched on in the primary")?;
-        Ok(())
-    }
-
-    async fn topic_rules(&self, table: &str) -> anyhow::Result<()> {
-        let region = &self.aws.primary.region;
-        for rule in replicator::rules::all(region) {
-            let name = format!("gd_{}_{}", self.run, rule.name);
-            self.journal.intend(Change::TopicRule { region: region.clone(), name: name.clone() })?;
-            let put = PutItemInput::builder().table_name(table).build()?;
-            let role = format!("arn:aws:iam::{}:role/gameday-rule", self.target.endpoints.account);
-            let action = DynamoDBv2Action::builder().role_arn(role).put_item(put).build()?;
-            let payload = TopicRulePayload::builder()
-                .sql(rule.sql)
-                .aws_iot_sql_version(rule.sql_version)
-                .actions(Action::builder().dynamo_dbv2(action).build())
-                .build()?;
-            self.aws
-                .primary
-                .iot
-                .create_topic_rule()
-                .rule_name(&name)
-                .topic_rule_payload(payload)
-                .send()
-                .await
-                .map_err(|e| anyhow::anyhow!(describe(&e)))
-                .with_context(|| format!("topic rule {name} could not be created"))?;
-        }
-        Ok(())
+    async fn create_policy(
+        &self,
+        clients: &RegionClients,
+        name: &str,
+        document: &Value,
+    ) -> anyhow::Result<()> {
+        self.journal.intend(Change::Policy { region: clients.region.clone(), name: name.to_owned() })?;
+        identity::create_policy(clients, name, document).await
     }
 
     /// Devices may connect as themselves, publish their telemetry, and use their own shadow.
@@ -160,6 +145,6 @@ impl Site<'_> {
              "Resource": format!("{arn}:topic/$aws/things/*/shadow/update/documents")},
         ]});
         self.create_policy(&self.aws.secondary, &name, &document).await?;
-        self.issue(&self.aws.secondary, &name).await
+        Ok(identity::issue(&self.aws.secondary, &name).await?.0)
     }
 }

@@ -15,7 +15,7 @@ use tokio::time::{Instant, timeout_at};
 
 pub(crate) use change::{Change, Cure};
 pub(crate) use cure::{health_check_path, set_path, sha256};
-pub(crate) use fleet::things;
+pub(crate) use fleet::{delete_certificate, delete_policy, things};
 
 use crate::{aws::Aws, output::Output};
 
@@ -80,7 +80,7 @@ impl Journal {
         }
     }
 
-    /// Undoes everything that stands: first what makes more, that is the rules and functions of the replicator, then the
+    /// Undoes everything that stands: first what makes more, that is the replicator, then the
     /// rest, newest first. The answer is what could not be undone, each with its manual undo.
     pub(crate) async fn undo_all(&self, aws: &Aws, output: &Output) -> Vec<String> {
         // What fails here still stands, and is tried and named with the rest.

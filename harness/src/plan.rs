@@ -103,11 +103,8 @@ impl Plan {
 fn creates() -> Vec<Made> {
     let made = |kind, region, count| Made { kind, region, count };
     vec![
-        made("table", "primary", 1),
-        made("table", "secondary", 3),
-        made("topic rule", "primary", 3),
-        made("function", "primary", 1),
-        made("function", "secondary", 2),
+        made("stack", "primary", 2),
+        made("stack", "secondary", 3),
         made("policy", "primary", 2),
         made("policy", "secondary", 3),
         made("health check", "global", 2),

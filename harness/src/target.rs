@@ -46,11 +46,7 @@ impl Target {
                 "--target {name}: give `twin`, or the address that `gameday twin` printed, as http://127.0.0.1:PORT"
             );
         }
-        let body = control(address(name)?, Method::GET, "/_twin/endpoints", Vec::new())
-            .await
-            .with_context(|| format!("no twin answers at {name}; start one with `gameday twin`"))?;
-        let endpoints = serde_json::from_slice(&body).context("the twin's answer is not understood")?;
-        Ok(Self { name: name.to_owned(), endpoints, embedded: None })
+        Ok(Self { name: name.to_owned(), endpoints: endpoints(name).await?, embedded: None })
     }
 
     pub(crate) fn primary(&self) -> &str {
@@ -77,17 +73,20 @@ impl Target {
         self.endpoints.regions.first().map_or(8883, |r| r.mqtt_port)
     }
 
-    /// Port of HTTPS, the same in both Regions.
-    pub(crate) fn https_port(&self) -> u16 {
-        self.endpoints.regions.first().map_or(443, |r| r.https_port)
-    }
-
     /// Ends the embedded twin.
     pub(crate) async fn close(self) {
         if let Some(twin) = self.embedded {
             twin.stop().await;
         }
     }
+}
+
+/// Where everything of a twin is that runs on its own.
+pub(crate) async fn endpoints(url: &str) -> anyhow::Result<Endpoints> {
+    let body = control(address(url)?, Method::GET, "/_twin/endpoints", Vec::new())
+        .await
+        .with_context(|| format!("no twin answers at {url}; start one with `gameday twin`"))?;
+    serde_json::from_slice(&body).context("the twin's answer is not understood")
 }
 
 /// Switches a fault of the twin on or off.

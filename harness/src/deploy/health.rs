@@ -1,84 +1,96 @@
-//! The health check of a Region: a function that connects over MQTT as a device would, a URL for it, and the Route 53
-//! check that calls it.
+//! The health check of a Region: its stack, and the identity that its function connects with. The key is in the function's
+//! environment and nowhere else.
 
-use anyhow::{Context, anyhow};
-use aws_sdk_route53::types::{HealthCheckConfig, HealthCheckType};
+use anyhow::anyhow;
+use aws_sdk_cloudformation::types::Stack;
 use rand::{Rng, distr::Alphanumeric};
+use replicator::{rules::EXCLUDED_PREFIX, templates::HEALTH};
+use serde_json::{Value, json};
 
-use super::Site;
+use super::{
+    identity::{create_policy, issue},
+    install::Installation,
+    place::RegionSite,
+    stack::{Given, is_whole},
+};
 use crate::{
     aws::{RegionClients, describe},
-    journal::Change,
+    journal::{self, Change},
 };
 
-const TIMEOUT_S: i32 = 10;
-const MEMORY_MIB: i32 = 192;
-/// Length of the secret in the check's path.
+/// Length of what a request of the check must know.
 const SECRET_CHARS: usize = 48;
 
-impl Site<'_> {
-    /// Deploys a Region's health check; the answer is its id.
-    pub(super) async fn health(&self, clients: &RegionClients) -> anyhow::Result<String> {
-        let region = &clients.region;
-        let name = self.name("health");
-        let arn = self.iot_arn(region);
-        let document = serde_json::json!({"Version": "2012-10-17", "Statement": [
-            {"Effect": "Allow", "Action": "iot:Connect", "Resource": format!("{arn}:client/r53-checker-*")},
-            {"Effect": "Allow", "Action": ["iot:Publish", "iot:Receive"],
-             "Resource": format!("{arn}:topic/dr/r53/check/*")},
-            {"Effect": "Allow", "Action": "iot:Subscribe", "Resource": format!("{arn}:topicfilter/dr/r53/check/*")},
-        ]});
-        self.create_policy(clients, &name, &document).await?;
-        let identity = self.issue(clients, &name).await?;
-        let secret: String =
-            rand::rng().sample_iter(Alphanumeric).take(SECRET_CHARS).map(char::from).collect();
-        let endpoint = self.target.host(region).to_owned();
-        let address = self.target.endpoints.regions.iter().find(|r| &r.region == region);
-        let address = address.map(|r| format!("{}:{}", r.address, r.mqtt_port)).unwrap_or_default();
-        let environment = [
-            ("CA", self.target.endpoints.ca_pem.clone()),
-            ("CERT", identity.certificate_pem.clone()),
-            ("KEY", identity.key_pem()?),
-            ("ENDPOINT", endpoint),
-            ("ENDPOINT_ADDRESS", address),
-            ("QUERY_STRING", secret.clone()),
-        ];
-        self.create_function(
-            clients,
-            &name,
-            replicator::function::HEALTH,
-            TIMEOUT_S,
-            MEMORY_MIB,
-            &environment,
-        )
-        .await?;
-        let host = self.function_url(clients, &name).await?;
-        self.check(region, &host, &secret).await
+impl Installation<'_> {
+    /// Puts the health check of a Region.
+    pub(super) async fn health(
+        &self,
+        clients: &RegionClients,
+        site: &RegionSite,
+        account: &str,
+    ) -> anyhow::Result<Stack> {
+        let name = self.stack_name(HEALTH);
+        let stacks = self.stacks(clients);
+        let before = stacks.find(&name).await?.filter(is_whole);
+        let mut stale = Vec::new();
+        let (identity, secret) = match before {
+            Some(_) if !self.settings.rotate => ([Given::AsBefore, Given::AsBefore], Given::AsBefore),
+            before => {
+                let policy = health_policy(self.postfix);
+                if before.is_some() {
+                    stale = targets(clients, &policy).await?;
+                } else {
+                    // Whatever an attempt before has left has a key that nobody knows.
+                    journal::delete_policy(self.aws, &clients.region, &policy).await?;
+                    self.intend(Change::Policy { region: clients.region.clone(), name: policy.clone() })?;
+                    create_policy(clients, &policy, &document(&clients.region, account)).await?;
+                }
+                let (identity, _) = issue(clients, &policy).await?;
+                let key = Given::Is(identity.key_pem()?);
+                ([Given::Is(identity.certificate_pem), key], Given::Is(secret()))
+            }
+        };
+        let [certificate, key] = identity;
+        let mut wanted = self.wanted(HEALTH, clients);
+        wanted.parameters.extend([
+            ("Endpoint", Given::Is(site.host.clone())),
+            ("EndpointAddress", Given::Is(site.address.clone())),
+            ("Ca", Given::Is(self.place.ca_pem.clone())),
+            ("Certificate", certificate),
+            ("Key", key),
+            ("QueryString", secret),
+            ("RequestInterval", Given::Is(self.settings.interval_s.to_string())),
+            ("FailureThreshold", Given::Is(self.settings.failures.to_string())),
+            ("Port", Given::Is(site.https_port.to_string())),
+        ]);
+        let stack = self.put(clients, &wanted, false).await?;
+        for arn in stale {
+            journal::delete_certificate(self.aws, clients, &arn, &health_policy(self.postfix)).await?;
+        }
+        Ok(stack)
     }
+}
 
-    async fn check(&self, region: &str, host: &str, secret: &str) -> anyhow::Result<String> {
-        let reference = self.name(&format!("health-{region}"));
-        self.journal.intend(Change::HealthCheck { reference: reference.clone() })?;
-        let settings = &self.scenario.dns.health_check;
-        let config = HealthCheckConfig::builder()
-            .r#type(HealthCheckType::Https)
-            .fully_qualified_domain_name(host)
-            .port(i32::from(self.target.https_port()))
-            .resource_path(format!("/v1/r53/health-check?hashme={secret}"))
-            .request_interval(i32::try_from(settings.interval.as_secs())?)
-            .failure_threshold(i32::try_from(settings.failures)?)
-            .enable_sni(true)
-            .build()?;
-        let made = self
-            .aws
-            .route53
-            .create_health_check()
-            .caller_reference(reference)
-            .health_check_config(config)
-            .send()
-            .await
-            .map_err(|e| anyhow!(describe(&e)))
-            .with_context(|| format!("the health check of {region} could not be created"))?;
-        Ok(made.health_check().context("a health check without itself")?.id().to_owned())
-    }
+/// The policy of a health check's certificate, the same name in both Regions. What is called so stays in its Region.
+pub(crate) fn health_policy(postfix: &str) -> String {
+    format!("{EXCLUDED_PREFIX}{postfix}")
+}
+
+async fn targets(clients: &RegionClients, policy: &str) -> anyhow::Result<Vec<String>> {
+    let targets = clients.iot.list_targets_for_policy().policy_name(policy).send().await;
+    Ok(targets.map_err(|e| anyhow!(describe(&e)))?.targets.unwrap_or_default())
+}
+
+/// What the function publishes, it subscribes to, under names of its own.
+fn document(region: &str, account: &str) -> Value {
+    let arn = format!("arn:aws:iot:{region}:{account}");
+    json!({"Version": "2012-10-17", "Statement": [
+        {"Effect": "Allow", "Action": "iot:Connect", "Resource": format!("{arn}:client/r53-checker-*")},
+        {"Effect": "Allow", "Action": ["iot:Publish", "iot:Receive"], "Resource": format!("{arn}:topic/dr/r53/check/*")},
+        {"Effect": "Allow", "Action": "iot:Subscribe", "Resource": format!("{arn}:topicfilter/dr/r53/check/*")},
+    ]})
+}
+
+fn secret() -> String {
+    rand::rng().sample_iter(Alphanumeric).take(SECRET_CHARS).map(char::from).collect()
 }

@@ -8,12 +8,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "change", rename_all = "kebab-case", deny_unknown_fields)]
 pub(crate) enum Change {
-    /// A DynamoDB table in one Region (a replica, or a table of its own).
-    Table { region: String, name: String },
-    /// A topic rule.
-    TopicRule { region: String, name: String },
-    /// A function, its URL and its mappings.
-    Function { region: String, name: String },
+    /// A CloudFormation stack with all its resources; `replicates` if it brings further things into being.
+    Stack { region: String, name: String, replicates: bool },
     /// A policy, and every certificate that it is attached to.
     Policy { region: String, name: String },
     /// The devices of the run in one Region: things by their attribute, with their certificates and shadows.
@@ -22,8 +18,6 @@ pub(crate) enum Change {
     RegistryEvents { region: String, before: BTreeMap<String, bool> },
     /// A hosted zone with all its records.
     HostedZone { name: String },
-    /// A health check, known by its caller reference.
-    HealthCheck { reference: String },
     /// A fault of the catalogue, with what its cure needs.
     Fault { fault: String, region: String, cure: Cure },
 }
@@ -39,50 +33,40 @@ pub(crate) enum Cure {
 }
 
 impl Change {
-    /// Whether this brings further things into being while it stands: rules and functions that replicate.
+    /// Whether this brings further things into being while it stands: what replicates.
     pub(crate) fn makes_more(&self) -> bool {
-        matches!(self, Self::TopicRule { .. } | Self::Function { .. })
+        matches!(self, Self::Stack { replicates: true, .. })
     }
 
     /// What is changed, in a word.
     pub(crate) fn kind(&self) -> &'static str {
         match self {
-            Self::Table { .. } => "table",
-            Self::TopicRule { .. } => "topic rule",
-            Self::Function { .. } => "function",
+            Self::Stack { .. } => "stack",
             Self::Policy { .. } => "policy",
             Self::Fleet { .. } => "devices",
             Self::RegistryEvents { .. } => "registry events",
             Self::HostedZone { .. } => "hosted zone",
-            Self::HealthCheck { .. } => "health check",
             Self::Fault { .. } => "fault",
         }
     }
 
     pub(crate) fn name(&self) -> String {
         match self {
-            Self::Table { name, .. }
-            | Self::TopicRule { name, .. }
-            | Self::Function { name, .. }
-            | Self::Policy { name, .. }
-            | Self::HostedZone { name } => name.clone(),
+            Self::Stack { name, .. } | Self::Policy { name, .. } | Self::HostedZone { name } => name.clone(),
             Self::Fleet { run, .. } => format!("of run {run}"),
             Self::RegistryEvents { .. } => "configuration".to_owned(),
-            Self::HealthCheck { reference } => reference.clone(),
             Self::Fault { fault, .. } => fault.clone(),
         }
     }
 
     pub(crate) fn region(&self) -> &str {
         match self {
-            Self::Table { region, .. }
-            | Self::TopicRule { region, .. }
-            | Self::Function { region, .. }
+            Self::Stack { region, .. }
             | Self::Policy { region, .. }
             | Self::Fleet { region, .. }
             | Self::RegistryEvents { region, .. }
             | Self::Fault { region, .. } => region,
-            Self::HostedZone { .. } | Self::HealthCheck { .. } => "global",
+            Self::HostedZone { .. } => "global",
         }
     }
 
@@ -90,14 +74,8 @@ impl Change {
     pub(crate) fn manual(&self) -> String {
         let region = self.region();
         match self {
-            Self::Table { name, .. } => {
-                format!("aws dynamodb delete-table --region {region} --table-name {name}")
-            }
-            Self::TopicRule { name, .. } => {
-                format!("aws iot delete-topic-rule --region {region} --rule-name {name}")
-            }
-            Self::Function { name, .. } => {
-                format!("aws lambda delete-function --region {region} --function-name {name}")
+            Self::Stack { name, .. } => {
+                format!("aws cloudformation delete-stack --region {region} --stack-name {name}")
             }
             Self::Policy { name, .. } => format!(
                 "aws iot list-targets-for-policy --region {region} --policy-name {name}; detach each; \
@@ -117,9 +95,6 @@ impl Change {
             }
             Self::HostedZone { name } => format!(
                 "aws route53 list-hosted-zones-by-name --dns-name {name}; delete its records and then the zone"
-            ),
-            Self::HealthCheck { reference } => format!(
-                "aws route53 list-health-checks (CallerReference {reference}); aws route53 delete-health-check"
             ),
             Self::Fault { cure: Cure::HealthCheckPath { health_check, last, .. }, .. } => format!(
                 "aws route53 get-health-check --health-check-id {health_check}; aws route53 update-health-check \

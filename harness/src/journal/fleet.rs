@@ -70,27 +70,62 @@ async fn delete_thing(aws: &Aws, clients: &RegionClients, thing: &str, policy: &
     Ok(())
 }
 
-/// Detaches the policy from a certificate, deactivates the certificate and deletes it.
-async fn delete_certificate(
+/// Detaches the policy from a certificate, deactivates the certificate and deletes it. With one of the primary goes its copy
+/// in the secondary: the replicator may have made it and not come to attach anything to it, so that nothing else leads there.
+pub(crate) async fn delete_certificate(
     aws: &Aws,
     clients: &RegionClients,
     arn: &str,
     policy: &str,
 ) -> anyhow::Result<()> {
-    let region = &clients.region;
-    let id = arn.rsplit('/').next().unwrap_or_default();
-    aws.pace.take(region, "DetachPolicy").await;
+    aws.pace.take(&clients.region, "DetachPolicy").await;
     clients.iot.detach_policy().policy_name(policy).target(arn).send().await.missing_ok()?;
-    aws.pace.take(region, "UpdateCertificate").await;
+    let id = arn.rsplit('/').next().unwrap_or_default();
+    if clients.region == aws.primary.region {
+        delete_copy(aws, &aws.secondary, id).await?;
+    }
+    deactivate(aws, clients, id).await?;
+    delete_inactive(aws, clients, id).await
+}
+
+/// Deletes a certificate with whatever it is attached to.
+async fn delete_copy(aws: &Aws, clients: &RegionClients, id: &str) -> anyhow::Result<()> {
+    if !deactivate(aws, clients, id).await? {
+        return Ok(());
+    }
+    let described = clients.iot.describe_certificate().certificate_id(id).send().await.missing_ok()?;
+    let arn = described.and_then(|found| found.certificate_description?.certificate_arn);
+    if let Some(arn) = arn {
+        detach_things(clients, &arn).await?;
+    }
+    delete_inactive(aws, clients, id).await
+}
+
+/// The answer is whether the certificate is there.
+async fn deactivate(aws: &Aws, clients: &RegionClients, id: &str) -> anyhow::Result<bool> {
+    aws.pace.take(&clients.region, "UpdateCertificate").await;
     let inactive = aws_sdk_iot::types::CertificateStatus::Inactive;
-    clients.iot.update_certificate().certificate_id(id).new_status(inactive).send().await.missing_ok()?;
-    aws.pace.take(region, "DeleteCertificate").await;
+    let update = clients.iot.update_certificate().certificate_id(id).new_status(inactive).send().await;
+    Ok(update.missing_ok()?.is_some())
+}
+
+async fn delete_inactive(aws: &Aws, clients: &RegionClients, id: &str) -> anyhow::Result<()> {
+    aws.pace.take(&clients.region, "DeleteCertificate").await;
     clients.iot.delete_certificate().certificate_id(id).force_delete(true).send().await.missing_ok()?;
     Ok(())
 }
 
+async fn detach_things(clients: &RegionClients, arn: &str) -> anyhow::Result<()> {
+    let things = clients.iot.list_principal_things().principal(arn).send().await.missing_ok()?;
+    for thing in things.iter().flat_map(|t| t.things().iter()) {
+        let detach = clients.iot.detach_thing_principal().thing_name(thing).principal(arn);
+        detach.send().await.missing_ok()?;
+    }
+    Ok(())
+}
+
 /// Deletes a policy with every certificate that it is still attached to, whatever thing that is of.
-pub(super) async fn delete_policy(aws: &Aws, region: &str, policy: &str) -> anyhow::Result<()> {
+pub(crate) async fn delete_policy(aws: &Aws, region: &str, policy: &str) -> anyhow::Result<()> {
     let clients = aws.region(region);
     // What was on a page is gone when the next is asked for, so that each is the first.
     for _ in 0..PAGES_MAX {
@@ -101,11 +136,7 @@ pub(super) async fn delete_policy(aws: &Aws, region: &str, policy: &str) -> anyh
             break;
         }
         for target in targets {
-            let things = clients.iot.list_principal_things().principal(target).send().await.missing_ok()?;
-            for thing in things.iter().flat_map(|t| t.things().iter()) {
-                let detach = clients.iot.detach_thing_principal().thing_name(thing).principal(target);
-                detach.send().await.missing_ok()?;
-            }
+            detach_things(clients, target).await?;
             delete_certificate(aws, clients, target, policy).await?;
         }
     }

@@ -1,23 +1,19 @@
 //! Undoing one change. Every undo may be repeated: what is not there counts as undone.
 
-use anyhow::{Context, anyhow};
+use anyhow::Context;
 use aws_sdk_iot::types::Configuration;
 
 use super::{Change, Cure, cure, fleet};
-use crate::aws::{Aws, Missing};
-
-/// Lists of what to look through are paged; this many pages are the limit of sense.
-const PAGES_MAX: usize = 100;
+use crate::{
+    aws::{Aws, Missing},
+    deploy::Stacks,
+};
 
 pub(super) async fn undo(aws: &Aws, change: &Change) -> anyhow::Result<()> {
     match change {
-        Change::Table { region, name } => {
-            aws.region(region).dynamodb.delete_table().table_name(name).send().await.missing_ok()?;
+        Change::Stack { region, name, .. } => {
+            Stacks::quiet(aws.region(region)).delete(name).await?;
         }
-        Change::TopicRule { region, name } => {
-            aws.region(region).iot.delete_topic_rule().rule_name(name).send().await.missing_ok()?;
-        }
-        Change::Function { region, name } => function(aws, region, name).await?,
         Change::Policy { region, name } => fleet::delete_policy(aws, region, name).await?,
         Change::Fleet { region, run, policy } => fleet::delete(aws, region, run, policy).await?,
         Change::RegistryEvents { region, before } => {
@@ -31,7 +27,6 @@ pub(super) async fn undo(aws: &Aws, change: &Change) -> anyhow::Result<()> {
             call.send().await.missing_ok()?;
         }
         Change::HostedZone { name } => hosted_zone(aws, name).await?,
-        Change::HealthCheck { reference } => health_check(aws, reference).await?,
         Change::Fault { cure: Cure::HealthCheckPath { health_check, last, path_sha256 }, .. } => {
             cure::restore_path(aws, health_check, *last, path_sha256).await?;
         }
@@ -39,19 +34,6 @@ pub(super) async fn undo(aws: &Aws, change: &Change) -> anyhow::Result<()> {
             cure::switch_off(api_url, fault).await?;
         }
     }
-    Ok(())
-}
-
-async fn function(aws: &Aws, region: &str, name: &str) -> anyhow::Result<()> {
-    let lambda = &aws.region(region).lambda;
-    let mappings = lambda.list_event_source_mappings().function_name(name).send().await.missing_ok()?;
-    for mapping in mappings.iter().flat_map(aws_sdk_lambda::operation::list_event_source_mappings::ListEventSourceMappingsOutput::event_source_mappings) {
-        if let Some(uuid) = mapping.uuid() {
-            lambda.delete_event_source_mapping().uuid(uuid).send().await.missing_ok()?;
-        }
-    }
-    lambda.delete_function_url_config().function_name(name).send().await.missing_ok()?;
-    lambda.delete_function().function_name(name).send().await.missing_ok()?;
     Ok(())
 }
 
@@ -98,22 +80,4 @@ async fn hosted_zone(aws: &Aws, name: &str) -> anyhow::Result<()> {
     }
     aws.route53.delete_hosted_zone().id(zone.id()).send().await.missing_ok()?;
     Ok(())
-}
-
-async fn health_check(aws: &Aws, reference: &str) -> anyhow::Result<()> {
-    let mut marker: Option<String> = None;
-    for _ in 0..PAGES_MAX {
-        let page = aws.route53.list_health_checks().set_marker(marker).send().await.missing_ok()?;
-        let Some(page) = page else {
-            return Ok(());
-        };
-        for check in page.health_checks().iter().filter(|c| c.caller_reference() == reference) {
-            aws.route53.delete_health_check().health_check_id(check.id()).send().await.missing_ok()?;
-        }
-        marker = page.next_marker().map(str::to_owned);
-        if marker.is_none() {
-            return Ok(());
-        }
-    }
-    Err(anyhow!("more than {PAGES_MAX} pages of health checks"))
 }

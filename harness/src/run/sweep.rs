@@ -3,10 +3,15 @@
 use std::collections::BTreeSet;
 
 use anyhow::{Context, bail};
+use aws_sdk_cloudformation::types::StackStatus;
 use gameday_report::record::{Event, Leftover};
 
 use super::Game;
-use crate::{aws::RegionClients, journal::things};
+use crate::{
+    aws::RegionClients,
+    deploy::{health_policy, stack_prefix},
+    journal::things,
+};
 
 /// Certificates have no names: this many pages of them are looked through for those of the run.
 const CERTIFICATE_PAGES_MAX: usize = 40;
@@ -21,7 +26,8 @@ impl Game {
         for clients in [&self.aws.primary, &self.aws.secondary] {
             let leftovers = self.sweep_region(clients).await?;
             left += leftovers.len();
-            let kinds = ["things", "certificates", "policies", "topic rules", "tables", "functions"];
+            let kinds =
+                ["stacks", "things", "certificates", "policies", "topic rules", "tables", "functions"];
             self.swept(&clients.region, &kinds, leftovers);
         }
         let leftovers = self.sweep_global().await?;
@@ -43,8 +49,24 @@ impl Game {
         let mut add = |kind: &str, names: Vec<String>| {
             left.extend(names.into_iter().map(|name| Leftover { kind: kind.to_owned(), name }));
         };
-        let (prefix, rule_prefix) = (format!("gd-{}-", self.id), format!("gd_{}_", self.id));
-        let of_run = |name: &&str| name.starts_with(&prefix);
+        // What the run makes itself, what it installs, and the health check's own.
+        let prefixes = [format!("gd-{}-", self.id), stack_prefix(&self.id), health_policy(&self.id)];
+        let rule_prefix = format!("gameday_{}_", self.id);
+        let of_run = |name: &&str| prefixes.iter().any(|prefix| name.starts_with(prefix));
+        let pages: Vec<_> = clients
+            .cloudformation
+            .list_stacks()
+            .into_paginator()
+            .send()
+            .collect::<Result<_, _>>()
+            .await
+            .context("stacks could not be listed")?;
+        let stacks = pages
+            .iter()
+            .flat_map(aws_sdk_cloudformation::operation::list_stacks::ListStacksOutput::stack_summaries)
+            .filter(|stack| stack.stack_status() != Some(&StackStatus::DeleteComplete))
+            .filter_map(|stack| stack.stack_name());
+        add("stack", stacks.filter(of_run).map(str::to_owned).collect());
         add("thing", things(clients, &self.id).await?);
         add("certificate", self.certificates(clients).await?);
         let pages: Vec<_> = clients
@@ -140,7 +162,10 @@ impl Game {
             .await
             .context("health checks could not be listed")?;
         let checks = checks.iter().flat_map(|page| page.health_checks().iter());
-        let checks = checks.filter(|c| c.caller_reference().starts_with(&mark));
+        // They have no names: a stack made them, which is looked for by its own.
+        let ours = self.deployment.iter().flat_map(|d| [&d.primary_check, &d.secondary_check]);
+        let ours: BTreeSet<&str> = ours.map(String::as_str).collect();
+        let checks = checks.filter(|check| ours.contains(check.id()));
         Ok(zones
             .map(|zone| ("hosted zone", zone.name()))
             .chain(checks.map(|check| ("health check", check.id())))

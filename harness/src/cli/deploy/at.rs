@@ -1,0 +1,105 @@
+//! Where a deployment is: arguments that the three commands share.
+
+use clap::Args;
+use gameday_report::ExitCode;
+use gameday_twin::Endpoints;
+
+use super::usage;
+use crate::{aws::Aws, deploy::Place, target};
+
+/// Characters of a postfix, so that all names that have it in them are short enough.
+const POSTFIX_CHARS_MAX: usize = 20;
+
+/// Which deployment.
+#[derive(Debug, Args)]
+pub(super) struct At {
+    /// The address of a twin, as `gameday twin` printed it, or `aws`; otherwise `AWS_ENDPOINT_URL` says which twin.
+    #[arg(long, value_name = "URL|aws")]
+    target: Option<String>,
+    /// AWS only: the Region in which devices live.
+    #[arg(long, value_name = "REGION")]
+    primary: Option<String>,
+    /// AWS only: the Region that is kept ready.
+    #[arg(long, value_name = "REGION")]
+    secondary: Option<String>,
+    /// What tells this deployment from others of the account: small letters and digits.
+    #[arg(long, default_value = "main", value_parser = postfix)]
+    pub(super) postfix: String,
+}
+
+/// The target, reached.
+#[derive(Debug)]
+pub(super) struct Reached {
+    pub(super) aws: Aws,
+    /// None: it is AWS.
+    twin: Option<Endpoints>,
+}
+
+impl At {
+    pub(super) async fn reach(&self) -> anyhow::Result<Reached> {
+        let target = self.target.clone().or_else(|| std::env::var("AWS_ENDPOINT_URL").ok());
+        let target = target.ok_or_else(|| {
+            usage("where? Give --target, as http://127.0.0.1:PORT of a twin, or aws; or set AWS_ENDPOINT_URL")
+        })?;
+        if target == "aws" {
+            let (Some(primary), Some(secondary)) = (&self.primary, &self.secondary) else {
+                return Err(usage("AWS needs --primary REGION and --secondary REGION").into());
+            };
+            if primary == secondary {
+                return Err(usage("--primary and --secondary are the same Region").into());
+            }
+            return Ok(Reached { aws: Aws::connect_to_aws(primary, secondary).await, twin: None });
+        }
+        if self.primary.is_some() || self.secondary.is_some() {
+            return Err(
+                usage("--primary and --secondary are for AWS: a twin says itself which it has").into()
+            );
+        }
+        if !target.starts_with("http://") {
+            return Err(
+                usage(format!("--target {target}: give aws, or a twin as http://127.0.0.1:PORT")).into()
+            );
+        }
+        let twin = target::endpoints(&target).await?;
+        Ok(Reached { aws: Aws::connect(&twin).await, twin: Some(twin) })
+    }
+}
+
+impl Reached {
+    pub(super) fn is_twin(&self) -> bool {
+        self.twin.is_some()
+    }
+
+    pub(super) async fn place(&self) -> anyhow::Result<Place> {
+        match &self.twin {
+            Some(endpoints) => Place::of_twin(endpoints),
+            None => Place::of_aws(&self.aws).await,
+        }
+    }
+}
+
+fn postfix(text: &str) -> Result<String, String> {
+    let is_fine = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    if text.is_empty() || text.len() > POSTFIX_CHARS_MAX || !text.chars().all(is_fine) {
+        return Err(format!("1 to {POSTFIX_CHARS_MAX} small letters and digits"));
+    }
+    Ok(text.to_owned())
+}
+
+pub(super) fn block_on(command: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(command)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_postfix_fits_into_every_name() {
+        assert_eq!(postfix("blue2"), Ok("blue2".to_owned()));
+        for wrong in ["", "Blue", "a-b", "a_b", "abcdefghijabcdefghijk"] {
+            assert!(postfix(wrong).is_err(), "{wrong}");
+        }
+    }
+}

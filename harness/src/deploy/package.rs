@@ -1,0 +1,106 @@
+//! The functions' package. On AWS it is an object in a bucket; on the twin a folder of this machine with a `bootstrap` that
+//! hands over to this very executable, whose hidden subcommand runs the replicator's functions.
+
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+};
+
+use anyhow::Context;
+
+/// The bucket that AWS cannot have: its keys are folders.
+const FOLDER: &str = "__folder__";
+/// What the folder's name begins with.
+const PREFIX: &str = "gameday-code-";
+const BOOTSTRAP: &str = "bootstrap";
+
+/// Where the package is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Package {
+    /// May say `{region}`: functions take their package from a bucket of their own Region.
+    pub(crate) bucket: String,
+    pub(crate) key: String,
+    pub(crate) architecture: &'static str,
+}
+
+impl Package {
+    pub(crate) fn bucket_in(&self, region: &str) -> String {
+        self.bucket.replace("{region}", region)
+    }
+
+    /// A folder with a package for the twin.
+    pub(crate) fn in_folder(folder: &Path) -> anyhow::Result<Self> {
+        let key = folder.to_str().context("the path of a temporary folder is not UTF-8")?.to_owned();
+        // What this machine is does not matter to a script.
+        Ok(Self { bucket: FOLDER.to_owned(), key, architecture: "x86_64" })
+    }
+}
+
+/// Writes the package for the twin into a folder of its own, which goes with the value unless it is kept.
+pub(crate) fn write() -> anyhow::Result<tempfile::TempDir> {
+    let folder = tempfile::Builder::new().prefix(PREFIX).tempdir().context("no temporary folder")?;
+    let path = folder.path().join(BOOTSTRAP);
+    fs::write(&path, script()?)?;
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755))?;
+    Ok(folder)
+}
+
+/// The folder that a deployment has already, if it is there and hands over to this executable.
+pub(crate) fn is_current(bucket: &str, key: &str) -> bool {
+    let found = ours(bucket, key).and_then(|folder| fs::read_to_string(folder.join(BOOTSTRAP)).ok());
+    found.is_some_and(|found| script().is_ok_and(|script| script == found))
+}
+
+/// Removes the folder of a deployment that is gone; what is none of ours stays.
+pub(crate) fn remove(bucket: &str, key: &str) -> anyhow::Result<()> {
+    let Some(folder) = ours(bucket, key).filter(|folder| folder.is_dir()) else { return Ok(()) };
+    let remove = || {
+        fs::remove_file(folder.join(BOOTSTRAP))?;
+        // Only if nothing else is in it.
+        fs::remove_dir(&folder)
+    };
+    remove().with_context(|| format!("{} could not be removed", folder.display()))
+}
+
+fn ours(bucket: &str, key: &str) -> Option<PathBuf> {
+    let folder = PathBuf::from(key);
+    let is_ours = folder.file_name().is_some_and(|name| name.to_string_lossy().starts_with(PREFIX));
+    (bucket == FOLDER && is_ours).then_some(folder)
+}
+
+fn script() -> anyhow::Result<String> {
+    let executable = std::env::current_exe().context("where this executable is")?;
+    let executable = executable.to_str().context("the path of this executable is not UTF-8")?;
+    // In single quotes a shell takes everything as it is, but for the quote itself.
+    Ok(format!("#!/bin/sh\nexec '{}' function\n", executable.replace('\'', r"'\''")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_package_is_found_again_and_removed_and_nothing_else_is() {
+        let folder = write().unwrap();
+        let package = Package::in_folder(folder.path()).unwrap();
+        assert!(is_current(&package.bucket, &package.key));
+        assert!(!is_current("a-bucket", &package.key));
+        fs::write(folder.path().join("other"), "").unwrap();
+        assert!(remove(&package.bucket, &package.key).is_err(), "something else is in it");
+        fs::remove_file(folder.path().join("other")).unwrap();
+        fs::write(folder.path().join(BOOTSTRAP), "").unwrap();
+        assert!(!is_current(&package.bucket, &package.key), "it hands over to something else");
+        remove(&package.bucket, &package.key).unwrap();
+        assert!(!folder.path().exists());
+        let other = tempfile::tempdir().unwrap();
+        remove(FOLDER, other.path().to_str().unwrap()).unwrap();
+        assert!(other.path().exists());
+    }
+
+    #[test]
+    fn each_region_has_its_bucket() {
+        let package = Package { bucket: "b-{region}".into(), key: "k".into(), architecture: "arm64" };
+        assert_eq!(package.bucket_in("eu-west-1"), "b-eu-west-1");
+    }
+}
