@@ -2,6 +2,7 @@
 //! wrote. A client that is not installed makes its test say that it was skipped; it never passes for it.
 
 pub mod process;
+pub mod site;
 
 use std::{
     fs,
@@ -81,16 +82,24 @@ impl GameDay {
 
     /// Reads what it says until a line holds `mark`, then sends it `signal`. Without a mark it runs on.
     pub fn signal_at(&mut self, mark: Option<&str>, signal: &str) -> Result<()> {
+        let Some(mark) = mark else {
+            // It is read so that it never waits for a reader.
+            let stderr = self.child.stderr.take().context("standard error is read once")?;
+            BufReader::new(stderr).lines().for_each(drop);
+            return Ok(());
+        };
+        self.signal_when(|line| line.contains(mark), signal).with_context(|| format!("no word of {mark:?}"))
+    }
+
+    /// The same at the first line of which something is true.
+    pub fn signal_when(&mut self, is_mark: impl Fn(&str) -> bool, signal: &str) -> Result<()> {
         let stderr = self.child.stderr.take().context("standard error is read once")?;
         let mut lines = BufReader::new(stderr).lines();
-        if let Some(mark) = mark {
-            let seen = lines.by_ref().map_while(std::result::Result::ok).any(|line| line.contains(mark));
-            if !seen {
-                bail!("it ended without saying {mark:?}");
-            }
-            let pid = self.child.id().to_string();
-            Command::new("kill").args([signal, &pid]).status()?;
+        if !lines.by_ref().map_while(std::result::Result::ok).any(|line| is_mark(&line)) {
+            bail!("it ended without saying it");
         }
+        let pid = self.child.id().to_string();
+        Command::new("kill").args([signal, &pid]).status()?;
         // The rest is read so that it never waits for a reader.
         lines.for_each(drop);
         Ok(())

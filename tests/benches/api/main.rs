@@ -106,7 +106,7 @@ async fn filled(size: usize) -> Result<Option<Server>> {
     Ok(started)
 }
 
-/// Calls a second beyond those that are there: CreateThing, UpdateThingShadow, RegisterCertificateWithoutCA.
+/// Calls a second beyond those that are there: `CreateThing`, `UpdateThingShadow`, `RegisterCertificateWithoutCA`.
 async fn loads(twin: &Server, there: usize, calls: usize) -> Result<[Load; 3]> {
     let range = there..there + calls;
     let things = Load::create_things(twin, range.clone()).await?;
