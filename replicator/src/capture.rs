@@ -46,8 +46,15 @@ pub const DEADLINE_MARGIN_MS: u64 = 5_000;
 /// `reconcile` finds what comes still later.
 pub const AGAIN_S: [u64; 4] = [2, 15, 60, 300];
 
-/// How long to wait before the next look of something that could not be looked at.
+/// How long to wait before the next look at something that could not be looked at; twice as long after
+/// each failure, up to a minute. A message that is merely not done would come again only after the
+/// queue's visibility time, which is minutes.
 const RETRY_S: u64 = 2;
+const RETRY_S_MAX: u64 = 60;
+
+/// After so many failures in a row a message is left to the queue, and so to its dead letters. Together
+/// with the waits between them they last longer than a throttled hour.
+const FAILURES_MAX: u32 = 60;
 
 /// What a look is to show, if the change can be told from what is seen.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -86,6 +93,9 @@ pub struct Later {
     pub shows: Shows,
     /// How often it was looked at again.
     pub tries: usize,
+    /// How often it could not be looked at.
+    #[serde(default)]
+    pub failures: u32,
 }
 
 /// The function: its mode, and its memory between batches.
@@ -100,6 +110,7 @@ pub struct Capture {
 struct Asked {
     wants: Vec<Want>,
     tries: usize,
+    failures: u32,
     /// The messages, by their place.
     messages: BTreeSet<usize>,
 }
@@ -147,6 +158,7 @@ impl Capture {
                     let asked = keys.entry(want.key.clone()).or_default();
                     asked.wants.push(want.clone());
                     asked.tries = asked.tries.max(message.tries);
+                    asked.failures = asked.failures.max(message.failures);
                     asked.messages.insert(index);
                 }),
                 Err(why) => {
@@ -158,9 +170,8 @@ impl Capture {
         for (key, why) in self.looks(source, looks, &keys, deadline_ms).await {
             warn!(key = key.device(), why, "could not be looked at");
             let asked = &keys[&key];
-            let is_queued = asked.messages.iter().all(|index| messages[*index].is_of_stream)
-                && postpone(looks, &key, asked, asked.tries, RETRY_S).await.is_ok();
-            if !is_queued {
+            let is_postponed = asked.failures < FAILURES_MAX && postpone(looks, &key, asked).await.is_ok();
+            if !is_postponed {
                 failed.extend(&asked.messages);
             }
         }
@@ -219,14 +230,17 @@ impl Capture {
             return Ok(());
         };
         let (look, since_ms, shows) = (key.clone(), seen.looked_ms, want.shows.clone());
-        looks.later(&Later { look, since_ms, shows, tries: asked.tries + 1 }, *delay_s).await
+        looks.later(&Later { look, since_ms, shows, tries: asked.tries + 1, failures: 0 }, *delay_s).await
     }
 }
 
-async fn postpone<L: Looks>(looks: &L, key: &Key, asked: &Asked, tries: usize, delay_s: u64) -> Outcome<()> {
+/// Asks again for what could not be looked at. A failure is no try.
+async fn postpone<L: Looks>(looks: &L, key: &Key, asked: &Asked) -> Outcome<()> {
+    let delay_s = RETRY_S.saturating_mul(1 << asked.failures.min(10)).min(RETRY_S_MAX);
+    let (tries, failures) = (asked.tries, asked.failures + 1);
     for want in &asked.wants {
         let (look, since_ms, shows) = (key.clone(), want.since_ms, want.shows.clone());
-        looks.later(&Later { look, since_ms, shows, tries }, delay_s).await?;
+        looks.later(&Later { look, since_ms, shows, tries, failures }, delay_s).await?;
     }
     Ok(())
 }

@@ -13,12 +13,12 @@ use crate::rules::EXCLUDED_PREFIX;
 pub(super) struct Message {
     /// By which it is named in the answer.
     pub(super) id: String,
-    /// It is a record of the stream.
-    pub(super) is_of_stream: bool,
     /// What is to be looked at, or why the message cannot be read.
     pub(super) wants: Result<Vec<Want>, String>,
     /// How often it was looked at again.
     pub(super) tries: usize,
+    /// How often it could not be looked at.
+    pub(super) failures: u32,
 }
 
 /// Reads a record of a batch of either kind.
@@ -26,22 +26,26 @@ pub(super) fn read(record: &Value, region: &str) -> Message {
     let is_of_stream = record["eventSource"] == "aws:dynamodb";
     let id = if is_of_stream { &record["dynamodb"]["SequenceNumber"] } else { &record["messageId"] };
     let id = id.as_str().unwrap_or_default().to_owned();
-    let read = if is_of_stream { Ok((created(record, region), 0)) } else { queued(record, region) };
-    let (wants, tries) = match read {
-        Ok((wants, tries)) => (Ok(wants), tries),
-        Err(why) => (Err(why), 0),
+    let read = if is_of_stream { Ok((created(record, region), 0, 0)) } else { queued(record, region) };
+    let (wants, tries, failures) = match read {
+        Ok((wants, tries, failures)) => (Ok(wants), tries, failures),
+        Err(why) => (Err(why), 0, 0),
     };
-    Message { id, is_of_stream, wants, tries }
+    Message { id, wants, tries, failures }
 }
 
-fn queued(record: &Value, region: &str) -> Result<(Vec<Want>, usize), String> {
+fn queued(record: &Value, region: &str) -> Result<(Vec<Want>, usize, u32), String> {
     let body = record["body"].as_str().ok_or("it has no body")?;
     let body: Value = serde_json::from_str(body).map_err(|why| why.to_string())?;
     if body.get("look").is_none() {
-        return api_event::read(&body, region).map(|wants| (wants, 0));
+        return api_event::read(&body, region).map(|wants| (wants, 0, 0));
     }
     let later: Later = serde_json::from_value(body).map_err(|why| why.to_string())?;
-    Ok((vec![Want { key: later.look, since_ms: later.since_ms, shows: later.shows }], later.tries))
+    Ok((
+        vec![Want { key: later.look, since_ms: later.since_ms, shows: later.shows }],
+        later.tries,
+        later.failures,
+    ))
 }
 
 /// A thing that was made in this Region. The replicator's own rows, and those of the other Region, are

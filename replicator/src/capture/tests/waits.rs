@@ -60,7 +60,7 @@ async fn a_message_that_cannot_be_read_is_delivered_again_and_no_other() {
 }
 
 #[tokio::test]
-async fn what_could_not_be_looked_at_is_delivered_again_and_no_other() {
+async fn what_could_not_be_looked_at_is_asked_for_again_and_no_other() {
     for call in ["primary.certificate", "primary.policy", "documents.put", "documents.looked_ms"] {
         for is_lost in [false, true] {
             let bench = Bench::new();
@@ -74,12 +74,37 @@ async fn what_could_not_be_looked_at_is_delivered_again_and_no_other() {
                 bench.call("AttachThingPrincipal", &attaching("t", "c")),
                 bench.call("AttachPolicy", &json!({"policyName": "p", "target": "us-east-1:cognito"})),
             ];
-            assert_eq!(bench.run(&events).await, ["AttachThingPrincipal"], "{call}");
-            bench.twins.advance_ms(1_000);
-            assert_eq!(bench.run(&events[..1]).await, [""; 0], "{call}");
+            assert_eq!(bench.run(&events).await, [""; 0], "{call}");
+            bench.twins.advance_ms(RETRY_S * 1_000);
+            let again = asked_again(&bench);
+            assert!(!again.is_empty(), "{call}");
+            assert_eq!(bench.run(&again).await, [""; 0], "{call}");
             assert_eq!(seen(&bench.document(&Key::Identity("t".into())).unwrap()).len(), 1);
         }
     }
+}
+
+/// The messages that capture sent to itself.
+fn asked_again(bench: &Bench) -> Vec<Value> {
+    bench.sent().iter().map(|(later, _)| queued("again", &serde_json::to_value(later).unwrap())).collect()
+}
+
+#[tokio::test]
+async fn failure_after_failure_the_wait_grows_and_in_the_end_the_queue_takes_over() {
+    let bench = Bench::new();
+    bench.twins.primary_device("t", "c", Status::Active);
+    bench.twins.fail_next("primary.thing_principals", Class::Transient, u32::MAX);
+    let mut messages = vec![bench.call("AttachThingPrincipal", &attaching("t", "c"))];
+    let mut delays_s = Vec::new();
+    while bench.run(&messages).await.is_empty() {
+        let sent = bench.sent();
+        delays_s.extend(sent.iter().map(|(_, delay_s)| *delay_s).max());
+        messages =
+            sent.iter().map(|(later, _)| queued("again", &serde_json::to_value(later).unwrap())).collect();
+        assert!(delays_s.len() <= FAILURES_MAX as usize, "it ends");
+    }
+    assert_eq!(delays_s[..6], [2, 4, 8, 16, 32, 60]);
+    assert_eq!(delays_s.len(), FAILURES_MAX as usize);
 }
 
 #[tokio::test]
@@ -107,19 +132,22 @@ async fn two_looks_in_one_millisecond_do_not_hide_a_change() {
     bench.cost(&[created("t", bench.twins.now_ms())]).await;
     bench.twins.inner().primary.detach_principal("t", &arn(PRIMARY, "c")).unwrap();
     let detached = bench.call("DetachThingPrincipal", &attaching("t", "c"));
-    assert_eq!(bench.run(std::slice::from_ref(&detached)).await, ["DetachThingPrincipal"]);
-    bench.twins.advance_ms(1);
     assert_eq!(bench.run(&[detached]).await, [""; 0]);
+    bench.twins.advance_ms(1);
+    let again = asked_again(&bench);
+    assert_eq!(again.len(), 1);
+    assert_eq!(bench.run(&again).await, [""; 0]);
     assert_eq!(seen(&bench.document(&Key::Identity("t".into())).unwrap()), []);
 }
 
 #[tokio::test]
-async fn what_no_time_is_left_for_is_delivered_again() {
+async fn what_no_time_is_left_for_is_asked_for_again() {
     let bench = Bench::new();
     let event = json!({"Records": [bench.call("AttachThingPrincipal", &attaching("t", "c"))]});
     let soon_ms = bench.twins.now_ms() + DEADLINE_MARGIN_MS - 1;
     let response = bench.capture.batch(bench.twins.source(), &bench.queue, &event, soon_ms).await;
-    assert_eq!(response.failures.len(), 1);
+    assert_eq!(response.failures, []);
+    assert!(!asked_again(&bench).is_empty());
     assert_eq!(bench.twins.region_calls(), [""; 0]);
 }
 

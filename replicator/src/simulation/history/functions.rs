@@ -68,7 +68,7 @@ pub(super) async fn reconcile(source: Looker, capture: Arc<Capture>) -> Done {
         keys
     };
     for look in keys {
-        let later = Later { look, since_ms, shows: Shows::Whatever, tries: 0 };
+        let later = Later { look, since_ms, shows: Shows::Whatever, tries: 0, failures: 0 };
         look_later(&source, &capture, later).await?;
     }
     Some(Vec::new())
