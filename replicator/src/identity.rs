@@ -179,7 +179,8 @@ impl<W: World> Work<'_, W> {
                 return Err(failure);
             }
         }
-        row.pending = brought.transient.is_some();
+        // Whoever brings it again is told again, should a remark be lost on its way.
+        row.pending = brought.transient.is_some() || !self.remarks.is_empty();
         row.removing.clear();
         self.world.state().put(&taken, &Row::Identity(row)).await
     }

@@ -57,6 +57,7 @@ pub(super) async fn bring<W: World>(
     again: bool,
 ) -> Outcome<Brought> {
     let (taken, before, verdict) = take(world, &identity.id, looked_ms).await?;
+    let again = again || before.undone;
     if !verdict.applies(again) {
         world.state().release(&taken).await?;
         // If nothing is known of it, whatever should be attached to it is attached once more.
@@ -83,6 +84,7 @@ pub(super) async fn bring<W: World>(
     if matches!(done, Ok(false)) {
         done = work.change_unknown().await.map(|()| true);
     }
+    work.row.undone = !work.remarks.is_empty();
     settle(world, &taken, &before, &work.row, done.map(|_| ())).await?;
     Ok(Brought { change: work.change, remarks: work.remarks, since_ms: Some(work.row.since_ms) })
 }
@@ -98,7 +100,7 @@ async fn take<W: World>(world: &W, id: &str, looked_ms: u64) -> Outcome<(Taken, 
     Ok((taken, row.unwrap_or_default(), verdict))
 }
 
-/// Puts what is known now. After a failure that is nothing, but for the order.
+/// Puts what is known now. After a failure that is nothing, but for the order and what was left undone.
 async fn settle<W: World>(
     world: &W,
     taken: &Taken,
@@ -109,8 +111,8 @@ async fn settle<W: World>(
     match done {
         Ok(()) => world.state().put(taken, &Row::Certificate(row.clone())).await,
         Err(failure) => {
-            let (looked_ms, deleted) = (before.looked_ms, before.deleted);
-            let unknown = CertificateRow { looked_ms, deleted, ..CertificateRow::default() };
+            let CertificateRow { looked_ms, deleted, undone, .. } = *before;
+            let unknown = CertificateRow { looked_ms, deleted, undone, ..CertificateRow::default() };
             // If this fails too, the key is free again after its lease, and known to be unfinished.
             let _ = world.state().put(taken, &Row::Certificate(unknown)).await;
             Err(failure)

@@ -31,17 +31,18 @@ pub async fn apply<W: World>(
         Some(Row::Policies(row)) => Some(row.clone()),
         _ => None,
     };
+    let (order_ms, undone) = before.as_ref().map_or((0, false), |row| (row.looked_ms, row.undone));
+    let again = again || undone;
     if !order::document(looked_ms, before.as_ref().map(|row| row.looked_ms)).applies(again) {
         world.state().release(&taken).await?;
         return Ok(Change::Superseded.into());
     }
-    let known = before.clone().filter(|_| !again && taken.unfinished.is_none()).unwrap_or_default();
+    let known = before.filter(|_| !again && taken.unfinished.is_none()).unwrap_or_default();
     let work = Work { world, policies, group, looked_ms };
     match work.bring(wanted, &known).await {
         Ok((applied, row)) => world.state().put(&taken, &Row::Policies(row)).await.map(|()| applied),
         Err(failure) => {
-            let order_ms = before.map_or(0, |row| row.looked_ms);
-            let unknown = PoliciesRow { looked_ms: order_ms, ..PoliciesRow::default() };
+            let unknown = PoliciesRow { looked_ms: order_ms, undone, ..PoliciesRow::default() };
             // If this fails too, the key is free again after its lease, and known to be unfinished.
             let _ = world.state().put(&taken, &Row::Policies(unknown)).await;
             Err(failure)
@@ -82,13 +83,15 @@ impl<W: World> Work<'_, W> {
                 Err(failure) if failure.class == Class::NotFound => {
                     let why = format!("waits for group {}", self.group);
                     applied.remarks.push(Failure::new(Class::NotFound, "attach policy", why));
-                    let row = PoliciesRow { looked_ms: self.looked_ms, ..PoliciesRow::default() };
+                    let row =
+                        PoliciesRow { looked_ms: self.looked_ms, undone: true, ..PoliciesRow::default() };
                     return Ok((applied, row));
                 }
                 Err(failure) => applied.remarks.push(failure),
             }
         }
-        let row = PoliciesRow { looked_ms: self.looked_ms, policies: Some(kept), group_id };
+        let undone = !applied.remarks.is_empty();
+        let row = PoliciesRow { looked_ms: self.looked_ms, policies: Some(kept), group_id, undone };
         Ok((applied, row))
     }
 

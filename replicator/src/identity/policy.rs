@@ -48,13 +48,14 @@ async fn make<W: World>(world: &W, wanted: &Policy, looked_ms: u64) -> Outcome<O
     let done = world.region().create_policy(&policy).await.settled(Class::Exists);
     // The order of its own documents does not change: this one may have been read before any of them.
     let before = before.unwrap_or_default();
-    let order_ms = before.looked_ms;
+    let (order_ms, undone) = (before.looked_ms, before.undone);
     let row = |is_new: &bool| PolicyRow {
         looked_ms: order_ms,
         deleted: false,
         document: if *is_new { Some(policy.document.clone()) } else { before.document },
+        undone,
     };
-    settle(world, &taken, order_ms, done, row).await?;
+    settle(world, &taken, (order_ms, undone), done, row).await?;
     Ok(Some(world.clock().now_ms()))
 }
 
@@ -74,12 +75,13 @@ pub async fn apply<W: World>(
         None => None,
     };
     let (taken, before) = take(world, name, looked_ms).await?;
+    let (order_ms, undone) = before.as_ref().map_or((0, false), |row| (row.looked_ms, row.undone));
+    let again = again || undone;
     if !order::document(looked_ms, before.as_ref().map(|row| row.looked_ms)).applies(again) {
         world.state().release(&taken).await?;
         return Ok(Change::Superseded.into());
     }
     let known = before.as_ref().filter(|_| !again && taken.unfinished.is_none());
-    let order_ms = before.as_ref().map_or(0, |row| row.looked_ms);
     let Some(wanted) = wanted else {
         let done = if known.is_some_and(|row| row.deleted) {
             Ok(Removal::Gone(false))
@@ -90,8 +92,9 @@ pub async fn apply<W: World>(
             looked_ms: if *removal == Removal::Superseded { order_ms } else { looked_ms },
             deleted: matches!(removal, Removal::Gone(_)),
             document: None,
+            undone: matches!(removal, Removal::Held(_)),
         };
-        return Ok(match settle(world, &taken, order_ms, done, |removal| row(removal)).await? {
+        return Ok(match settle(world, &taken, (order_ms, undone), done, row).await? {
             Removal::Gone(false) => Change::Unchanged.into(),
             Removal::Gone(true) => Change::Changed.into(),
             Removal::Superseded => Change::Superseded.into(),
@@ -99,8 +102,8 @@ pub async fn apply<W: World>(
         });
     };
     let done = bring(world, &wanted, known).await;
-    let row = PolicyRow { looked_ms, deleted: false, document: Some(wanted.document) };
-    Ok(settle(world, &taken, order_ms, done, |_| row).await?.into())
+    let row = PolicyRow { looked_ms, document: Some(wanted.document), ..PolicyRow::default() };
+    Ok(settle(world, &taken, (order_ms, undone), done, |_| row).await?.into())
 }
 
 fn in_secondary<W: World>(world: &W, seen: &Policy) -> Outcome<String> {
@@ -117,18 +120,18 @@ async fn take<W: World>(world: &W, name: &str, looked_ms: u64) -> Outcome<(Taken
     Ok((taken, row))
 }
 
-/// Puts what is known now. After a failure that is nothing, but for the order.
+/// Puts what is known now. After a failure that is nothing, but for the order and what was left undone.
 async fn settle<W: World, T>(
     world: &W,
     taken: &Taken,
-    order_ms: u64,
+    (order_ms, undone): (u64, bool),
     done: Outcome<T>,
     row: impl FnOnce(&T) -> PolicyRow,
 ) -> Outcome<T> {
     match done {
         Ok(done) => world.state().put(taken, &Row::Policy(row(&done))).await.map(|()| done),
         Err(failure) => {
-            let unknown = PolicyRow { looked_ms: order_ms, ..PolicyRow::default() };
+            let unknown = PolicyRow { looked_ms: order_ms, undone, ..PolicyRow::default() };
             // If this fails too, the key is free again after its lease, and known to be unfinished.
             let _ = world.state().put(taken, &Row::Policy(unknown)).await;
             Err(failure)

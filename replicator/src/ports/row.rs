@@ -53,7 +53,7 @@ pub struct IdentityRow {
     /// Those that it is to lose; empty when that is done.
     #[serde(default)]
     pub removing: BTreeSet<String>,
-    /// What the row wants was not done to the end.
+    /// What the row wants was not done to the end, or a remark on it is to be put down.
     #[serde(default)]
     pub pending: bool,
     /// The incarnation of the thing to which it was done; none if there was no thing then.
@@ -87,6 +87,9 @@ pub struct CertificateRow {
     /// The policies that it has here.
     #[serde(default)]
     pub policies: BTreeSet<String>,
+    /// Something of it was left undone, and remarked: as [`ThingRow::undone`].
+    #[serde(default)]
+    pub undone: bool,
 }
 
 /// Of a policy: what it is known to be in the secondary.
@@ -99,6 +102,9 @@ pub struct PolicyRow {
     /// Its document here; none: not known.
     #[serde(default)]
     pub document: Option<String>,
+    /// Something of it was left undone, and remarked: as [`ThingRow::undone`].
+    #[serde(default)]
+    pub undone: bool,
 }
 
 /// Of a thing type.
@@ -137,6 +143,9 @@ pub struct PoliciesRow {
     /// The incarnation of the group that has them; none if there was no group then.
     #[serde(default)]
     pub group_id: Option<String>,
+    /// Something of it was left undone, and remarked: as [`ThingRow::undone`].
+    #[serde(default)]
+    pub undone: bool,
 }
 
 /// Of a shadow.
