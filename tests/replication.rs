@@ -127,6 +127,7 @@ fn a_fleet_arrives_in_full_although_functions_die_replication_pauses_and_calls_a
                 fault(&["replication-paused", "--region", "us-east-1", "--for-ms", "15000"])?;
             }
         }
+        site.arrived(60, Duration::from_mins(3)).await?;
         site.converge(Duration::from_mins(3)).await?;
         site.no_errors(Duration::from_mins(2)).await?;
         site.destroy()

@@ -107,6 +107,24 @@ impl Site {
         succeeded("destroy", &run(&["destroy", "--target", &self.url()])?)
     }
 
+    /// Waits until the secondary has that many certificates, within a bound. One call a look: under AWS's own quotas a
+    /// reader of everything would take what the replicator needs.
+    pub async fn arrived(&self, count: usize, within: Duration) -> Result<()> {
+        let began = Instant::now();
+        loop {
+            let certificates =
+                self.secondary.iot.list_certificates().page_size(250).send().await?.certificates().len();
+            if certificates >= count {
+                return Ok(());
+            }
+            ensure!(
+                began.elapsed() < within,
+                "after {within:?} the secondary has {certificates} certificates"
+            );
+            tokio::time::sleep(Duration::from_secs(2)).await;
+        }
+    }
+
     /// Waits until the secondary has what the primary has, within a bound.
     pub async fn converge(&self, within: Duration) -> Result<Duration> {
         let began = Instant::now();
