@@ -28,6 +28,12 @@ pub async fn apply<W: World>(world: &W, event: &GroupEvent, again: bool) -> Outc
         world.state().release(&taken).await?;
         return Ok(Change::Superseded.into());
     }
+    let begun = taken.unfinished.as_ref().map(order::begun);
+    if order::life(&event.mark, begun.as_ref()) == Verdict::Stale {
+        // A newer one was begun and will come again. Of two that were begun only one would be known.
+        world.state().release(&taken).await?;
+        return Ok(Change::Superseded.into());
+    }
     let Prepared { taken, is_known } = match prepare(world, event, taken, mark, &intent).await? {
         Ok(prepared) => prepared,
         Err(refused) => return Ok(refused),
@@ -75,8 +81,7 @@ async fn prepare<W: World>(
 ) -> Outcome<Result<Prepared, Applied>> {
     let is_other = |mark: &GroupMark| mark.id != event.mark.id;
     let is_known = mark.as_ref().is_some_and(|mark| !is_other(mark));
-    let begun = taken.unfinished.as_ref().map(|intent| serde_json::from_value(intent.clone()));
-    let begun = begun.map(|mark: Result<GroupMark, _>| mark.unwrap_or_default());
+    let begun = taken.unfinished.as_ref().map(order::begun);
     let alive = mark.clone().filter(|mark| !mark.deleted && is_other(mark));
     // Whoever began with an older event saw this very row, and did nothing.
     let acted = |begun: &GroupMark| order::life(begun, mark.as_ref()) != Verdict::Stale;

@@ -18,6 +18,7 @@
 use std::cmp::Ordering;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// The difference in the time of two shadow events beyond which time outweighs the version. It is
 /// larger than the disagreement of clocks inside a Region, and smaller than the time in which a
@@ -104,6 +105,11 @@ pub fn life(event: &LifeMark, applied: Option<&LifeMark>) -> Verdict {
     // The identity comes last only so that even an impossible tie ends the same way everywhere.
     let rank = |mark: &LifeMark| (mark.timestamp_ms, !mark.deleted, mark.id.clone());
     if rank(event) > rank(applied) { Verdict::Newer } else { Verdict::Stale }
+}
+
+/// What was begun, by an intent that holds its mark. One that cannot be read is of some other incarnation.
+pub fn begun(intent: &Value) -> LifeMark {
+    LifeMark::deserialize(intent).unwrap_or_default()
 }
 
 /// Judges a membership by the newest one applied. As [`life`], but that nobody promises another identity

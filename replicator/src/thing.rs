@@ -34,12 +34,18 @@ pub async fn apply<W: World>(world: &W, event: &ThingEvent, again: bool) -> Outc
         world.state().release(&taken).await?;
         return Ok(Change::Superseded.into());
     }
+    let begun = taken.unfinished.as_ref().map(order::begun);
+    if order::life(&event.mark, begun.as_ref()) == Verdict::Stale {
+        // A newer one was begun and will come again. Of two that were begun only one would be known.
+        world.state().release(&taken).await?;
+        return Ok(Change::Superseded.into());
+    }
     let mut applied = Applied::from(Change::Changed);
     let mut taken = taken;
     if event.mark.deleted {
         removal::remove(world, &event.thing.name).await?;
     } else {
-        let past = Past::of(event, mark, taken.unfinished.as_ref());
+        let past = Past::of(event, mark, begun);
         if let Some(old) = &past.old {
             removal::remove(world, &event.thing.name).await?;
             taken = bury(world, event, taken, old, past.mark.as_ref(), &intent).await?;
@@ -79,16 +85,16 @@ struct Past {
 }
 
 impl Past {
-    fn of(event: &ThingEvent, mark: Option<ThingMark>, unfinished: Option<&Value>) -> Self {
+    fn of(event: &ThingEvent, mark: Option<ThingMark>, begun: Option<ThingMark>) -> Self {
         let is_other = |mark: &ThingMark| mark.id != event.mark.id;
-        let begun = unfinished.map(|intent| serde_json::from_value(intent.clone()).unwrap_or_default());
+        let is_unsure = begun.is_some();
         let alive = mark.clone().filter(|mark| !mark.deleted && is_other(mark));
         // Whoever began with an older event saw this very row, and did nothing.
         let acted = |begun: &ThingMark| order::life(begun, mark.as_ref()) != Verdict::Stale;
         Self {
             is_known: mark.as_ref().is_some_and(|mark| !is_other(mark)),
             old: alive.or(begun.filter(is_other).filter(acted)),
-            is_unsure: unfinished.is_some(),
+            is_unsure,
             mark,
         }
     }
