@@ -82,12 +82,19 @@ impl<W: World> Writer<'_, W> {
     /// Writes what differs from what is known to be there.
     async fn write(&mut self) -> Outcome<Change> {
         let (thing, shadow) = (&self.event.thing, &self.event.shadow);
-        let mut is_refused_new = false;
+        let (mut is_refused_new, mut has_looked) = (false, false);
         for _ in 0..WRITE_TRIES_MAX {
             let (update, kept) = self.update();
             // An empty state still makes a shadow: the primary has one.
             let update = update.or_else(|| self.row.target_version.is_none().then(|| json!({})));
             let Some(update) = update else {
+                if !has_looked && known::is_restated(&self.row, &self.event.state, &self.event.metadata) {
+                    // No write would tell that someone else wrote something older in between.
+                    has_looked = true;
+                    let found = self.world.region().shadow(thing, shadow).await?;
+                    known::see(&mut self.row, found, None);
+                    continue;
+                }
                 known::keep_only(&mut self.row, &kept);
                 return Ok(Change::Unchanged);
             };
@@ -106,7 +113,7 @@ impl<W: World> Writer<'_, W> {
                 Err(failure) => return Err(failure),
             }
             let found = self.world.region().shadow(thing, shadow).await?;
-            is_refused_new = found.is_none();
+            (is_refused_new, has_looked) = (found.is_none(), true);
             known::see(&mut self.row, found, None);
         }
         Err(Failure::transient("update shadow", "someone else wrote in between at every try"))

@@ -40,6 +40,16 @@ fn is_own(row: &ShadowRow, pointer: &str, value: &Value, stamp_s: u64, begun: Op
     is_as_left || is_begun
 }
 
+/// Whether the primary wrote a leaf since it was brought last, be it with the same value.
+pub(super) fn is_restated(row: &ShadowRow, state: &Value, metadata: &Value) -> bool {
+    let mut any = false;
+    leaves("", state, metadata, &mut |pointer, _, stamp_s| {
+        let brought_s = row.metadata.pointer(pointer).and_then(diff::newest_s);
+        any |= brought_s.is_none_or(|brought_s| stamp_s > brought_s);
+    });
+    any
+}
+
 /// Visits the leaves that have a time.
 fn leaves(pointer: &str, state: &Value, metadata: &Value, visit: &mut impl FnMut(&str, &Value, u64)) {
     if let Value::Object(map) = state {
