@@ -100,7 +100,7 @@ async fn place<W: World>(world: &W, event: &MembershipEvent, is_unsure: bool) ->
             Seen::Over if is_unsure => return remove(world, event).await.map(|()| Placed::Over),
             Seen::Over => return Ok(Placed::Over),
             Seen::NoGroup => Failure::permanent("add to group", "waits for the group"),
-            Seen::Fit => match world.region().add_to_group(&event.group, &event.thing).await {
+            Seen::Fit | Seen::Before => match world.region().add_to_group(&event.group, &event.thing).await {
                 Ok(()) => return confirm(world, event).await,
                 Err(failure) if failure.class == Class::NotFound => {
                     if world.region().group(&event.group).await?.is_some() {
@@ -122,6 +122,8 @@ async fn place<W: World>(world: &W, event: &MembershipEvent, is_unsure: bool) ->
 async fn confirm<W: World>(world: &W, event: &MembershipEvent) -> Outcome<Placed> {
     match look(world, event).await? {
         Seen::Fit => Ok(Placed::In),
+        // It was put into the one before, which goes: whoever brings the thing finds the row.
+        Seen::Before => Ok(Placed::NoThing),
         Seen::Over | Seen::NoGroup => remove(world, event).await.map(|()| Placed::Over),
     }
 }
@@ -134,6 +136,8 @@ async fn remove<W: World>(world: &W, event: &MembershipEvent) -> Outcome<()> {
 /// How thing and group, as they are known, fit the membership.
 enum Seen {
     Fit,
+    /// The thing that is known is an earlier one.
+    Before,
     /// One of them was deleted, or is a later one.
     Over,
     /// The group was not brought yet. Whatever has its name goes before it comes.
@@ -163,8 +167,13 @@ async fn look<W: World>(world: &W, event: &MembershipEvent) -> Outcome<Seen> {
     if is_over(&thing, thing_id) || is_over(&group, group_id) {
         return Ok(Seen::Over);
     }
+    let is_before = |known: &LifeMark| !thing_id.is_empty() && known.id != *thing_id;
     let is_there = group.is_some_and(|known| known.id == *group_id);
-    Ok(if is_there { Seen::Fit } else { Seen::NoGroup })
+    Ok(match is_there {
+        true if thing.as_ref().is_some_and(is_before) => Seen::Before,
+        true => Seen::Fit,
+        false => Seen::NoGroup,
+    })
 }
 
 #[cfg(test)]

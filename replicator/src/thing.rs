@@ -32,6 +32,8 @@ pub async fn apply<W: World>(world: &W, event: &ThingEvent, again: bool) -> Outc
     let again = again || undone;
     if !order::life(&event.mark, mark.as_ref()).applies(again) {
         world.state().release(&taken).await?;
+        // What came after it may have no type, and would not give back what this one was lent.
+        make::give_back_late(world, &event.thing).await?;
         return Ok(Change::Superseded.into());
     }
     let begun = taken.unfinished.as_ref().map(order::begun);

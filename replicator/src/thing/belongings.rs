@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::event::ThingEvent;
 use crate::order::MembershipMark;
-use crate::outcome::{Class, Failure, Outcome};
+use crate::outcome::{Class, Failure, Outcome, Settled};
 use crate::patience::{self, wrong_row};
 use crate::ports::{Groups, IdentityRow, Memberships, Row, State, Things, World};
 use crate::tables;
@@ -64,12 +64,19 @@ async fn groups<W: World>(world: &W, event: &ThingEvent) -> Outcome<Vec<Failure>
         Some(Row::Memberships(row)) => Ok(of_thing(row, &event.mark.id)),
         Some(_) => Err(wrong_row(&key)),
     };
-    if wanted(&world.state().read(&key).await?)?.is_empty() {
+    let before = world.state().read(&key).await?;
+    let mut others = of_others(before.as_ref(), &event.mark.id);
+    if others.is_empty() && wanted(&before)?.is_empty() {
         return Ok(Vec::new());
     }
     let taken = patience::take(world, &key, &json!({ "thing": thing })).await?;
     let mut remarks = Vec::new();
-    for (group, mark) in wanted(&taken.row)? {
+    let groups = wanted(&taken.row)?;
+    others.retain(|other| !groups.iter().any(|(group, _)| group == other));
+    for group in &others {
+        world.region().remove_from_group(group, thing).await.settled(Class::NotFound)?;
+    }
+    for (group, mark) in groups {
         let Some(is_it) = lives(world, &group, &mark.group_id).await? else {
             remarks.push(Failure::permanent("add to group", format!("waits for group {group}")));
             continue;
@@ -90,6 +97,13 @@ fn of_thing(row: &Memberships, thing_id: &str) -> Vec<(String, MembershipMark)> 
     let all = row.groups.iter().filter(|(group, _)| !row.pending.contains_key(*group)).chain(&row.pending);
     let of_it = all.filter(|(_, mark)| is_of_it(mark));
     of_it.map(|(group, mark)| (group.clone(), mark.clone())).collect()
+}
+
+/// The groups into which someone is putting another incarnation of the thing, and may put this one.
+fn of_others(row: Option<&Row>, thing_id: &str) -> Vec<String> {
+    let Some(Row::Memberships(row)) = row else { return Vec::new() };
+    let is_other = |mark: &MembershipMark| !mark.thing_id.is_empty() && mark.thing_id != thing_id;
+    row.pending.iter().filter(|(_, mark)| is_other(mark)).map(|(group, _)| group.clone()).collect()
 }
 
 /// Whether that incarnation of a group is there; `None` if none was brought yet.

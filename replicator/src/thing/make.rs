@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::model::Thing;
 use crate::outcome::{Class, Failure, Outcome, Settled};
 use crate::patience::{self, wrong_row};
-use crate::ports::{Row, State, Things, TypeRow, Types, World};
+use crate::ports::{Row, State, Taken, Things, TypeRow, Types, World};
 use crate::tables;
 
 /// What became of it.
@@ -104,6 +104,19 @@ async fn lend<W: World>(world: &W, thing: &Thing, name: &str, is_known: bool) ->
 
 /// Deprecates the thing's type again, if someone who lent it ended before.
 pub(super) async fn give_back<W: World>(world: &W, thing: &Thing) -> Outcome<()> {
+    give_back_if(world, thing, |_| true).await
+}
+
+/// The same, only if it is known that someone lent it and did not give it back.
+pub(super) async fn give_back_late<W: World>(world: &W, thing: &Thing) -> Outcome<()> {
+    give_back_if(world, thing, is_lent).await
+}
+
+fn is_lent(taken: &Taken) -> bool {
+    taken.unfinished.as_ref().is_some_and(|intent| intent.get("lent_to").is_some())
+}
+
+async fn give_back_if<W: World>(world: &W, thing: &Thing, is_due: impl Fn(&Taken) -> bool) -> Outcome<()> {
     let Some(name) = &thing.thing_type else { return Ok(()) };
     let key = tables::type_key(name);
     let is_deprecated = |row: &Option<Row>| matches!(row, Some(Row::Type(TypeRow { deprecated: true, .. })));
@@ -111,8 +124,11 @@ pub(super) async fn give_back<W: World>(world: &W, thing: &Thing) -> Outcome<()>
         return Ok(());
     }
     let taken = patience::take(world, &key, &json!({ "lent_to": thing.name })).await?;
-    if is_deprecated(&taken.row) {
+    if is_deprecated(&taken.row) && is_due(&taken) {
         world.region().deprecate_thing_type(name, true).await.settled(Class::NotFound)?;
+        if let Some(row) = taken.row.as_ref().filter(|_| is_lent(&taken)) {
+            return world.state().put(&taken, row).await;
+        }
     }
     world.state().release(&taken).await
 }
