@@ -3,6 +3,8 @@
 //! Both dispatches end here: the batch of a stream's mapping ([`crate::batch`]) and the task of the
 //! state machine ([`crate::workflow`]).
 
+use std::borrow::Cow;
+
 use serde_json::{Map, Value};
 use tracing::{info, warn};
 
@@ -47,7 +49,8 @@ pub async fn apply<W: World>(world: &W, policies: &Policies, event: &Event) -> O
 
 /// Applies one record. A failure that may pass has a row, too, if the record is old.
 pub async fn settle<W: World>(world: &W, policies: &Policies, record: &Record) -> Settlement {
-    let (device, event) = (record.device.as_str(), record.event.as_str());
+    let key = error_key(record);
+    let (device, event) = (record.device.as_str(), key.as_ref());
     let age_ms = age_ms(world, record);
     let old = age_ms > RETRY_ROW_AGE_S * 1_000;
     let (remarks, change) = match one(world, policies, record).await {
@@ -92,10 +95,17 @@ async fn one<W: World>(world: &W, policies: &Policies, record: &Record) -> Outco
     apply(world, policies, &event).await
 }
 
+/// The sort key of an event's error row: the event's own. Documents share theirs, whatever was seen; so
+/// that an older one's row never hides a newer one's, a document's has the time of its look, too.
+fn error_key(record: &Record) -> Cow<'_, str> {
+    let looked_ms = record.row.as_ref().ok().and_then(|row| row.get("looked_ms")?.as_u64());
+    looked_ms.map_or(Cow::Borrowed(&record.event), |ms| Cow::Owned(format!("{}#{ms}", record.event)))
+}
+
 /// Writes one row for all remarks on a record.
 pub async fn note<W: World>(world: &W, record: &Record, remarks: &[Failure]) -> Outcome<()> {
     let row = record.row.as_ref().ok();
-    let row = error_row(world.clock().now_ms(), &record.device, &record.event, row, remarks);
+    let row = error_row(world.clock().now_ms(), &record.device, &error_key(record), row, remarks);
     let ErrorRow { device, event, what, why, .. } = &row;
     warn!(device, event, what, why, "not applied in full");
     world.errors().record(&row).await
