@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use crate::document::{Document, Identity, Key, Seen};
 use crate::order;
 use crate::outcome::{Class, Failure, Outcome, Settled};
+use crate::patience;
 use crate::policy::{Policies, certificate_arn, certificate_id};
 use crate::ports::{Clock, IdentityRow, Row, State, Taken, Things, World};
 use crate::replicate::{Applied, Change};
@@ -20,26 +21,6 @@ use crate::tables;
 pub mod certificate;
 pub mod group;
 pub mod policy;
-
-/// How long to wait for what is under way elsewhere: a key that someone else has, a group that is not
-/// there yet, a policy's holders that are to lose it. Together they leave time for the calls.
-pub const WAITS_MS: [u64; 3] = [100, 400, 1_500];
-
-/// A document that was looked at longer ago waits for nothing but keys: nothing is under way.
-pub const WAIT_AGE_MS_MAX: u64 = 10_000;
-
-/// Takes a key; waits a little for whoever has it.
-async fn hold<W: World>(world: &W, key: &str, intent: &Value) -> Outcome<Taken> {
-    let mut waits_ms = WAITS_MS.iter();
-    loop {
-        match (world.state().take(key, intent, world.clock().now_ms()).await, waits_ms.next()) {
-            (Err(failure), Some(wait_ms)) if failure.class == Class::Conflict => {
-                world.clock().sleep_ms(*wait_ms).await;
-            }
-            (taken, _) => return taken,
-        }
-    }
-}
 
 /// Applies a document.
 pub async fn apply<W: World>(
@@ -54,7 +35,7 @@ pub async fn apply<W: World>(
     };
     let looked_ms = document.looked_ms;
     let (key, intent) = (tables::identity_key(thing), json!({ "looked_ms": looked_ms }));
-    let taken = hold(world, &key, &intent).await?;
+    let taken = patience::take(world, &key, &intent).await?;
     let before = row(&taken);
     let verdict = order::document(looked_ms, before.as_ref().map(|row| row.looked_ms));
     let is_pending = before.as_ref().is_some_and(|row| row.pending && row.looked_ms == looked_ms);

@@ -14,6 +14,7 @@ use crate::document::{Document, Identity, Key, Seen};
 use crate::model::Status;
 use crate::order::{self, Verdict};
 use crate::outcome::{Class, Failure, Outcome, Settled};
+use crate::patience;
 use crate::policy::{Policies, certificate_arn};
 use crate::ports::{CertificateRow, Identities, Row, State, Taken, Things, World};
 use crate::replicate::{Applied, Change};
@@ -91,7 +92,7 @@ pub(super) async fn bring<W: World>(
 
 async fn take<W: World>(world: &W, id: &str, looked_ms: u64) -> Outcome<(Taken, CertificateRow, Verdict)> {
     let intent = json!({ "looked_ms": looked_ms });
-    let taken = super::hold(world, &tables::certificate_key(id), &intent).await?;
+    let taken = patience::take(world, &tables::certificate_key(id), &intent).await?;
     let row = match &taken.row {
         Some(Row::Certificate(row)) => Some(row.clone()),
         _ => None,

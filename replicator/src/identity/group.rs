@@ -4,13 +4,14 @@ use std::collections::BTreeSet;
 
 use serde_json::json;
 
-use super::{WAIT_AGE_MS_MAX, WAITS_MS, policy};
+use super::policy;
 use crate::document::{Document, Key, Seen};
 use crate::model::Policy;
 use crate::order;
 use crate::outcome::{Class, Failure, Outcome, Settled};
+use crate::patience::{self, patiently};
 use crate::policy::{Policies, group_arn};
-use crate::ports::{Clock, Identities, PoliciesRow, Row, State, World};
+use crate::ports::{Identities, PoliciesRow, Row, State, World};
 use crate::replicate::{Applied, Change};
 use crate::tables;
 
@@ -26,7 +27,7 @@ pub async fn apply<W: World>(
     };
     let looked_ms = document.looked_ms;
     let (key, intent) = (tables::group_policies_key(group), json!({ "looked_ms": looked_ms }));
-    let taken = super::hold(world, &key, &intent).await?;
+    let taken = patience::take(world, &key, &intent).await?;
     let before = match &taken.row {
         Some(Row::Policies(row)) => Some(row.clone()),
         _ => None,
@@ -107,16 +108,11 @@ impl<W: World> Work<'_, W> {
     /// Attaches a policy; waits a little for a group that is not there yet.
     async fn attach(&self, policy: &Policy, target: &str) -> Outcome<bool> {
         let clock = self.world.clock();
-        let is_young = clock.now_ms().saturating_sub(self.looked_ms) < WAIT_AGE_MS_MAX;
-        let mut waits_ms = WAITS_MS.iter().filter(|_| is_young);
-        loop {
-            let attached = policy::attach(self.world, self.policies, policy, target, self.looked_ms).await;
-            match (attached, waits_ms.next()) {
-                (Err(failure), Some(wait_ms)) if failure.class == Class::NotFound => {
-                    clock.sleep_ms(*wait_ms).await;
-                }
-                (attached, _) => return attached,
-            }
+        let attach = || policy::attach(self.world, self.policies, policy, target, self.looked_ms);
+        if patience::is_young(clock, self.looked_ms) {
+            patiently(clock, Class::NotFound, attach).await
+        } else {
+            attach().await
         }
     }
 }

@@ -6,11 +6,11 @@
 
 use serde_json::{Value, json};
 
-use super::{WAIT_AGE_MS_MAX, WAITS_MS};
 use crate::document::{Document, Key, Seen};
 use crate::model::Policy;
 use crate::order;
 use crate::outcome::{Class, Failure, Outcome, Settled};
+use crate::patience::{self, WAITS_MS};
 use crate::policy::{self, Policies};
 use crate::ports::{Clock, Identities, PolicyRow, Row, State, Taken, World};
 use crate::replicate::{Applied, Change};
@@ -112,7 +112,7 @@ fn in_secondary<W: World>(world: &W, seen: &Policy) -> Outcome<String> {
 
 async fn take<W: World>(world: &W, name: &str, looked_ms: u64) -> Outcome<(Taken, Option<PolicyRow>)> {
     let intent = json!({ "looked_ms": looked_ms });
-    let taken = super::hold(world, &tables::policy_key(name), &intent).await?;
+    let taken = patience::take(world, &tables::policy_key(name), &intent).await?;
     let row = match &taken.row {
         Some(Row::Policy(row)) => Some(row.clone()),
         _ => None,
@@ -176,7 +176,7 @@ enum Removal {
 
 async fn remove<W: World>(world: &W, name: &str, looked_ms: u64) -> Outcome<Removal> {
     let region = world.region();
-    let is_young = world.clock().now_ms().saturating_sub(looked_ms) < WAIT_AGE_MS_MAX;
+    let is_young = patience::is_young(world.clock(), looked_ms);
     let mut waits_ms = WAITS_MS.iter().filter(|_| is_young);
     loop {
         match region.delete_policy(name).await {

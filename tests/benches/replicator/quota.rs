@@ -77,12 +77,14 @@ pub(crate) async fn bulk_fleet(devices: usize) -> Result<()> {
             "replicated in {took_s:.1} s; {} in {} dictates {bound_s:.1} s: {ratio:.2}x (goal: at most {GOAL}x: {reached})",
             tightest.operation, tightest.region
         );
-        println!(
-            "with AWS's own quotas: {:.0} s at least; the archived solution: 14 calls a device, of which GetPolicy and \
-             DescribeCertificate have the same {:.0} s, and 8 s asleep for each",
-            bound_s * f64::from(SCALE),
-            devices as f64 / 10.0
-        );
+        println!("with AWS's own quotas: {:.0} s at least", bound_s * f64::from(SCALE));
+        // What it calls once for each device, by its code; GetPolicy even of a policy that is there.
+        let archived =
+            ["DescribeCertificate", "GetPolicy", "RegisterCertificateWithoutCA", "ListThingPrincipals"];
+        let slowest = archived.into_iter().filter_map(|name| Some((quota_per_s(name)?, name)));
+        if let Some((per_s, name)) = slowest.min_by(|a, b| a.0.total_cmp(&b.0)) {
+            println!("the archived solution's {name} alone: {:.0} s", devices as f64 / per_s);
+        }
     }
     site.no_errors(Duration::from_mins(2)).await?;
     Ok(())

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::model::Group;
+use crate::patience::WAITS_MS;
 
 #[tokio::test]
 async fn d07_a_new_version_comes_and_what_is_known_costs_nothing() {

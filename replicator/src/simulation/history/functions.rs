@@ -6,19 +6,19 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::pipeline::{Done, Message};
-use crate::batch;
 use crate::capture::{Capture, Later, Shows};
 use crate::document::Key;
 use crate::event::{Event, What};
-use crate::outcome::Failure;
 use crate::policy::Policies;
-use crate::ports::{Clock, ErrorRow, Errors};
-use crate::record::{self, Reading};
-use crate::replicate;
-use crate::simulation::{Function, Looker, SECONDARY};
+use crate::ports::Clock;
+use crate::simulation::{Function, Looker};
+use crate::{batch, repair, workflow};
 
 /// How long the function that applies events may run.
 const REPLICATE_MS_MAX: u64 = 60_000;
+
+/// How long the repair may run.
+const REPAIR_MS_MAX: u64 = 55_000;
 
 /// How long the function that looks may run.
 const LOOK_MS_MAX: u64 = 60_000;
@@ -78,52 +78,19 @@ async fn look_later(source: &Looker, capture: &Arc<Capture>, later: Later) -> Op
     look(source.clone(), capture.clone(), Message::Later(later)).await.map(drop)
 }
 
-/// What the workflow does with an event that it has tried often enough.
-pub(super) async fn give_up(world: Function, record: Value) -> Done {
-    let Reading::Event(record) = record::read(&record, SECONDARY) else { return Some(Vec::new()) };
-    let row = ErrorRow {
-        device: record.device,
-        event: record.event,
-        what: "workflow".to_owned(),
-        why: "given up".to_owned(),
-        seen_ms: world.now_ms(),
-        attempts: 1,
-        row: record.row.ok(),
-    };
-    world.record(&row).await.ok().map(|()| Vec::new())
+/// The task of the state machine.
+pub(super) async fn task(world: Function, policies: Arc<Policies>, record: Value) -> Done {
+    workflow::apply(&world, &policies, &record).await.ok().map(|()| Vec::new())
 }
 
-/// Applies every error row again.
+/// The end of an execution that was tried often enough.
+pub(super) async fn give_up(world: Function, mut record: Value) -> Done {
+    record["failure"] = json!({"Error": "Failed", "Cause": "tried often enough"});
+    workflow::give_up(&world, &record).await.ok().map(|()| Vec::new())
+}
+
+/// Applies the error rows again.
 pub(super) async fn repair(world: Function) -> Done {
-    let (mut from, policies) = (None::<String>, Policies::default());
-    let mut rows = Vec::new();
-    loop {
-        let page = Errors::rows(&world, from.as_deref()).await.ok()?;
-        rows.extend(page.items);
-        from = page.next;
-        if from.is_none() {
-            break;
-        }
-    }
-    for row in rows {
-        let Some(event) = &row.row else { continue };
-        let mut event = event.clone();
-        event.insert(crate::event::AGAIN.to_owned(), json!(true));
-        let Ok(event) = Event::read(&event) else { continue };
-        let applied = replicate::apply(&world, &policies, &event).await;
-        let left: Option<Failure> = match applied {
-            Ok(applied) => applied.remarks.into_iter().next(),
-            Err(failure) => Some(failure),
-        };
-        let done = match left {
-            None => world.clear(&row.device, &row.event).await,
-            Some(failure) => {
-                let why = failure.why;
-                let row = ErrorRow { what: failure.step.to_owned(), why, seen_ms: world.now_ms(), ..row };
-                world.record(&row).await
-            }
-        };
-        done.ok()?;
-    }
-    Some(Vec::new())
+    let deadline_ms = world.now_ms() + REPAIR_MS_MAX;
+    repair::run(&world, &Policies::default(), None, deadline_ms).await.ok().map(|_| Vec::new())
 }

@@ -290,9 +290,9 @@ impl History {
         let room = &mut self.pipeline.environments[environment];
         room.busy = true;
         let (world, policies) = (self.pipeline.world.clone(), room.policies.clone());
-        let records = vec![self.pipeline.records[record].clone()];
+        let input = self.pipeline.records[record].clone();
         let job = Job::Execution { record, attempt, environment };
-        self.start(job, functions::replicate(world, policies, records));
+        self.start(job, functions::task(world, policies, input));
     }
 
     fn start(&mut self, job: Job, task: impl Future<Output = Done> + 'static) {
