@@ -4,8 +4,9 @@
 //! primary's own replica of the event table; and itself, when there was nothing to see yet.
 //!
 //! It guarantees: whatever was changed is looked at after the change, or the message that told of it
-//! is delivered again. An event that a later look covers costs no call, so a new device costs the three
-//! calls of one look at it.
+//! is delivered again. An event that a later look covers costs no call. So nothing is looked at at once:
+//! a device is made by several calls, one after the other, and the one look [`SETTLE_S`] after the first
+//! sees what all of them made. A new device costs the three calls of that look.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -35,6 +36,11 @@ use message::Message;
 /// By how much a look must be younger than an event to be known to have seen what the event tells:
 /// API-call events say whole seconds, and clocks differ a little.
 pub const CLOCK_MARGIN_MS: u64 = 2_000;
+
+/// How long a message waits in the queue before it is looked at, in seconds; the queue has the same delay
+/// for the messages of others. More than [`CLOCK_MARGIN_MS`], so that the look covers the calls that
+/// were made within the rest of it.
+pub const SETTLE_S: u64 = 3;
 
 /// How many looks are made at once. The control plane allows about ten calls of a kind in a second.
 pub const LOOKS_AT_ONCE_MAX: usize = 8;
@@ -154,6 +160,11 @@ impl Capture {
         let (mut keys, mut failed) = (BTreeMap::<Key, Asked>::new(), BTreeSet::new());
         for (index, message) in messages.iter().enumerate() {
             match &message.wants {
+                Ok(wants) if message.is_of_stream => {
+                    if settle(looks, wants).await.is_err() {
+                        failed.insert(index);
+                    }
+                }
                 Ok(wants) => wants.iter().for_each(|want| {
                     let asked = keys.entry(want.key.clone()).or_default();
                     asked.wants.push(want.clone());
@@ -232,6 +243,15 @@ impl Capture {
         let (look, since_ms, shows) = (key.clone(), seen.looked_ms, want.shows.clone());
         looks.later(&Later { look, since_ms, shows, tries: asked.tries + 1, failures: 0 }, *delay_s).await
     }
+}
+
+/// Asks for a look when the calls that follow the one that was told of have been made too.
+async fn settle<L: Looks>(looks: &L, wants: &[Want]) -> Outcome<()> {
+    for want in wants {
+        let (look, since_ms, shows) = (want.key.clone(), want.since_ms, want.shows.clone());
+        looks.later(&Later { look, since_ms, shows, tries: 0, failures: 0 }, SETTLE_S).await?;
+    }
+    Ok(())
 }
 
 /// Asks again for what could not be looked at. A failure is no try.

@@ -13,6 +13,8 @@ use crate::rules::EXCLUDED_PREFIX;
 pub(super) struct Message {
     /// By which it is named in the answer.
     pub(super) id: String,
+    /// Whether it is a record of the stream, which tells of what was done a moment ago.
+    pub(super) is_of_stream: bool,
     /// What is to be looked at, or why the message cannot be read.
     pub(super) wants: Result<Vec<Want>, String>,
     /// How often it was looked at again.
@@ -31,7 +33,7 @@ pub(super) fn read(record: &Value, region: &str) -> Message {
         Ok((wants, tries, failures)) => (Ok(wants), tries, failures),
         Err(why) => (Err(why), 0, 0),
     };
-    Message { id, wants, tries, failures }
+    Message { id, is_of_stream, wants, tries, failures }
 }
 
 fn queued(record: &Value, region: &str) -> Result<(Vec<Want>, usize, u32), String> {

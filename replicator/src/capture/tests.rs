@@ -93,7 +93,18 @@ fn api_call(name: &str, request: &Value, answer: &Value, at_s: u64) -> Value {
     queued(name, &json!({"detail-type": "AWS API Call via CloudTrail", "detail": detail}))
 }
 
+/// What the queue has of a thing that was made, [`SETTLE_S`] after the stream told of it.
 fn created(thing: &str, at_ms: u64) -> Value {
+    let (look, shows) = (Key::Identity(thing.to_owned()), Shows::Anything);
+    of_queue(&Later { look, since_ms: at_ms, shows, tries: 0, failures: 0 })
+}
+
+fn of_queue(later: &Later) -> Value {
+    queued("later", &serde_json::to_value(later).unwrap())
+}
+
+/// What the stream has of a thing that was made.
+fn streamed(thing: &str, at_ms: u64) -> Value {
     let row = json!({"device": thing, "event": "thing#e", "origin": PRIMARY, "eventType": "THING_EVENT",
         "operation": "CREATED", "thingName": thing, "thingId": "i", "versionNumber": 1, "timestamp": at_ms});
     of_stream(&row)

@@ -184,7 +184,7 @@ async fn the_replicators_own_things_and_certificates_stay() {
         bench.call("AttachPolicy", &giving(&own, "own")),
     ];
     bench.cost(&events).await;
-    bench.cost(&[created(&format!("{EXCLUDED_PREFIX}thing"), 1)]).await;
+    bench.cost(&[streamed(&format!("{EXCLUDED_PREFIX}thing"), 1)]).await;
     assert_eq!((bench.documents(), bench.sent().len()), (before, 0));
     // One that became its own after it was brought is taken back.
     bench.cost(&[bench.call("UpdateCertificate", &json!({"certificateId": "c"}))]).await;
