@@ -1,8 +1,11 @@
 //! One batch of stream records: in order within a device, many devices at once.
 //!
 //! What it guarantees: every record is applied, or named in the answer so that the mapping delivers
-//! it again, or has a row in the error table. A record that is to be tried again holds back the
-//! later ones of its device and of no other.
+//! it again, or has a row in the error table.
+//!
+//! A record that is to be tried again holds back the later ones of its device. The others of the batch
+//! are applied, but the mapping reads no further in that part of the stream until it is done. So what
+//! fails for [`HAND_OVER_AGE_S`] is left to its row and to the repair.
 
 use std::collections::BTreeMap;
 
@@ -20,6 +23,10 @@ use crate::settle::{DEADLINE_MARGIN_MS, Settlement, age_ms, note_nameless, settl
 /// How many devices are worked on at once. Above this the control plane's default quotas, about ten
 /// calls a second each, are the limit and not this function.
 pub const DEVICES_AT_ONCE_MAX: usize = 16;
+
+/// How old a record is when its row in the error table, which the repair applies again each minute, has to
+/// do. What may pass, passes sooner as a rule; what does not must not hold up a part of the fleet.
+pub const HAND_OVER_AGE_S: u64 = 600;
 
 /// The answer to a mapping with `ReportBatchItemFailures`.
 #[derive(Debug, Default, PartialEq, Eq, Serialize)]
@@ -90,7 +97,11 @@ async fn device<W: World>(
                     response.metrics.error_rows += 1;
                     true
                 }
-                Settlement::Again(_) => false,
+                Settlement::Again { is_noted, .. } => {
+                    let is_left = is_noted && age_ms(world, &record) > HAND_OVER_AGE_S * 1_000;
+                    response.metrics.error_rows += usize::from(is_left);
+                    is_left
+                }
             };
         if !done {
             response.failures.push(ItemFailure { sequence: record.sequence });

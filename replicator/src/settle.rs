@@ -36,8 +36,13 @@ pub enum Settlement {
     Done,
     /// It has a row in the error table.
     Noted,
-    /// It is to be delivered again.
-    Again(Failure),
+    /// It is to be delivered again. If it has a row in the error table, the repair tries it, too.
+    Again {
+        /// What went wrong this time.
+        failure: Failure,
+        /// Whether it has a row.
+        is_noted: bool,
+    },
 }
 
 /// Applies an event within its time.
@@ -60,10 +65,16 @@ pub async fn settle<W: World>(world: &W, policies: &Policies, record: &Record) -
         }
         Err(failure) if failure.is_transient() => {
             warn!(device, event, age_ms, step = failure.step, why = failure.why, "to be tried again");
-            if old && let Err(failure) = note(world, record, std::slice::from_ref(&failure)).await {
-                warn!(device, event, step = failure.step, why = failure.why, "no error row");
+            let mut is_noted = false;
+            if old {
+                match note(world, record, std::slice::from_ref(&failure)).await {
+                    Ok(()) => is_noted = true,
+                    Err(failure) => {
+                        warn!(device, event, step = failure.step, why = failure.why, "no error row");
+                    }
+                }
             }
-            return Settlement::Again(failure);
+            return Settlement::Again { failure, is_noted };
         }
         Err(failure) => (vec![failure], Change::Unchanged),
     };
@@ -79,7 +90,7 @@ pub async fn settle<W: World>(world: &W, policies: &Policies, record: &Record) -
         Ok(()) => settlement,
         Err(failure) => {
             warn!(device, event, step = failure.step, why = failure.why, "the error table is out of reach");
-            Settlement::Again(failure)
+            Settlement::Again { failure, is_noted: false }
         }
     }
 }

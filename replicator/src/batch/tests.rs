@@ -69,6 +69,25 @@ async fn records_of_one_device_are_applied_in_their_order() {
 }
 
 #[tokio::test]
+async fn what_fails_for_ten_minutes_is_left_to_its_row_and_holds_up_nobody() {
+    let twins = Twins::new();
+    let records = [shadow("1", "a", 1), shadow("2", "a", 2)];
+    twins.at_s(1_000 + HAND_OVER_AGE_S);
+    twins.fail_next("state.take", Class::Transient, 1);
+    assert_eq!(named(&run(&twins, &records).await), ["1", "2"]);
+    twins.advance_ms(1);
+    twins.fail_next("state.take", Class::Transient, 1);
+    let response = run(&twins, &records).await;
+    assert_eq!((named(&response), response.metrics.error_rows), (vec![], 1));
+    assert_eq!(error_row(&twins, "a", "shadow##1").unwrap().attempts, 2);
+    assert_eq!(twins.shadow_state("a", ""), Some(json!({"reported": {"v": 2}})));
+    // Without its row it is nobody's: it comes again.
+    twins.fail_next("state.take", Class::Transient, 1);
+    twins.fail_next("errors.record", Class::Transient, 1);
+    assert_eq!(named(&run(&twins, &[shadow("3", "a", 3)]).await), ["3"]);
+}
+
+#[tokio::test]
 async fn an_old_failure_has_a_row_with_its_event_until_it_succeeds() {
     let twins = Twins::new();
     twins.at_s(1_000 + RETRY_ROW_AGE_S + 1);
