@@ -142,16 +142,18 @@ async fn start<X: Executions>(executions: &X, record: &Record, raw: &Value) -> O
     executions.start(&identity(record), &input).await
 }
 
-/// What makes two records one event: device and event, so that neither a record that is delivered
-/// again nor an event that the primary tells twice starts a second execution. Documents, and what is
-/// sent to mend, come again under the same key and mean it: of them each record is its own.
+/// What makes two records one event: device, event and the event's own time, so that neither a record
+/// that is delivered again nor an event that the primary tells twice starts a second execution, and a
+/// shadow that was made again, whose versions begin at one again, does. Documents, and what is sent to
+/// mend, come again under the same key and mean it: of them each record is its own.
 fn identity(record: &Record) -> String {
     let mends = record.row.as_ref().is_ok_and(|row| {
         row.get(AGAIN) == Some(&Value::Bool(true)) || row.get("eventType") == Some(&json!(DOCUMENT))
     });
-    let sequence = if mends { record.sequence.as_str() } else { "" };
+    let time = record.row.as_ref().ok().and_then(|row| row.get("timestamp"));
+    let which = if mends { record.sequence.clone() } else { time.map_or_else(String::new, Value::to_string) };
     // No name in AWS IoT has this character.
-    [&record.device, &record.event, sequence].join("\u{0}")
+    [&record.device, &record.event, &which].map(String::as_str).join("\u{0}")
 }
 
 /// The task of an execution: applies its event. A failure is one that may pass.
@@ -161,7 +163,7 @@ pub async fn apply<W: World>(world: &W, policies: &Policies, input: &Value) -> O
         Reading::Nameless => note_nameless(world.errors(), world.clock().now_ms(), input, 0).await,
         Reading::Event(record) => match settle::settle(world, policies, &record).await {
             Settlement::Done | Settlement::Noted => Ok(()),
-            Settlement::Again(failure) => Err(failure),
+            Settlement::Again { failure, .. } => Err(failure),
         },
     }
 }

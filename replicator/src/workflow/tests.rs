@@ -69,6 +69,11 @@ async fn a_record_or_event_that_comes_twice_starts_once_and_one_that_mends_each_
     let document = json!({"device": "a", "event": "document", "eventType": DOCUMENT});
     run(&machine, &twins, &[record("5", &document), record("6", &document)]).await;
     assert_eq!(machine.inputs.lock().unwrap().len(), 5);
+    // A shadow that was deleted and made again has the version that it had.
+    let mut made_again = shadow_row("a", 1);
+    made_again["timestamp"] = json!(200_000);
+    run(&machine, &twins, &[record("7", &made_again)]).await;
+    assert_eq!(machine.inputs.lock().unwrap().len(), 6);
 }
 
 #[tokio::test]
