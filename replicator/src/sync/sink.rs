@@ -7,7 +7,8 @@ use crate::model::Page;
 use crate::outcome::{Failure, Outcome};
 use crate::policy::Policies;
 use crate::ports::{Clock, Documents, ErrorRow, Errors, Row, State, World};
-use crate::replicate::{self, Change};
+use crate::replicate::Change;
+use crate::settle;
 use crate::tables;
 
 use super::row;
@@ -89,7 +90,7 @@ pub struct Direct<'a, W> {
 
 impl<W: World> Sink for Direct<'_, W> {
     async fn send(&self, event: &Event) -> Outcome<Sent> {
-        let applied = replicate::apply(self.world, self.policies, event).await?;
+        let applied = settle::apply(self.world, self.policies, event).await?;
         if let Some(first) = applied.remarks.first() {
             self.record(event, &applied.remarks).await?;
             return Ok(Sent::Undone(first.clone()));
