@@ -3,8 +3,8 @@
 #
 #   replicator/artefact.sh [x86_64] [aarch64]      both without arguments
 #
-# cargo-zigbuild and zig come from PyPI. An architecture whose standard library is not installed is said to be skipped;
-# `rustup target add aarch64-unknown-linux-gnu` installs it.
+# cargo-zigbuild and zig come from PyPI. An architecture whose standard library is not installed is said to be skipped, and is
+# an error if it was asked for by name; `rustup target add aarch64-unknown-linux-gnu` installs it.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -16,11 +16,13 @@ venv=target/tools/zig
 }
 export PATH="$PWD/$venv/bin:$PATH"
 
+is_named=$#
 [ $# -gt 0 ] || set -- x86_64 aarch64
 for arch in "$@"; do
   triple=$arch-unknown-linux-gnu
   if [ ! -d "$(rustc --print target-libdir --target "$triple")" ]; then
-    echo "SKIPPED: $arch: its standard library is not installed: rustup target add $triple"
+    echo "SKIPPED: $arch: its standard library is not installed: rustup target add $triple" >&2
+    [ "$is_named" -eq 0 ] || exit 1
     continue
   fi
   cargo-zigbuild zigbuild --profile artefact -p replicator --bin bootstrap --target "$triple.2.34"

@@ -98,7 +98,7 @@ fn arn(region: &str, account: &str, resource: &str) -> String {
 }
 
 /// The partition of a Region.
-pub(crate) fn partition(region: &str) -> &'static str {
+pub fn partition(region: &str) -> &'static str {
     match region {
         china if china.starts_with("cn-") => "aws-cn",
         government if government.starts_with("us-gov-") => "aws-us-gov",

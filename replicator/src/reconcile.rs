@@ -3,7 +3,11 @@
 //! It is a repair into the event table ([`crate::sync`]): what differs is sent again, and what the
 //! replicator brought and the primary has no more is sent as gone. It ends before the function's
 //! deadline and goes on there at the next run; a fleet of any size is walked in the end.
+//!
+//! Each run sends a heartbeat, too: a row that asks for nothing. The stream of a fleet in which nothing
+//! happens is silent otherwise, and so is one that nobody reads any more.
 
+use serde_json::{Map, Value, json};
 use tracing::{info, warn};
 
 use crate::look::Regions;
@@ -20,6 +24,15 @@ pub const WORKERS: usize = 4;
 
 /// The name of its place in the progress table.
 pub const PROGRESS: &str = "reconcile";
+
+/// The kind of a heartbeat's row.
+pub const HEARTBEAT: &str = "HEARTBEAT";
+
+/// The row of a heartbeat. No thing has its key.
+pub fn heartbeat(now_ms: u64) -> Map<String, Value> {
+    let row = json!({"device": "reconcile#", "event": "heartbeat", "eventType": HEARTBEAT, "at_ms": now_ms});
+    row.as_object().cloned().unwrap_or_default()
+}
 
 /// One run. `deadline_ms` is the wall time at which the function is ended.
 pub async fn run<P, S, C, D, M, G>(

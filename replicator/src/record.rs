@@ -3,6 +3,7 @@
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use crate::reconcile::HEARTBEAT;
 use crate::typed;
 
 /// The event that a stream's mapping hands to the function. Records stay untyped here: one that
@@ -32,7 +33,7 @@ pub struct Record {
 /// What a record asks for.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Reading {
-    /// Nothing: a row that went, did not change, or was written in this Region.
+    /// Nothing: a row that went, did not change, was written in this Region, or only shows that rows come.
     Skip,
     /// An event to apply.
     Event(Record),
@@ -58,20 +59,21 @@ pub fn read(record: &Value, own_region: &str) -> Reading {
         Some(image) => typed::item(image).map_err(|malformed| malformed.to_string()),
         None => Err("the record has no new image".to_owned()),
     };
-    if row.as_ref().is_ok_and(|row| row.get("origin").and_then(Value::as_str) == Some(own_region)) {
+    let is =
+        |name: &str, value: &str| row.as_ref().is_ok_and(|row| row.get(name).is_some_and(|it| it == value));
+    if is("origin", own_region) || is("eventType", HEARTBEAT) {
         return Reading::Skip;
     }
-    let created_ms = milliseconds(&change["ApproximateCreationDateTime"]);
+    let created_ms = created_ms(record).unwrap_or_default();
     Reading::Event(Record { sequence: sequence.to_owned(), device, event, created_ms, row })
 }
 
-/// Seconds, whole or with a fraction, in milliseconds. Without a time the record counts as old.
-fn milliseconds(seconds: &Value) -> u64 {
-    let seconds = seconds.as_f64().unwrap_or_default().max(0.0);
-    std::time::Duration::try_from_secs_f64(seconds)
-        .ok()
-        .and_then(|duration| u64::try_from(duration.as_millis()).ok())
-        .unwrap_or_default()
+/// When the stream's table got the row of a record: it says seconds, whole or with a fraction. Without a
+/// time a record counts as old.
+pub fn created_ms(record: &Value) -> Option<u64> {
+    let seconds = record["dynamodb"]["ApproximateCreationDateTime"].as_f64()?.max(0.0);
+    let since = std::time::Duration::try_from_secs_f64(seconds).ok()?;
+    u64::try_from(since.as_millis()).ok()
 }
 
 #[cfg(test)]
@@ -90,6 +92,17 @@ mod tests {
         let own = record("INSERT", &json!({"origin": {"S": "us-west-2"}}));
         assert_eq!(read(&own, "us-west-2"), Reading::Skip);
         assert!(matches!(read(&own, "eu-west-1"), Reading::Event(record) if record.created_ms == 1_500));
+    }
+
+    #[test]
+    fn a_heartbeat_asks_for_nothing() {
+        let row = Value::Object(crate::reconcile::heartbeat(7));
+        let record = record("MODIFY", &typed_row(&row));
+        assert_eq!(read(&record, "r"), Reading::Skip);
+    }
+
+    fn typed_row(row: &Value) -> Value {
+        crate::simulation::typed(row)["M"].clone()
     }
 
     #[test]

@@ -83,7 +83,7 @@ async fn targets(clients: &RegionClients, policy: &str) -> anyhow::Result<Vec<St
 
 /// What the function publishes, it subscribes to, under names of its own.
 fn document(region: &str, account: &str) -> Value {
-    let arn = format!("arn:aws:iot:{region}:{account}");
+    let arn = format!("arn:{}:iot:{region}:{account}", replicator::policy::partition(region));
     json!({"Version": "2012-10-17", "Statement": [
         {"Effect": "Allow", "Action": "iot:Connect", "Resource": format!("{arn}:client/r53-checker-*")},
         {"Effect": "Allow", "Action": ["iot:Publish", "iot:Receive"], "Resource": format!("{arn}:topic/dr/r53/check/*")},

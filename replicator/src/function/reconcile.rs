@@ -9,7 +9,7 @@ use crate::aws::{AwsRegion, EventTable, ProgressTable, StateTable, SystemClock};
 use crate::look::{Names, Regions};
 use crate::metrics;
 use crate::mode::Mode;
-use crate::ports::Clock;
+use crate::ports::{Clock, Documents};
 use crate::reconcile;
 
 struct Walk {
@@ -46,17 +46,20 @@ pub(super) async fn run() -> Result<(), Error> {
 
 async fn handle(walk: &Walk, deadline_ms: u64) -> Result<(), Error> {
     let Walk { primary, secondary, names, documents, state, progress, mode } = walk;
+    documents.put_event(&reconcile::heartbeat(SystemClock.now_ms())).await?;
     // Anew each time: what is known of policies is of one run.
     let regions = Regions::new(primary, secondary, &SystemClock, names.clone());
     let identities = *mode == Mode::Complete;
     let run = reconcile::run(&regions, documents, state, progress, identities, deadline_ms);
     let report = Box::pin(run).await?;
     let sum = |count: fn(&crate::sync::Counts) -> u64| report.counts.values().map(count).sum::<u64>();
-    let values = [
-        ("synced", "Count", json!(sum(|counts| counts.synced))),
-        ("removed", "Count", json!(sum(|counts| counts.removed))),
-        ("errors", "Count", json!(sum(|counts| counts.errors))),
-    ];
+    let mut values = vec![("finished", "Count", json!(u8::from(report.finished)))];
+    // A report is of the whole walk, which may take many runs.
+    if report.finished {
+        values.push(("synced", "Count", json!(sum(|counts| counts.synced))));
+        values.push(("removed", "Count", json!(sum(|counts| counts.removed))));
+        values.push(("errors", "Count", json!(sum(|counts| counts.errors))));
+    }
     tell(&metrics::line(&called(RECONCILE), SystemClock.now_ms(), &values));
     Ok(())
 }
