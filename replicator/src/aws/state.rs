@@ -5,7 +5,7 @@
 //! | `key` | what it is of ([`crate::tables`]) |
 //! | `row` | what is remembered, JSON |
 //! | `token`, `until` | who holds the key, and until when in milliseconds; absent: nobody |
-//! | `intent` | what the holder is about to do, JSON; it outlives a holder that ends |
+//! | `intent` | what the holder is about to do, JSON; it outlives a holder that ends, and later ones that end |
 //! | `before` | the intent that this holder found, so that a repeated request still learns it |
 //! | `last` | who put the row, so that a repeated request knows its own work |
 //!
@@ -95,7 +95,7 @@ impl State for StateTable {
             .change(key)
             .update_expression(
                 "SET #token = :token, #until = :until, #before = if_not_exists(#intent, :none), \
-                 #intent = :intent",
+                 #intent = if_not_exists(#intent, :intent)",
             )
             .condition_expression("attribute_not_exists(#until) OR #until <= :now")
             .expression_attribute_names("#token", "token")
