@@ -140,7 +140,7 @@ async fn one<W: World>(world: &W, policies: &Policies, row: &ErrorRow, event: &E
     };
     // Without the event: the row has one, and it may be a newer one by now.
     let again = error_row(world.clock().now_ms(), &row.device, &row.event, None, &remarks);
-    world.errors().record(&again).await?;
+    world.errors().record_again(&again).await?;
     Err(remarks.into_iter().next().unwrap_or_else(|| Failure::transient("repair", "a remark without words")))
 }
 

@@ -9,6 +9,7 @@
 //! | `row` | the event, JSON, to be applied again; absent if it could not be decoded |
 
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use serde_json::{Map, Value};
 
 use super::columns::{
@@ -37,29 +38,9 @@ impl ErrorTable {
     pub fn new(client: Client, table: String) -> Self {
         Self { client, table }
     }
-}
 
-/// The event as text, unless it is larger than a row of the event table can be.
-fn event_text(row: Option<&Map<String, Value>>) -> Option<String> {
-    let json = serde_json::to_string(row?).ok()?;
-    (json.len() <= COLUMN_BYTES_MAX).then_some(json)
-}
-
-fn error_row(item: &Item) -> ErrorRow {
-    let column = |name| read_text(item, name).unwrap_or_default().to_owned();
-    ErrorRow {
-        device: column("device"),
-        event: column("event"),
-        what: column("what"),
-        why: column("why"),
-        seen_ms: read_number(item, "last_seen").unwrap_or_default(),
-        attempts: read_number(item, "attempts").unwrap_or_default(),
-        row: read_json(item, "row"),
-    }
-}
-
-impl Errors for ErrorTable {
-    async fn record(&self, row: &ErrorRow) -> Outcome<()> {
+    /// The change that says what failed, and counts it.
+    fn one_more(&self, row: &ErrorRow) -> UpdateItemFluentBuilder {
         let why: String = row.why.chars().take(WHY_CHARS_MAX).collect();
         let mut set = "SET #what = :what, #why = :why, #last = :now, \
                        #first = if_not_exists(#first, :now)"
@@ -86,8 +67,39 @@ impl Errors for ErrorTable {
                 .expression_attribute_names("#row", "row")
                 .expression_attribute_values(":row", text(event));
         }
-        let update = update.update_expression(format!("{set} ADD #attempts :one"));
+        update.update_expression(format!("{set} ADD #attempts :one"))
+    }
+}
+
+/// The event as text, unless it is larger than a row of the event table can be.
+fn event_text(row: Option<&Map<String, Value>>) -> Option<String> {
+    let json = serde_json::to_string(row?).ok()?;
+    (json.len() <= COLUMN_BYTES_MAX).then_some(json)
+}
+
+fn error_row(item: &Item) -> ErrorRow {
+    let column = |name| read_text(item, name).unwrap_or_default().to_owned();
+    ErrorRow {
+        device: column("device"),
+        event: column("event"),
+        what: column("what"),
+        why: column("why"),
+        seen_ms: read_number(item, "last_seen").unwrap_or_default(),
+        attempts: read_number(item, "attempts").unwrap_or_default(),
+        row: read_json(item, "row"),
+    }
+}
+
+impl Errors for ErrorTable {
+    async fn record(&self, row: &ErrorRow) -> Outcome<()> {
+        let update = self.one_more(row);
         update.send().await.map(drop).map_err(failure("record error")).map_err(unavailable)
+    }
+
+    async fn record_again(&self, row: &ErrorRow) -> Outcome<()> {
+        let update = self.one_more(row).condition_expression("attribute_exists(#attempts)");
+        let updated = update.send().await.map(drop).map_err(failure("record error")).map_err(unavailable);
+        updated.settled(Class::Conflict).map(drop)
     }
 
     async fn clear(&self, device: &str, event: &str) -> Outcome<()> {

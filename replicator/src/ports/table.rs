@@ -84,6 +84,9 @@ pub trait Errors: Sync {
     /// Records a failure; the row's count of attempts rises, the first time it was seen stays. So does
     /// the event that the row has, if none comes with the failure.
     fn record(&self, row: &ErrorRow) -> impl Future<Output = Outcome<()>> + Send;
+    /// Counts one more failure of a row that was read before. One that is gone stays gone: its event was
+    /// applied meanwhile.
+    fn record_again(&self, row: &ErrorRow) -> impl Future<Output = Outcome<()>> + Send;
     /// Removes the row of an event, if there is one.
     fn clear(&self, device: &str, event: &str) -> impl Future<Output = Outcome<()>> + Send;
     /// Removes a row that was read before, unless its event failed again since: by `attempts`.

@@ -93,6 +93,17 @@ async fn an_event_that_failed_since_keeps_its_row() {
 }
 
 #[tokio::test]
+async fn an_event_that_was_applied_while_it_was_tried_again_gets_no_row_without_it() {
+    let twins = Twins::new();
+    fail(&twins, &[shadow("1", "a", 1)]).await;
+    let read = twins.inner().errors.rows.values().next().unwrap().clone();
+    twins.world().errors().clear(&read.device, &read.event).await.unwrap();
+    refuse_writes(&twins, true);
+    one(twins.world(), &Policies::default(), &read, &readable(&read).unwrap()).await.unwrap_err();
+    assert!(twins.error_rows().is_empty());
+}
+
+#[tokio::test]
 async fn a_run_that_has_no_time_left_says_where_the_next_begins() {
     let twins = Twins::new();
     let records: Vec<Value> =

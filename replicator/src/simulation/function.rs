@@ -89,6 +89,15 @@ impl Errors for Function {
             })
             .await
     }
+    async fn record_again(&self, row: &ErrorRow) -> Outcome<()> {
+        let row = row.clone();
+        self.link
+            .call("errors", "record_again", move |inner| {
+                inner.errors.record_again(&row);
+                Ok(())
+            })
+            .await
+    }
     async fn clear(&self, device: &str, event: &str) -> Outcome<()> {
         let key = (device.to_owned(), event.to_owned());
         self.link

@@ -89,6 +89,12 @@ impl ErrorTable {
         self.rows.insert(key, ErrorRow { attempts: there.attempts + 1, row: event, ..row.clone() });
     }
 
+    pub(crate) fn record_again(&mut self, row: &ErrorRow) {
+        if self.rows.contains_key(&(row.device.clone(), row.event.clone())) {
+            self.record(row);
+        }
+    }
+
     pub(crate) fn clear_unchanged(&mut self, row: &ErrorRow) {
         let key = (row.device.clone(), row.event.clone());
         if self.rows.get(&key).is_some_and(|there| there.attempts == row.attempts) {
