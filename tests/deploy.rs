@@ -348,3 +348,16 @@ fn the_templates_are_clean() {
         String::from_utf8_lossy(&output.stderr)
     );
 }
+
+/// What is ours of this is the templates alone: the client is boto3, the target MiniStack.
+#[test]
+fn the_templates_deploy_on_ministack() {
+    let (Some(python), Some(_)) = (tool("python3"), tool("ministack")) else {
+        return skipped("the_templates_deploy_on_ministack", "no MiniStack; see .ci/tools");
+    };
+    let script = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("conformance/templates.py");
+    let output = Command::new(python).arg(script).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+    print!("{said}");
+}
