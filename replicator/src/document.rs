@@ -5,11 +5,16 @@
 //! document is never older than the last change, and whatever arrives late is known as old.
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
 
 use crate::model::{Certificate, Policy};
 
 /// The sort key under which a document stands in the event table.
 pub const SORT_KEY: &str = "document";
+
+/// The sort key under which it stands when a certificate was looked at with its thing, and the kind of that
+/// row: it has `looked_ms`, and asks for nothing.
+pub const LOOKED: &str = "looked";
 
 /// What a document is of, and so its partition key in the event table.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -25,6 +30,18 @@ pub enum Key {
 }
 
 impl Key {
+    /// That this was seen with something else, as a row of the event table.
+    pub fn looked_row(&self, looked_ms: u64) -> Map<String, Value> {
+        let row =
+            json!({"device": self.device(), "event": LOOKED, "eventType": LOOKED, "looked_ms": looked_ms});
+        row.as_object().cloned().unwrap_or_default()
+    }
+
+    /// The sort keys of the rows that say when this was looked at.
+    pub fn looked_at(&self) -> &'static [&'static str] {
+        if matches!(self, Self::Certificate(_)) { &[SORT_KEY, LOOKED] } else { &[SORT_KEY] }
+    }
+
     /// The partition key of the event table.
     pub fn device(&self) -> String {
         match self {

@@ -3,6 +3,7 @@
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use crate::document::LOOKED;
 use crate::reconcile::HEARTBEAT;
 use crate::typed;
 
@@ -33,7 +34,7 @@ pub struct Record {
 /// What a record asks for.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Reading {
-    /// Nothing: a row that went, did not change, was written in this Region, or only shows that rows come.
+    /// Nothing: a row that went, did not change, was was written in this Region, or is only a note.
     Skip,
     /// An event to apply.
     Event(Record),
@@ -61,7 +62,7 @@ pub fn read(record: &Value, own_region: &str) -> Reading {
     };
     let is =
         |name: &str, value: &str| row.as_ref().is_ok_and(|row| row.get(name).is_some_and(|it| it == value));
-    if is("origin", own_region) || is("eventType", HEARTBEAT) {
+    if is("origin", own_region) || is("eventType", HEARTBEAT) || is("eventType", LOOKED) {
         return Reading::Skip;
     }
     let created_ms = created_ms(record).unwrap_or_default();

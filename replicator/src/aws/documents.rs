@@ -54,16 +54,19 @@ fn now_s() -> u64 {
 
 impl Documents for EventTable {
     async fn looked_ms(&self, key: &Key) -> Outcome<Option<u64>> {
-        let get = self
-            .client
-            .get_item()
-            .table_name(&self.table)
-            .key("device", text(key.device()))
-            .key("event", text(document::SORT_KEY))
-            .projection_expression("looked_ms")
-            .consistent_read(true);
-        let answer = get.send().await.map_err(failure("get document")).map_err(unavailable)?;
-        Ok(answer.item.and_then(|item| read_number(&item, "looked_ms")))
+        let looked = futures::future::try_join_all(key.looked_at().iter().map(async |event| {
+            let get = self
+                .client
+                .get_item()
+                .table_name(&self.table)
+                .key("device", text(key.device()))
+                .key("event", text(*event))
+                .projection_expression("looked_ms")
+                .consistent_read(true);
+            let answer = get.send().await.map_err(failure("get document")).map_err(unavailable)?;
+            Ok(answer.item.and_then(|item| read_number(&item, "looked_ms")))
+        }));
+        Ok(looked.await?.into_iter().flatten().max())
     }
 
     async fn put(&self, document: &Document) -> Outcome<bool> {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use tracing::info;
+use tracing::{info, warn};
 
 use super::memory::{Sight, is_after};
 use super::{CLOCK_MARGIN_MS, Capture};
@@ -12,6 +12,9 @@ use crate::outcome::{Failure, Outcome};
 use crate::policy::{certificate_arn, certificate_id, group_arn};
 use crate::ports::{Clock, Documents, Identities, Source, Things};
 use crate::rules::EXCLUDED_PREFIX;
+
+/// Of how many certificates of a thing it is noted that they were looked at. Most things have one.
+const NOTED_MAX: usize = 8;
 
 /// What is seen of a certificate.
 enum Certificate {
@@ -55,7 +58,7 @@ impl Capture {
             return Self::is_seen_by_another(source, key, sight).await;
         }
         info!(key = key.device(), looked_ms, entries = sight.entries.len(), "written down");
-        self.remember(&document, &sight).await;
+        self.remember(source, &document, &sight).await;
         Ok(sight)
     }
 
@@ -70,11 +73,16 @@ impl Capture {
         Err(Failure::transient("put document", why))
     }
 
-    /// A look at a thing is one at its certificates.
-    async fn remember(&self, document: &Document, sight: &Sight) {
+    /// A look at a thing is one at its certificates; other instances of the function learn that from the
+    /// table. If they do not, there is a look too many.
+    async fn remember<S: Source>(&self, source: &S, document: &Document, sight: &Sight) {
         if let Seen::Identity { certificates, .. } = &document.seen {
-            for identity in certificates {
-                let (key, looked_ms) = (Key::Certificate(identity.id.clone()), sight.looked_ms);
+            let looked_ms = sight.looked_ms;
+            for identity in certificates.iter().take(NOTED_MAX) {
+                let key = Key::Certificate(identity.id.clone());
+                if let Err(failure) = source.documents().put_event(&key.looked_row(looked_ms)).await {
+                    warn!(key = key.device(), %failure, "not noted as looked at");
+                }
                 self.memory.saw(key, Sight { looked_ms, entries: entries(identity) }).await;
             }
         }

@@ -97,7 +97,7 @@ pub trait Errors: Sync {
 
 /// The event table, for whoever writes into it.
 pub trait Documents: Sync {
-    /// When the newest document under that key was looked at.
+    /// When that key was looked at last, by itself or with its thing: the newest of [`Key::looked_at`](crate::document::Key::looked_at).
     fn looked_ms(&self, key: &crate::document::Key) -> impl Future<Output = Outcome<Option<u64>>> + Send;
     /// Puts a document unless a newer one is there, and says whether it was put.
     fn put(&self, document: &Document) -> impl Future<Output = Outcome<bool>> + Send;

@@ -134,13 +134,18 @@ pub(crate) struct EventTable {
 
 impl EventTable {
     pub(crate) fn looked_ms(&self, key: &Key) -> Option<u64> {
-        let row = self.rows.get(&(key.device(), document::SORT_KEY.to_owned()))?;
+        key.looked_at().iter().filter_map(|event| self.looked_at_ms(key, event)).max()
+    }
+
+    fn looked_at_ms(&self, key: &Key, event: &str) -> Option<u64> {
+        let row = self.rows.get(&(key.device(), event.to_owned()))?;
         row.get("looked_ms").and_then(Value::as_u64)
     }
 
     /// Puts a document unless a newer one is there.
     pub(crate) fn put_document(&mut self, document: &Document, origin: &str, now_ms: u64) -> bool {
-        if self.looked_ms(&document.key).is_some_and(|there_ms| there_ms >= document.looked_ms) {
+        let there_ms = self.looked_at_ms(&document.key, document::SORT_KEY);
+        if there_ms.is_some_and(|there_ms| there_ms >= document.looked_ms) {
             return false;
         }
         self.put_row(document_row(document, origin), now_ms);

@@ -49,6 +49,23 @@ async fn a_new_device_costs_three_calls_when_all_that_made_it_comes_at_once() {
 }
 
 #[tokio::test]
+async fn another_instance_of_the_function_knows_what_was_looked_at() {
+    let bench = in_steady_state().await;
+    bench.twins.primary_device("t", "c", Status::Active);
+    let now_s = bench.twins.now_ms() / 1_000;
+    bench.twins.advance_ms(SETTLE_S * 1_000);
+    bench.cost(&[created("t", now_s * 1_000)]).await;
+    let other = Bench { capture: Capture::default(), ..bench };
+    let answers = api_call("CreateKeysAndCertificate", &json!({}), &json!({"certificateId": "c"}), now_s);
+    let attached = api_call("AttachThingPrincipal", &attaching("t", "c"), &Value::Null, now_s);
+    let given = api_call("AttachPolicy", &giving("p", "c"), &Value::Null, now_s);
+    assert_eq!(other.cost(&[answers, attached, given]).await, [""; 0]);
+    // What comes after the look is looked at.
+    let revoked = other.call("UpdateCertificate", &json!({"certificateId": "c"}));
+    assert_eq!(other.cost(&[revoked]).await, ["certificate", "attached_policies", "policy"]);
+}
+
+#[tokio::test]
 async fn a_registration_by_template_costs_three_calls() {
     let bench = in_steady_state().await;
     bench.twins.primary_device("t", "c", Status::Active);
