@@ -34,6 +34,7 @@ pub async fn apply<W: World>(world: &W, event: &GroupEvent, again: bool) -> Outc
         world.state().release(&taken).await?;
         return Ok(Change::Superseded.into());
     }
+    let after = order::after(&event.mark, mark.as_ref());
     let Prepared { taken, is_known } = match prepare(world, event, taken, mark, &intent).await? {
         Ok(prepared) => prepared,
         Err(refused) => return Ok(refused),
@@ -50,7 +51,7 @@ pub async fn apply<W: World>(world: &W, event: &GroupEvent, again: bool) -> Outc
         }
     };
     let undone = !applied.remarks.is_empty();
-    let row = Row::Group(GroupRow { mark: Some(event.mark.clone()), undone });
+    let row = Row::Group(GroupRow { mark: Some(after), undone });
     world.state().put(&taken, &row).await?;
     Ok(applied)
 }

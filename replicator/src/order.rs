@@ -98,6 +98,12 @@ pub fn life(event: &LifeMark, applied: Option<&LifeMark>) -> Verdict {
             (true, true) => Verdict::Duplicate,
             (false, true) => Verdict::Newer,
             (false, false) if event.version > applied.version => Verdict::Newer,
+            // What was seen of that version, and not told, claims a time that is early.
+            (false, false)
+                if event.version == applied.version && event.timestamp_ms > applied.timestamp_ms =>
+            {
+                Verdict::Newer
+            }
             (false, false) if event.version == applied.version => Verdict::Duplicate,
             (_, false) => Verdict::Stale,
         };
@@ -105,6 +111,13 @@ pub fn life(event: &LifeMark, applied: Option<&LifeMark>) -> Verdict {
     // The identity comes last only so that even an impossible tie ends the same way everywhere.
     let rank = |mark: &LifeMark| (mark.timestamp_ms, !mark.deleted, mark.id.clone());
     if rank(event) > rank(applied) { Verdict::Newer } else { Verdict::Stale }
+}
+
+/// The mark after an event was applied. Of one incarnation the latest time is kept: what is only seen
+/// claims to be earlier than it is, and would let late events of the incarnation before seem newer.
+pub fn after(event: &LifeMark, applied: Option<&LifeMark>) -> LifeMark {
+    let known_ms = applied.filter(|applied| applied.id == event.id).map_or(0, |applied| applied.timestamp_ms);
+    LifeMark { timestamp_ms: event.timestamp_ms.max(known_ms), ..event.clone() }
 }
 
 /// What was begun, by an intent that holds its mark. One that cannot be read is of some other incarnation.
@@ -136,10 +149,11 @@ pub fn shadow(event: ShadowMark, applied: Option<ShadowMark>) -> Verdict {
     let by_time = event.timestamp_s.cmp(&applied.timestamp_s);
     let far_apart = event.timestamp_s.abs_diff(applied.timestamp_s) > RESTART_GAP_S;
     // If they disagree although the times are far apart, the counter started again in between.
-    match if far_apart { by_time } else { by_version } {
-        Ordering::Greater => Verdict::Newer,
-        Ordering::Equal => Verdict::Duplicate,
-        Ordering::Less => Verdict::Stale,
+    match (if far_apart { by_time } else { by_version }, by_time) {
+        // The same, told with its time after it was only seen: that claims a time that is early.
+        (Ordering::Greater, _) | (Ordering::Equal, Ordering::Greater) => Verdict::Newer,
+        (Ordering::Equal, _) => Verdict::Duplicate,
+        (Ordering::Less, _) => Verdict::Stale,
     }
 }
 
@@ -238,6 +252,22 @@ mod tests {
         assert_eq!(life(&mark("a", 3, 30, true), Some(&alive)), Verdict::Stale);
         assert_eq!(life(&mark("a", 3, 40, true), Some(&alive)), Verdict::Stale);
         assert_eq!(life(&alive, Some(&mark("a", 3, 40, true))), Verdict::Newer);
+    }
+
+    #[test]
+    fn what_was_only_seen_gives_way_to_nothing_older_once_its_own_event_came() {
+        let (before, own) = (mark("a", 1, 97, false), mark("b", 1, 100, false));
+        let seen = mark("b", 1, 95, false);
+        assert_eq!(life(&own, Some(&seen)), Verdict::Newer);
+        assert_eq!(life(&seen, Some(&own)), Verdict::Duplicate);
+        assert_eq!(after(&seen, Some(&own)), own);
+        assert_eq!(life(&before, Some(&after(&seen, Some(&own)))), Verdict::Stale);
+        let gone = ShadowMark { version: 3, timestamp_s: 100, deleted: true };
+        let seen = ShadowMark { timestamp_s: 98, ..gone };
+        assert_eq!(
+            (shadow(gone, Some(seen)), shadow(seen, Some(gone))),
+            (Verdict::Newer, Verdict::Duplicate)
+        );
     }
 
     #[test]

@@ -42,6 +42,7 @@ pub async fn apply<W: World>(world: &W, event: &ThingEvent, again: bool) -> Outc
         world.state().release(&taken).await?;
         return Ok(Change::Superseded.into());
     }
+    let after = order::after(&event.mark, mark.as_ref());
     let mut applied = Applied::from(Change::Changed);
     let mut taken = taken;
     if event.mark.deleted {
@@ -61,7 +62,7 @@ pub async fn apply<W: World>(world: &W, event: &ThingEvent, again: bool) -> Outc
         applied.remarks = bring(world, event, &past, again).await?;
     }
     let undone = !applied.remarks.is_empty();
-    let row = Row::Thing(ThingRow { mark: Some(event.mark.clone()), undone });
+    let row = Row::Thing(ThingRow { mark: Some(after), undone });
     world.state().put(&taken, &row).await?;
     Ok(applied)
 }

@@ -43,7 +43,8 @@ pub async fn apply<W: World>(world: &W, event: &TypeEvent, again: bool) -> Outco
     };
     let deprecated = wanted.deprecated || event.mark.deleted;
     let undone = !applied.remarks.is_empty();
-    let row = Row::Type(TypeRow { mark: Some(event.mark.clone()), deprecated, undone });
+    let mark = Some(order::after(&event.mark, row.mark.as_ref()));
+    let row = Row::Type(TypeRow { mark, deprecated, undone });
     world.state().put(&taken, &row).await?;
     Ok(applied)
 }
