@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard};
 
+use serde_json::Value;
+
 use super::network::Network;
 use super::planted::Planted;
 use super::region::RegionState;
@@ -53,6 +55,8 @@ pub(crate) struct Inner {
     pub(crate) state: StateTable,
     pub(crate) errors: ErrorTable,
     pub(crate) events: EventTable,
+    /// Where long walks are.
+    pub(crate) progress: BTreeMap<String, Value>,
     pub(crate) calls: Vec<Name>,
     pub(crate) slept_ms: u64,
     pub(crate) faults: Faults,
@@ -75,6 +79,7 @@ impl Inner {
             state: StateTable::default(),
             errors: ErrorTable::default(),
             events: EventTable::default(),
+            progress: BTreeMap::new(),
             calls: Vec::new(),
             slept_ms: 0,
             faults: Faults::default(),

@@ -11,6 +11,7 @@ use crate::document::{Document, Key};
 use crate::model::Page;
 use crate::outcome::Outcome;
 use crate::ports::{Clock, Documents, ErrorRow, Errors, Looks, Row, Source, State, Taken, World};
+use crate::progress::Progress;
 
 /// A function of one of the two Regions.
 #[derive(Debug, Clone)]
@@ -152,6 +153,31 @@ impl Looks for Function {
         self.link
             .call("looks", "later", move |inner| {
                 inner.later.push((inner.now_ms + delay_s * 1_000, look));
+                Ok(())
+            })
+            .await
+    }
+}
+
+impl Progress for Function {
+    async fn get(&self, name: &str) -> Outcome<Option<Value>> {
+        let name = name.to_owned();
+        self.link.call("progress", "get", move |inner| Ok(inner.progress.get(&name).cloned())).await
+    }
+    async fn put(&self, name: &str, value: &Value) -> Outcome<()> {
+        let (name, value) = (name.to_owned(), value.clone());
+        self.link
+            .call("progress", "put", move |inner| {
+                inner.progress.insert(name, value);
+                Ok(())
+            })
+            .await
+    }
+    async fn clear(&self, name: &str) -> Outcome<()> {
+        let name = name.to_owned();
+        self.link
+            .call("progress", "clear", move |inner| {
+                inner.progress.remove(&name);
                 Ok(())
             })
             .await

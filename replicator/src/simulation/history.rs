@@ -31,6 +31,9 @@ pub(crate) const SETTLED_MS_MAX: u64 = 30 * 60_000;
 /// How often the repair runs.
 const REPAIR_MS: u64 = 60_000;
 
+/// How often the walk through both Regions begins.
+const RECONCILE_MS: u64 = 30 * 60_000;
+
 /// How many steps a history may take: more is going round in circles.
 const STEPS_MAX: usize = 400_000;
 
@@ -44,6 +47,7 @@ pub(crate) enum Step {
     /// All faults are over.
     Calm,
     Repair,
+    Reconcile,
     Pipeline(pipeline::Step),
 }
 
@@ -188,6 +192,7 @@ impl History {
                 inner.trace(|| "the faults have ended".to_owned());
             }
             Step::Repair => self.start_repair(),
+            Step::Reconcile => self.start_reconcile(),
             Step::Pipeline(step) => self.pipeline_step(step),
         }
     }
@@ -227,8 +232,10 @@ impl History {
 
     fn judge(&mut self) -> Result<(), Vec<String>> {
         self.drain()?;
+        if self.plan.loses_calls() {
+            self.reconcile()?;
+        }
         let calm_ms = self.link.inner().now_ms.max(self.plan.end_ms);
-        let mut reconciled = !self.plan.loses_calls();
         loop {
             let (differences, rows, now_ms) = {
                 let inner = self.link.inner();
@@ -240,12 +247,6 @@ impl History {
                     .collect();
                 (compare::differences(&inner), rows, inner.now_ms)
             };
-            if !reconciled {
-                reconciled = true;
-                self.start_reconcile();
-                self.drain()?;
-                continue;
-            }
             if differences.is_empty() && rows.is_empty() {
                 return Ok(());
             }
@@ -261,6 +262,19 @@ impl History {
             self.soon(REPAIR_MS, Step::Repair);
             self.drain()?;
         }
+    }
+
+    /// Lets the walk that mends what lost events missed come to its end, twice: the first time it may go
+    /// on where one that was ended stopped.
+    fn reconcile(&mut self) -> Result<(), Vec<String>> {
+        for _ in 0..2 {
+            self.pipeline.is_reconciled = false;
+            while !self.pipeline.is_reconciled {
+                self.soon(RECONCILE_MS, Step::Reconcile);
+                self.drain()?;
+            }
+        }
+        Ok(())
     }
 
     /// Whether all that is left are types which were made again with another definition while a thing of

@@ -144,7 +144,8 @@ impl Inner {
         let weather = network.weather.clone();
         let slot = Arc::new(Mutex::new(Slot { outcome: None, arrived: false, waker: None }));
         let answer = Answer(slot.clone());
-        let gone = weather.primary_gone && matches!(name.port, "primary" | "documents");
+        let gone =
+            weather.primary_gone && matches!(name.port, "primary" | "documents" | "progress" | "looks");
         if gone || network.random.chance(weather.throttled) {
             let why = if gone { "unreachable" } else { "throttled" };
             slot.lock().unwrap().outcome = Some(Err(Failure::transient(name.call, why)));

@@ -1,24 +1,26 @@
 //! The functions as their mappings start them.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
 
 use super::pipeline::{Done, Message};
-use crate::capture::{Capture, Later, Shows};
-use crate::document::Key;
-use crate::event::{Event, What};
+use crate::capture::Capture;
+use crate::look::{Names, Regions};
 use crate::policy::Policies;
 use crate::ports::Clock;
-use crate::simulation::{Function, Looker};
-use crate::{batch, repair, workflow};
+use crate::simulation::remote::Remote;
+use crate::simulation::{ACCOUNT, Function, Looker, PRIMARY, SECONDARY, Side};
+use crate::{batch, reconcile, repair, workflow};
 
 /// How long the function that applies events may run.
 const REPLICATE_MS_MAX: u64 = 60_000;
 
 /// How long the repair may run.
 const REPAIR_MS_MAX: u64 = 55_000;
+
+/// How long the walk may run.
+const RECONCILE_MS_MAX: u64 = 300_000;
 
 /// How long the function that looks may run.
 const LOOK_MS_MAX: u64 = 60_000;
@@ -47,35 +49,17 @@ pub(super) async fn look(source: Looker, capture: Arc<Capture>, message: Message
     response.failures.is_empty().then(Vec::new)
 }
 
-/// Looks at everything that one of the Regions has or that a document is of.
-pub(super) async fn reconcile(source: Looker, capture: Arc<Capture>) -> Done {
-    let since_ms = source.0.now_ms();
-    let keys = {
-        let inner = source.0.link.inner();
-        let mut keys: BTreeSet<Key> = BTreeSet::new();
-        for region in [&inner.primary, &inner.secondary] {
-            keys.extend(region.things.keys().cloned().map(Key::Identity));
-            keys.extend(region.certificates.keys().cloned().map(Key::Certificate));
-            keys.extend(region.policies.keys().cloned().map(Key::Policy));
-            keys.extend(region.groups.keys().cloned().map(Key::GroupPolicies));
-        }
-        for row in inner.events.rows.values() {
-            let event = Event::read(row).ok()?;
-            if let What::Document(document) = event.what {
-                keys.insert(document.key);
-            }
-        }
-        keys
-    };
-    for look in keys {
-        let later = Later { look, since_ms, shows: Shows::Whatever, tries: 0, failures: 0 };
-        look_later(&source, &capture, later).await?;
-    }
-    Some(Vec::new())
-}
-
-async fn look_later(source: &Looker, capture: &Arc<Capture>, later: Later) -> Option<()> {
-    look(source.clone(), capture.clone(), Message::Later(later)).await.map(drop)
+/// Walks through both Regions. What it did not finish the next run goes on with.
+pub(super) async fn reconcile(source: Looker) -> Done {
+    let (here, link) = (&source.0, &source.0.link);
+    let [primary, secondary] =
+        [Side::Primary, Side::Secondary].map(|side| Remote { link: link.clone(), side });
+    let names =
+        Names { primary: PRIMARY.to_owned(), secondary: SECONDARY.to_owned(), account: ACCOUNT.to_owned() };
+    let regions = Regions::new(&primary, &secondary, here, names);
+    let deadline_ms = here.now_ms() + RECONCILE_MS_MAX;
+    let report = reconcile::run(&regions, here, here, here, true, deadline_ms).await.ok()?;
+    report.finished.then(Vec::new)
 }
 
 /// The task of the state machine.

@@ -83,6 +83,8 @@ pub(crate) struct Pipeline {
     pub(crate) primary_gone: bool,
     pub(crate) table_paused: bool,
     pub(crate) stream_paused: bool,
+    /// A walk came to its end.
+    pub(crate) is_reconciled: bool,
     world: Function,
     source: Looker,
     /// How many changes of the event table have been followed.
@@ -104,6 +106,7 @@ impl Pipeline {
             primary_gone: false,
             table_paused: false,
             stream_paused: false,
+            is_reconciled: false,
             world: Function::new(link, Side::Secondary),
             source: Looker(Function::new(link, Side::Primary)),
             followed: 0,
@@ -365,8 +368,8 @@ impl History {
                 let ms = self.random.between(500, 30_000);
                 self.later(ms, Step::Look(message));
             }
-            Job::Reconcile if done.is_none() => self.start_reconcile(),
-            Job::GiveUp { .. } | Job::Look(_) | Job::Repair | Job::Reconcile => {}
+            Job::Reconcile => self.pipeline.is_reconciled |= done.is_some(),
+            Job::GiveUp { .. } | Job::Look(_) | Job::Repair => {}
         }
     }
 
@@ -380,8 +383,10 @@ impl History {
         self.start(Job::Repair, functions::repair(world));
     }
 
+    /// Nothing runs in the primary while it is gone.
     pub(super) fn start_reconcile(&mut self) {
-        let (source, capture) = (self.pipeline.source.clone(), self.capture());
-        self.start(Job::Reconcile, functions::reconcile(source, capture));
+        if !self.pipeline.primary_gone {
+            self.start(Job::Reconcile, functions::reconcile(self.pipeline.source.clone()));
+        }
     }
 }

@@ -40,6 +40,8 @@ pub(crate) struct Plan {
     loses_calls: bool,
     devices_write: bool,
     operations: u64,
+    /// How often the walk through both Regions begins while faults run.
+    walks: u64,
     /// The end of the faults, after the beginning.
     pub(crate) end_ms: u64,
 }
@@ -63,6 +65,7 @@ impl Plan {
             loses_calls: lost > 0,
             devices_write: random.chance(500),
             operations: random.between(2, 24),
+            walks: if random.chance(300) { random.between(1, 2) } else { 0 },
             end_ms: 0,
         }
     }
@@ -129,6 +132,9 @@ impl Plan {
         while repair_ms < at_ms {
             steps.push((repair_ms, Step::Repair));
             repair_ms += 60_000;
+        }
+        for _ in 0..self.walks {
+            steps.push((random.below(at_ms + 1), Step::Reconcile));
         }
         self.end_ms = at_ms + random.between(0, 30_000);
         steps.push((self.end_ms, Step::Calm));

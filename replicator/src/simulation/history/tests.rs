@@ -88,10 +88,11 @@ fn triage() {
                 sum.killed += told.killed;
             }
             Err(broken) => {
-                let word = |line: &String| line.split([' ', ':', '"']).next().unwrap_or_default().to_owned();
+                let words =
+                    |line: &String| line.chars().filter(|c| !c.is_ascii_digit()).take(80).collect::<String>();
                 let whole = broken.why[0].clone();
                 let kind = if whole.starts_with("it ") {
-                    format!("{whole}; {}", broken.why.get(1).map(word).unwrap_or_default())
+                    format!("{whole}; {}", broken.why.get(1).map(words).unwrap_or_default())
                 } else {
                     let end = whole.find(['"', '#', '{']).unwrap_or(whole.len());
                     format!("unsafe: {}", &whole[..end])
@@ -102,7 +103,7 @@ fn triage() {
     }
     let mut report = format!("{count} histories in {:?}, {sum:?}\n", begin.elapsed());
     for (kind, seeds) in kinds {
-        let some = &seeds[..seeds.len().min(6)];
+        let some = &seeds[..seeds.len().min(12)];
         writeln!(report, "{:>6} {kind}: {some:?}", seeds.len()).unwrap();
     }
     panic!("{report}");
