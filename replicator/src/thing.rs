@@ -103,9 +103,10 @@ impl Past {
     }
 
     /// The earliest time at which the event's incarnation can have begun. The first event says it; any
-    /// other comes after it, so that only the incarnation before is a bound.
-    fn begun_ms_min(&self, event: &ThingEvent) -> u64 {
-        if event.mark.version <= FIRST_VERSION {
+    /// other comes after it, as does one sent to mend, which may say when the thing was seen: then only the
+    /// incarnation before is a bound.
+    fn begun_ms_min(&self, event: &ThingEvent, again: bool) -> u64 {
+        if event.mark.version <= FIRST_VERSION && !again {
             return event.mark.timestamp_ms;
         }
         let before = self.mark.as_ref().filter(|mark| mark.id != event.mark.id);
@@ -145,7 +146,7 @@ async fn bring<W: World>(
         make::give_back(world, &event.thing).await?;
     }
     if made.is_new || !past.is_known || past.is_unsure || again {
-        remarks.extend(belongings::give(world, event, past.begun_ms_min(event)).await?);
+        remarks.extend(belongings::give(world, event, past.begun_ms_min(event, again)).await?);
     }
     Ok(remarks)
 }

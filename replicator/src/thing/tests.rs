@@ -6,11 +6,13 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::checks::{at_every_call, at_once};
-use crate::model::{Group, Thing, ThingType};
+use crate::event::What;
+use crate::model::{DescribedThing, Group, Thing, ThingType};
 use crate::order::{LifeMark, MembershipMark};
 use crate::outcome::Class;
 use crate::ports::{GroupRow, IdentityRow, Memberships, TypeRow};
 use crate::simulation::{SECONDARY, Twins, arn, pem};
+use crate::sync::events;
 
 fn thing(attributes: &[(&str, &str)]) -> Thing {
     let attributes = attributes.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
@@ -225,6 +227,18 @@ async fn a_look_between_creation_and_change_counts_though_the_change_came_first(
     wants_principals(&twins, 1_010, &[&principal]);
     run(&twins, &event("a", 2, 1_500, false)).await.unwrap();
     run(&twins, &created()).await.unwrap();
+    assert_eq!(principals(&twins), [principal]);
+}
+
+#[tokio::test]
+async fn a_thing_that_was_only_seen_gets_what_was_looked_at_long_before() {
+    let twins = Twins::new();
+    let principal = certificate(&twins, "c1");
+    wants_principals(&twins, 1_001, &[&principal]);
+    let (thing_id, thing) = (Some("a".to_owned()), created().thing);
+    let seen = DescribedThing { thing, thing_id, version: 1 };
+    let What::Thing(event) = events::thing(&seen, 2_000_000).unwrap().what else { panic!("a thing") };
+    apply(twins.world(), &event, true).await.unwrap();
     assert_eq!(principals(&twins), [principal]);
 }
 
