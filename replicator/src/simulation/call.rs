@@ -50,6 +50,8 @@ pub(crate) struct Faults {
 #[derive(Debug)]
 pub(crate) struct Inner {
     pub(crate) now_ms: u64,
+    /// By how much the clock of the secondary Region is ahead of the primary's.
+    pub(crate) secondary_ahead_ms: i64,
     pub(crate) primary: RegionState,
     pub(crate) secondary: RegionState,
     pub(crate) state: StateTable,
@@ -74,6 +76,7 @@ impl Inner {
     pub(crate) fn new(now_ms: u64) -> Self {
         Self {
             now_ms,
+            secondary_ahead_ms: 0,
             primary: RegionState::new(PRIMARY),
             secondary: RegionState::new(SECONDARY),
             state: StateTable::default(),

@@ -18,11 +18,18 @@ use crate::progress::Progress;
 pub(crate) struct Function {
     pub(crate) link: Link,
     region: Remote,
+    /// By how much its clock is ahead.
+    ahead_ms: i64,
 }
 
 impl Function {
     pub(crate) fn new(link: &Link, side: Side) -> Self {
-        Self { link: link.clone(), region: Remote { link: link.clone(), side } }
+        Self { link: link.clone(), region: Remote { link: link.clone(), side }, ahead_ms: 0 }
+    }
+
+    /// The same function with a clock that is ahead by so much, or behind.
+    pub(crate) fn with_clock(&self, ahead_ms: i64) -> Self {
+        Self { ahead_ms, ..self.clone() }
     }
 }
 
@@ -186,7 +193,7 @@ impl Progress for Function {
 
 impl Clock for Function {
     fn now_ms(&self) -> u64 {
-        self.link.inner().now_ms
+        self.link.inner().now_ms.saturating_add_signed(self.ahead_ms)
     }
     async fn sleep_ms(&self, ms: u64) {
         self.link.sleep_ms(ms).await;

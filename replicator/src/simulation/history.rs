@@ -97,7 +97,8 @@ impl History {
         network.weather = plan.weather.clone();
         network.trace = traced.then(|| vec![format!("{plan:?}")]);
         inner.network = Some(network);
-        inner.truth = Some(Truth::default());
+        inner.secondary_ahead_ms = plan.region_ms;
+        inner.truth = Some(Truth::new(plan.skew_ms_max()));
         let link = Link::new(inner);
         let mut history = Self {
             operator: Operator::new(plan.focus),

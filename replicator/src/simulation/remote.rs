@@ -34,6 +34,14 @@ impl Side {
         }
     }
 
+    /// The time that a Region's services say.
+    pub(crate) fn now_ms(self, inner: &Inner) -> u64 {
+        match self {
+            Self::Primary => inner.now_ms,
+            Self::Secondary => inner.now_ms.saturating_add_signed(inner.secondary_ahead_ms),
+        }
+    }
+
     pub(crate) fn of(self, inner: &mut Inner) -> &mut RegionState {
         match self {
             Self::Primary => &mut inner.primary,
@@ -58,7 +66,7 @@ impl Remote {
         let side = self.side;
         self.link
             .call(side.port(), call, move |inner| {
-                let now_ms = inner.now_ms;
+                let now_ms = side.now_ms(inner);
                 effect(side.of(inner), now_ms)
             })
             .await
@@ -86,7 +94,7 @@ impl Remote {
         let side = self.side;
         self.link
             .call(side.port(), call, move |inner| {
-                let now_ms = inner.now_ms;
+                let now_ms = side.now_ms(inner);
                 let judgement = (side == Side::Secondary).then(|| truth::judge(inner, &write));
                 let outcome = effect(side.of(inner), now_ms);
                 if let (Ok(_), Some(judgement)) = (&outcome, judgement) {

@@ -120,8 +120,11 @@ impl ErrorTable {
 pub(crate) struct EventChange {
     pub(crate) device: String,
     pub(crate) event: String,
+    /// The row after the change, or the one that went.
     pub(crate) row: Map<String, Value>,
     pub(crate) written_ms: u64,
+    /// The row went: it had lived its time.
+    pub(crate) is_gone: bool,
 }
 
 /// The event table in the primary. What happens to it on its way to the secondary is not its business.
@@ -156,8 +159,22 @@ impl EventTable {
     pub(crate) fn put_row(&mut self, row: Map<String, Value>, written_ms: u64) {
         let key = |name: &str| row.get(name).and_then(Value::as_str).expect("a row has its keys").to_owned();
         let (device, event) = (key("device"), key("event"));
-        self.rows.insert((device.clone(), event.clone()), row.clone());
-        self.changes.push(EventChange { device, event, row, written_ms });
+        let before = self.rows.insert((device.clone(), event.clone()), row.clone());
+        if before.as_ref() == Some(&row) {
+            // No stream tells of a change that changes nothing.
+            return;
+        }
+        self.changes.push(EventChange { device, event, row, written_ms, is_gone: false });
+    }
+
+    /// Removes what a change wrote, unless it was replaced since.
+    pub(crate) fn expire(&mut self, index: usize, now_ms: u64) {
+        let change = self.changes[index].clone();
+        let key = (change.device.clone(), change.event.clone());
+        if !change.is_gone && self.rows.get(&key) == Some(&change.row) {
+            self.rows.remove(&key);
+            self.changes.push(EventChange { written_ms: now_ms, is_gone: true, ..change });
+        }
     }
 }
 

@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::call::Inner;
 use super::network::ATTEMPT_MS_MAX;
 use super::region::RegionState;
-use super::remote::Write;
+use super::remote::{Side, Write};
 use super::{PRIMARY, SECONDARY};
 use crate::capture::POLICY_KNOWN_MS_MAX;
 use crate::model::{Status, Thing};
@@ -45,6 +45,9 @@ pub(crate) struct Truth {
     pub(crate) deleted_s: BTreeMap<ShadowKey, u64>,
     /// What devices wrote in the secondary and nobody has replaced since.
     pub(crate) devices: BTreeMap<ShadowKey, BTreeMap<String, (u64, Value)>>,
+    /// By how much the clock of a function may be ahead: a look may have been made so much earlier than it
+    /// says.
+    skew_ms: u64,
     /// What should not have happened.
     pub(crate) violations: Vec<String>,
 }
@@ -79,6 +82,10 @@ pub(crate) fn below(pointer: &str, above: &str) -> bool {
 }
 
 impl Truth {
+    pub(crate) fn new(skew_ms: u64) -> Self {
+        Self { skew_ms, ..Self::default() }
+    }
+
     fn note(&mut self, key: String, now_ms: u64, value: Option<String>) {
         let values = self.values.entry(key).or_default();
         if values.last().is_none_or(|(_, last)| *last != value) {
@@ -170,7 +177,7 @@ impl Inner {
 
     /// A device writes in the secondary.
     pub(crate) fn device_writes(&mut self, key: &ShadowKey, update: &Value) {
-        let now_s = self.now_ms / 1_000;
+        let now_s = Side::Secondary.now_ms(self) / 1_000;
         self.secondary.update_shadow(&key.0, &key.1, update, None, now_s).unwrap();
         let after = leaves(&self.secondary.shadows[key].state);
         let Some(truth) = &mut self.truth else { return };
@@ -221,7 +228,7 @@ pub(crate) fn judge(inner: &Inner, write: &Write) -> Judgement {
         Write::NoShadow(thing, name) => {
             // AWS binds no deletion to a version: what a device writes between the look and the deletion
             // goes with it.
-            let lately_s = inner.now_ms.saturating_sub(2 * ATTEMPT_MS_MAX) / 1_000;
+            let lately_s = Side::Secondary.now_ms(inner).saturating_sub(2 * ATTEMPT_MS_MAX) / 1_000;
             shadow_judgement(truth, (thing.clone(), name.clone()), &Leaves::new(), lately_s)
         }
         _ => Judgement { objection: objection(inner, truth, write), owned: None },
@@ -243,7 +250,7 @@ fn objection(inner: &Inner, truth: &Truth, write: &Write) -> Option<String> {
         Write::Status(id, status) => {
             let key = tables::certificate_key(id);
             let since_ms = match inner.state.read(&key) {
-                Some(Row::Certificate(row)) => row.looked_ms,
+                Some(Row::Certificate(row)) => row.looked_ms.saturating_sub(truth.skew_ms),
                 _ => 0,
             };
             // To be on the safe side is always allowed.
@@ -254,7 +261,7 @@ fn objection(inner: &Inner, truth: &Truth, write: &Write) -> Option<String> {
             let key = tables::policy_key(&policy.name);
             // A certificate's document may tell of a policy as it was a while before the look.
             let since_ms = match inner.state.read(&key) {
-                Some(Row::Policy(row)) => row.looked_ms.saturating_sub(POLICY_KNOWN_MS_MAX),
+                Some(Row::Policy(row)) => row.looked_ms.saturating_sub(POLICY_KNOWN_MS_MAX + truth.skew_ms),
                 _ => 0,
             };
             let was = truth.was_since(&key, &policy.document, since_ms);

@@ -1,5 +1,7 @@
 //! What AWS says about a change: rows as topic rules write them, and API-call events.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 
 use crate::model::DescribedThing;
@@ -12,7 +14,51 @@ pub(crate) type EventRow = Map<String, Value>;
 fn row(value: Value) -> EventRow {
     let Value::Object(mut row) = value else { unreachable!("a row is an object") };
     row.insert("origin".to_owned(), json!(PRIMARY));
+    // Of a registry event the rule selects everything.
+    if row["eventType"] != "SHADOW_EVENT" {
+        let id = row["event"].as_str().and_then(|event| event.split_once('#')).map(|(_, id)| id.to_owned());
+        row.insert("eventId".to_owned(), json!(id));
+    }
     row
+}
+
+/// The message of a rule's error action about an event whose row could not be written.
+pub(crate) fn lost(row: &EventRow) -> Value {
+    let text = |name: &str| row.get(name).and_then(Value::as_str).unwrap_or_default();
+    let last = |arn: &str| text(arn).rsplit('/').next().unwrap_or_default().to_owned();
+    let (device, operation) = (text("device"), text("operation").to_lowercase());
+    let mut payload = row.clone();
+    let topic = match text("eventType") {
+        "THING_EVENT" => format!("$aws/events/thing/{device}/{operation}"),
+        "THING_TYPE_EVENT" => format!("$aws/events/thingType/{}/{operation}", text("thingTypeName")),
+        "THING_GROUP_EVENT" => format!("$aws/events/thingGroup/{}/{operation}", text("thingGroupName")),
+        "THING_GROUP_MEMBERSHIP_EVENT" => {
+            let (group, thing) = (last("groupArn"), last("thingArn"));
+            format!("$aws/events/thingGroupMembership/thingGroup/{group}/thing/{thing}/{operation}")
+        }
+        _ => {
+            let shadow = text("shadow");
+            let level = if shadow.is_empty() { "shadow".to_owned() } else { format!("shadow/name/{shadow}") };
+            let (version, timestamp) = (&row["version"], &row["timestamp"]);
+            let (end, told) = if operation == "deleted" {
+                ("delete/accepted", json!({"version": version, "timestamp": timestamp}))
+            } else {
+                let mut current = json!({"version": version, "metadata": row["metadata"]});
+                if let Some(state) = row.get("state") {
+                    current["state"] = state.clone();
+                }
+                ("update/documents", json!({"current": current, "timestamp": timestamp}))
+            };
+            payload = told.as_object().cloned().unwrap_or_default();
+            format!("$aws/things/{device}/{level}/{end}")
+        }
+    };
+    for column in ["device", "event", "origin"] {
+        payload.remove(column);
+    }
+    let payload = STANDARD.encode(Value::Object(payload).to_string());
+    json!({"ruleName": "rule", "topic": topic, "base64OriginalPayload": payload,
+        "failures": [{"failedAction": "DynamoDBv2Action", "errorMessage": "throttled"}]})
 }
 
 /// `operation` is `CREATED`, `UPDATED` or `DELETED`.

@@ -35,7 +35,12 @@ pub(super) async fn replicate(world: Function, policies: Arc<Policies>, records:
 /// Delivers a message to the function that looks.
 pub(super) async fn look(source: Looker, capture: Arc<Capture>, message: Message) -> Done {
     let queued = |body: &Value| json!({"messageId": "m", "eventSource": "aws:sqs", "body": body.to_string()});
+    let deadline_ms = source.0.now_ms() + LOOK_MS_MAX;
     let record = match message {
+        Message::Lost(lost) => {
+            capture.handle(&source, &source.0, &lost, deadline_ms).await.ok()?;
+            return Some(Vec::new());
+        }
         Message::Call(call) => queued(&call),
         Message::Later(later) => queued(&serde_json::to_value(later).ok()?),
         Message::Row(mut record) => {
@@ -43,7 +48,6 @@ pub(super) async fn look(source: Looker, capture: Arc<Capture>, message: Message
             record
         }
     };
-    let deadline_ms = source.0.now_ms() + LOOK_MS_MAX;
     let event = json!({ "Records": [record] });
     let response = capture.handle(&source, &source.0, &event, deadline_ms).await.ok()?;
     response.failures.is_empty().then(Vec::new)

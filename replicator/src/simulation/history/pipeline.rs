@@ -8,16 +8,20 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
-use super::event::EventRow;
+use super::event::{self, EventRow};
 use super::operator::Saying;
 use super::{History, functions};
 use crate::capture::{Capture, Later};
 use crate::policy::Policies;
+use crate::rules::EVENT_LIFE_S;
 use crate::simulation::executor::End;
 use crate::simulation::random::Random;
 use crate::simulation::{Function, Link, Looker, Side, typed};
 
 const SHARDS: usize = 2;
+
+/// How late an API-call event may be: CloudTrail promises about a quarter of an hour.
+const CALL_MS_MAX: u64 = 15 * 60_000;
 
 /// How often the workflow tries an event before it gives it up to the error table.
 const ATTEMPTS_MAX: u32 = 6;
@@ -30,6 +34,8 @@ pub(crate) type Done = Option<Vec<String>>;
 pub(crate) enum Step {
     /// A rule writes a row in the primary.
     Put(EventRow),
+    /// What the change with that number wrote has lived its time.
+    Expire(usize),
     /// The change with that number reaches the secondary.
     Replicate(usize),
     /// The mapping reads a shard.
@@ -48,6 +54,8 @@ pub(crate) enum Message {
     Call(Value),
     /// A record of the stream of the primary's replica.
     Row(Value),
+    /// From the error action of a rule.
+    Lost(Value),
     /// One that the function sent to itself.
     Later(Later),
 }
@@ -133,18 +141,25 @@ fn shard_of(device: &str) -> usize {
     device.bytes().map(usize::from).sum::<usize>() % SHARDS
 }
 
-/// A stream's record.
-fn record(number: usize, now_ms: u64, old: Option<&Map<String, Value>>, new: &Map<String, Value>) -> Value {
-    let image = |row: &Map<String, Value>| -> Value {
-        row.iter().map(|(name, value)| (name.clone(), typed(value))).collect()
-    };
-    let mut change = json!({"SequenceNumber": format!("{number:09}"), "NewImage": image(new),
+/// A stream's record: what was there, and what is there now.
+fn record(number: usize, now_ms: u64, old: Option<&EventRow>, new: Option<&EventRow>) -> Value {
+    let image =
+        |row: &EventRow| -> Value { row.iter().map(|(name, value)| (name.clone(), typed(value))).collect() };
+    let Some(any) = new.or(old) else { return Value::Null };
+    let mut change = json!({"SequenceNumber": format!("{number:09}"),
         "ApproximateCreationDateTime": now_ms / 1_000,
-        "Keys": {"device": typed(&new["device"]), "event": typed(&new["event"])}});
-    if let Some(old) = old {
-        change["OldImage"] = image(old);
+        "Keys": {"device": typed(&any["device"]), "event": typed(&any["event"])}});
+    let name = match (old, new) {
+        (None, _) => "INSERT",
+        (Some(_), Some(_)) => "MODIFY",
+        (Some(_), None) => "REMOVE",
+    };
+    for (column, row) in [("OldImage", old), ("NewImage", new)] {
+        if let Some(row) = row {
+            change[column] = image(row);
+        }
     }
-    json!({"eventName": if old.is_some() { "MODIFY" } else { "INSERT" }, "dynamodb": change})
+    json!({"eventName": name, "dynamodb": change})
 }
 
 impl History {
@@ -154,18 +169,18 @@ impl History {
 
     /// Sends on what was said in the primary.
     pub(super) fn say(&mut self, saying: Saying) {
-        let step = match saying {
-            Saying::Row(row) => Step::Put(row),
-            Saying::Call(call) => {
-                if self.plan.loses(&mut self.random) {
-                    self.link.inner().trace(|| format!("lost {}", call["detail"]["eventName"]));
-                    return;
-                }
-                Step::Look(Message::Call(call))
-            }
+        if self.plan.loses(&saying, &mut self.random) {
+            self.link.inner().trace(|| format!("lost {}", saying.summary()));
+            return;
+        }
+        let (step, late) = match saying {
+            Saying::Row(row) => (Step::Put(row), 0),
+            Saying::Call(call) => (Step::Look(Message::Call(call)), self.plan.late),
         };
         for _ in 0..=u64::from(self.random.chance(self.plan.twice)) {
+            let minutes = self.random.chance(late);
             let ms = travel_ms(&mut self.random);
+            let ms = if minutes { self.random.between(60_000, CALL_MS_MAX) } else { ms };
             self.later(ms, step.clone());
         }
     }
@@ -190,8 +205,13 @@ impl History {
             let due_ms = (now_ms + travel_ms(&mut self.random)).max(last_ms + 1);
             self.pipeline.arrivals.insert(key, due_ms);
             self.at(due_ms, super::Step::Pipeline(Step::Replicate(index)));
+            if self.plan.life_ms > 0 && !change.is_gone {
+                self.later(self.plan.life_ms, Step::Expire(index));
+            }
             if change.row["eventType"] == "THING_EVENT" {
-                let message = Message::Row(record(index, now_ms, None, &change.row));
+                let (old, new) =
+                    if change.is_gone { (Some(&change.row), None) } else { (None, Some(&change.row)) };
+                let message = Message::Row(record(index, now_ms, old, new));
                 for _ in 0..=u64::from(self.random.chance(self.plan.twice)) {
                     let ms = travel_ms(&mut self.random);
                     self.later(ms, Step::Look(message.clone()));
@@ -205,7 +225,7 @@ impl History {
             Step::Put(_) | Step::Look(_) => self.pipeline.primary_gone,
             Step::Replicate(_) => self.pipeline.primary_gone || self.pipeline.table_paused,
             Step::Poll(_) | Step::Execute { .. } => self.pipeline.stream_paused,
-            Step::Abandon(_) => false,
+            Step::Expire(_) | Step::Abandon(_) => false,
         };
         if waits {
             // A change of one key never overtakes another one.
@@ -213,20 +233,17 @@ impl History {
             return self.later(ms, step);
         }
         match step {
-            Step::Put(row) => {
+            Step::Put(row) => self.put(row),
+            Step::Expire(index) => {
                 let mut inner = self.link.inner();
                 let now_ms = inner.now_ms;
-                let key = |name: &str| row[name].as_str().unwrap_or_default().to_owned();
-                // The same event again changes nothing, so that no stream tells it.
-                if inner.events.rows.get(&(key("device"), key("event"))) != Some(&row) {
-                    inner.events.put_row(row, now_ms);
-                }
+                inner.events.expire(index, now_ms);
             }
             Step::Replicate(index) => self.replicate(index),
             Step::Poll(shard) => self.poll(shard),
             Step::Execute { record, attempt } => self.execute(record, attempt),
             Step::Look(message) => {
-                let (source, capture) = (self.pipeline.source.clone(), self.capture());
+                let (source, capture) = self.capture();
                 self.start(Job::Look(message.clone()), functions::look(source, capture, message));
             }
             Step::Abandon(task) => {
@@ -238,13 +255,34 @@ impl History {
         }
     }
 
+    /// A rule writes a row; one that got no answer may have been written all the same.
+    fn put(&mut self, mut row: EventRow) {
+        let fails = self.random.chance(self.plan.failing);
+        if fails {
+            let ms = self.random.between(20, 2_000);
+            self.later(ms, Step::Look(Message::Lost(event::lost(&row))));
+        }
+        if !fails || self.random.chance(300) {
+            let mut inner = self.link.inner();
+            let now_ms = inner.now_ms;
+            row.insert("expires".to_owned(), json!(now_ms / 1_000 + EVENT_LIFE_S));
+            inner.events.put_row(row, now_ms);
+        }
+    }
+
     /// One of two environments of the looking function; sometimes it is a new one.
-    fn capture(&mut self) -> Arc<Capture> {
+    fn capture(&mut self) -> (Looker, Arc<Capture>) {
         let index = usize::from(self.random.chance(300));
         if self.random.chance(self.plan.killed) {
             self.pipeline.captures[index] = Arc::default();
         }
-        self.pipeline.captures[index].clone()
+        let source = Looker(self.pipeline.source.0.with_clock(self.plan.skew_ms(index + 1)));
+        (source, self.pipeline.captures[index].clone())
+    }
+
+    /// A function of the secondary. Each environment has its own clock.
+    fn world(&self, environment: usize) -> Function {
+        self.pipeline.world.with_clock(self.plan.skew_ms(environment))
     }
 
     fn replicate(&mut self, index: usize) {
@@ -253,9 +291,16 @@ impl History {
             (inner.events.changes[index].clone(), inner.now_ms)
         };
         let number = self.pipeline.records.len();
-        let old =
-            self.pipeline.replica.insert((change.device.clone(), change.event.clone()), change.row.clone());
-        self.pipeline.records.push(record(number, now_ms, old.as_ref(), &change.row));
+        let key = (change.device.clone(), change.event.clone());
+        let (old, new) = if change.is_gone {
+            (self.pipeline.replica.remove(&key), None)
+        } else {
+            (self.pipeline.replica.insert(key, change.row.clone()), Some(&change.row))
+        };
+        if old.is_none() && new.is_none() {
+            return;
+        }
+        self.pipeline.records.push(record(number, now_ms, old.as_ref(), new));
         self.link.inner().trace(|| format!("record {number}: {} {}", change.device, change.event));
         if self.plan.workflow {
             for _ in 0..=u64::from(self.random.chance(self.plan.twice)) {
@@ -280,7 +325,8 @@ impl History {
         let (from, to) = (shard.next, shard.records.len().min(shard.next + size));
         let records =
             shard.records[from..to].iter().map(|index| self.pipeline.records[*index].clone()).collect();
-        let (world, policies) = (self.pipeline.world.clone(), shard.policies.clone());
+        let policies = shard.policies.clone();
+        let world = self.world(number);
         self.start(Job::Batch { shard: number, from, to }, functions::replicate(world, policies, records));
     }
 
@@ -292,7 +338,8 @@ impl History {
         });
         let room = &mut self.pipeline.environments[environment];
         room.busy = true;
-        let (world, policies) = (self.pipeline.world.clone(), room.policies.clone());
+        let policies = room.policies.clone();
+        let world = self.world(environment);
         let input = self.pipeline.records[record].clone();
         let job = Job::Execution { record, attempt, environment };
         self.start(job, functions::task(world, policies, input));
@@ -374,19 +421,20 @@ impl History {
     }
 
     fn give_up(&mut self, record: usize) {
-        let (world, row) = (self.pipeline.world.clone(), self.pipeline.records[record].clone());
+        let (world, row) = (self.world(3), self.pipeline.records[record].clone());
         self.start(Job::GiveUp { record }, functions::give_up(world, row));
     }
 
     pub(super) fn start_repair(&mut self) {
-        let world = self.pipeline.world.clone();
+        let world = self.world(2);
         self.start(Job::Repair, functions::repair(world));
     }
 
     /// Nothing runs in the primary while it is gone.
     pub(super) fn start_reconcile(&mut self) {
         if !self.pipeline.primary_gone {
-            self.start(Job::Reconcile, functions::reconcile(self.pipeline.source.clone()));
+            let source = Looker(self.pipeline.source.0.with_clock(self.plan.skew_ms(0)));
+            self.start(Job::Reconcile, functions::reconcile(source));
         }
     }
 }

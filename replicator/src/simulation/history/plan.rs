@@ -3,9 +3,15 @@
 use serde_json::Value;
 
 use super::Step;
-use super::operator::{Focus, shadow_update};
+use super::operator::{Focus, Saying, shadow_update};
 use crate::simulation::network::Weather;
 use crate::simulation::random::Random;
+
+/// By how much a clock may be wrong.
+const SKEW_MS_MAX: u64 = 500;
+
+/// In how many of a thousand histories that lose API-call events others are lost, too.
+const LOSES_ROWS: u64 = 0;
 
 /// What is out of order for a while.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,9 +41,21 @@ pub(crate) struct Plan {
     pub(crate) abandoned: u64,
     /// How many messages in a thousand come twice.
     pub(crate) twice: u64,
+    /// How many rows in a thousand a rule could not write.
+    pub(crate) failing: u64,
+    /// How many API-call events in a thousand come minutes late.
+    pub(crate) late: u64,
     /// How many API-call events in a thousand are lost.
     lost: u64,
     loses_calls: bool,
+    /// The same of the events of registry and shadows.
+    loses_rows: bool,
+    /// How long a row of the event table lives; 0: longer than the history.
+    pub(crate) life_ms: u64,
+    /// By how much the clocks of functions are ahead.
+    clocks_ms: [i64; 4],
+    /// By how much the clock of the secondary Region is ahead of the primary's.
+    pub(crate) region_ms: i64,
     devices_write: bool,
     operations: u64,
     /// How often the walk through both Regions begins while faults run.
@@ -46,13 +64,19 @@ pub(crate) struct Plan {
     pub(crate) end_ms: u64,
 }
 
+/// Clocks that disagree a little, in half of the histories.
+fn clocks_ms(random: &mut Random) -> [i64; 4] {
+    let max_ms = if random.chance(500) { 2 * SKEW_MS_MAX } else { 0 };
+    std::array::from_fn(|_| random.between(0, max_ms).cast_signed() - (max_ms / 2).cast_signed())
+}
+
 impl Plan {
     pub(crate) fn draw(random: &mut Random) -> Self {
         let rough = random.chance(600);
         let mut up_to = |rate: u64| if rough && random.chance(700) { random.below(rate) } else { 0 };
         let weather =
             Weather { throttled: up_to(200), lost: up_to(60), slow: up_to(100), primary_gone: false };
-        let (killed, abandoned, twice) = (up_to(300), up_to(100), up_to(300));
+        let (killed, abandoned, twice, failing) = (up_to(300), up_to(100), up_to(300), up_to(200));
         let lost = if random.chance(150) { 300 } else { 0 };
         Self {
             focus: random.one(&Focus::ALL),
@@ -61,8 +85,14 @@ impl Plan {
             killed,
             abandoned,
             twice,
+            failing,
             lost,
+            late: if random.chance(250) { 300 } else { 0 },
             loses_calls: lost > 0,
+            loses_rows: lost > 0 && random.chance(LOSES_ROWS),
+            life_ms: if random.chance(150) { random.between(20, 60) * 60_000 } else { 0 },
+            clocks_ms: clocks_ms(random),
+            region_ms: clocks_ms(random)[0],
             devices_write: random.chance(500),
             operations: random.between(2, 24),
             walks: if random.chance(300) { random.between(1, 2) } else { 0 },
@@ -70,9 +100,19 @@ impl Plan {
         }
     }
 
-    /// Whether an API-call event is lost.
-    pub(crate) fn loses(&self, random: &mut Random) -> bool {
-        random.chance(self.lost)
+    /// Whether what was said is lost.
+    pub(crate) fn loses(&self, saying: &Saying, random: &mut Random) -> bool {
+        (self.loses_rows || matches!(saying, Saying::Call(_))) && random.chance(self.lost)
+    }
+
+    /// By how much the clock of an environment is ahead.
+    pub(crate) fn skew_ms(&self, environment: usize) -> i64 {
+        self.clocks_ms[environment % self.clocks_ms.len()]
+    }
+
+    /// By how much one of the functions' clocks is ahead at the most.
+    pub(crate) fn skew_ms_max(&self) -> u64 {
+        self.clocks_ms.iter().map(|ms| ms.unsigned_abs()).max().unwrap_or_default()
     }
 
     /// Whether some may have been, so that the primary must be looked at as a whole.
@@ -82,7 +122,7 @@ impl Plan {
 
     /// The faults have ended.
     pub(crate) fn calm(&mut self) {
-        (self.killed, self.abandoned, self.twice, self.lost) = (0, 0, 0, 0);
+        (self.killed, self.abandoned, self.twice, self.failing, self.lost) = (0, 0, 0, 0, 0);
     }
 
     /// What a device writes in the secondary: it never takes a leaf away, for that leaves no time.
