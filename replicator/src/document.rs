@@ -79,7 +79,12 @@ pub enum Seen {
     /// A policy; none: it is gone.
     Policy(Option<Policy>),
     /// The policies attached to a group.
-    GroupPolicies(Vec<Policy>),
+    GroupPolicies {
+        /// The incarnation of the group; none if it is gone, or is not replicated.
+        group_id: Option<String>,
+        /// The policies.
+        policies: Vec<Policy>,
+    },
 }
 
 /// What was seen of a key, and when.

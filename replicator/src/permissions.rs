@@ -184,9 +184,10 @@ const GIVE_UP: &[Grant] = &[("dynamodb:UpdateItem", &[Scope::ErrorTable])];
 const DISPATCH: &[Grant] =
     &[("dynamodb:UpdateItem", &[Scope::ErrorTable]), ("states:StartExecution", &[Scope::StateMachine])];
 
-/// Looking at principals, certificates and policies.
+/// Looking at principals, certificates, policies and who has them.
 const LOOK: &[Grant] = &[
     ("iot:DescribeCertificate", &[CERTIFICATES]),
+    ("iot:DescribeThingGroup", &[GROUPS]),
     ("iot:GetPolicy", &[POLICIES]),
     ("iot:ListAttachedPolicies", &[Scope::Any]),
     ("iot:ListThingPrincipals", &[THINGS]),

@@ -47,7 +47,7 @@ pub async fn apply<W: World>(world: &W, policies: &Policies, event: &Event) -> O
             Seen::Identity { .. } => identity::apply(world, policies, document, again).await,
             Seen::Certificate(_) => identity::certificate::apply(world, policies, document, again).await,
             Seen::Policy(_) => identity::policy::apply(world, policies, document, again).await,
-            Seen::GroupPolicies(_) => identity::group::apply(world, policies, document, again).await,
+            Seen::GroupPolicies { .. } => identity::group::apply(world, policies, document, again).await,
         },
     }
 }

@@ -12,7 +12,7 @@ use crate::rules::EXCLUDED_PREFIX;
 
 /// The calls that change what documents are of. The pattern of the rule that feeds the queue names
 /// the same.
-pub const CALLS: [&str; 18] = [
+pub const CALLS: [&str; 19] = [
     "CreateKeysAndCertificate",
     "CreateCertificateFromCsr",
     "RegisterCertificate",
@@ -31,6 +31,7 @@ pub const CALLS: [&str; 18] = [
     "SetDefaultPolicyVersion",
     "DeletePolicyVersion",
     "DeletePolicy",
+    "DeleteThingGroup",
 ];
 
 /// What an event of EventBridge asks to be looked at. Calls of other services and Regions, those that
@@ -82,6 +83,8 @@ fn looks(name: &str, request: &Value, answer: &Value) -> Result<Looks, String> {
         "DetachPolicy" => target(&asked("target")?, Shows::Whatever),
         "AttachPrincipalPolicy" => target(&asked("principal")?, attached(asked("policyName")?)),
         "DetachPrincipalPolicy" => target(&asked("principal")?, Shows::Whatever),
+        // Its policies go with it.
+        "DeleteThingGroup" => vec![(Key::GroupPolicies(asked("thingGroupName")?), Shows::Whatever)],
         _ => vec![(Key::Policy(asked("policyName")?), Shows::Whatever)],
     })
 }

@@ -10,7 +10,7 @@ use crate::document::{Document, Identity, Key, Seen};
 use crate::model::Policy;
 use crate::outcome::{Failure, Outcome};
 use crate::policy::{certificate_arn, certificate_id, group_arn};
-use crate::ports::{Clock, Documents, Identities, Source, Things};
+use crate::ports::{Clock, Documents, Groups, Identities, Source, Things};
 use crate::rules::EXCLUDED_PREFIX;
 
 /// Of how many certificates of a thing it is noted that they were looked at. Most things have one.
@@ -47,7 +47,7 @@ impl Capture {
                 is_made && certificates.is_empty() && others.is_empty()
             }
             Seen::Certificate(seen) => seen.is_none() && !sight.entries.is_empty(),
-            Seen::Policy(_) | Seen::GroupPolicies(_) => false,
+            Seen::Policy(_) | Seen::GroupPolicies { .. } => false,
         };
         if is_nothing && known_ms.is_none() {
             self.memory.saw(key.clone(), sight.clone()).await;
@@ -132,9 +132,10 @@ impl Capture {
             }
             Key::GroupPolicies(group) => {
                 let arn = group_arn(source.region_name(), source.account(), group);
+                let life = source.region().group_incarnation(group).await?;
                 let (policies, _) = self.policies(source, &arn).await?;
                 entries_seen.extend(policies.iter().map(|policy| policy.name.clone()));
-                Ok(Seen::GroupPolicies(policies))
+                Ok(Seen::GroupPolicies { group_id: life.map(|life| life.id), policies })
             }
         }
     }

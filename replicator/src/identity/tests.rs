@@ -10,7 +10,7 @@ use serde_json::json;
 use super::*;
 use crate::model::{Certificate, Policy, Status, Thing};
 use crate::order::LifeMark;
-use crate::ports::{Row, ThingRow};
+use crate::ports::{GroupRow, Row, ThingRow};
 use crate::replicate;
 use crate::simulation::{PRIMARY, SECONDARY, Twins, arn, pem, policy_document};
 
@@ -38,7 +38,7 @@ fn of_policy(looked_ms: u64, name: &str, seen: Option<Policy>) -> Document {
 
 fn of_group(looked_ms: u64, policies: &[Policy]) -> Document {
     let key = Key::GroupPolicies("g".to_owned());
-    Document { key, looked_ms, seen: Seen::GroupPolicies(policies.to_vec()) }
+    Document { key, looked_ms, seen: Seen::GroupPolicies { group_id: None, policies: policies.to_vec() } }
 }
 
 /// An active certificate with policy `p`, which says `v1`.

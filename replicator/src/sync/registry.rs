@@ -122,8 +122,9 @@ impl<P: Region, S: Region, C: Clock, K: Sink> Walk<'_, P, S, C, K> {
                 return Ok(());
             }
         }
+        let group_id = self.group_incarnation(name).await?.map(|life| life.id);
         let policies = self.regions.primary_group_policies(name).await?;
-        let (key, seen) = (Key::GroupPolicies(name.to_owned()), Seen::GroupPolicies(policies));
+        let (key, seen) = (Key::GroupPolicies(name.to_owned()), Seen::GroupPolicies { group_id, policies });
         self.send_seen(tally, Kind::GroupPolicies, key, seen, looked_ms).await
     }
 

@@ -223,8 +223,17 @@ async fn a_groups_policies_are_seen() {
         inner.primary.attach_policy("p", &target).unwrap();
     }
     let attached = json!({"policyName": "p", "target": target});
-    assert_eq!(bench.cost(&[bench.call("AttachPolicy", &attached)]).await, ["attached_policies"]);
-    let document = bench.document(&Key::GroupPolicies("g".into())).unwrap();
-    let Seen::GroupPolicies(policies) = document.seen else { panic!("of a group") };
-    assert_eq!(policies.len(), 1);
+    let look = ["group_incarnation", "attached_policies"];
+    assert_eq!(bench.cost(&[bench.call("AttachPolicy", &attached)]).await, look);
+    let seen = || match bench.document(&Key::GroupPolicies("g".into())).unwrap().seen {
+        Seen::GroupPolicies { group_id, policies } => (group_id.is_some(), policies.len()),
+        other => panic!("of a group: {other:?}"),
+    };
+    assert_eq!(seen(), (true, 1));
+    // With the group they are gone, and whoever waits for it is told.
+    bench.twins.inner().primary.delete_group("g").unwrap();
+    bench.twins.advance_ms(10_000);
+    let gone = json!({"thingGroupName": "g"});
+    assert_eq!(bench.cost(&[bench.call("DeleteThingGroup", &gone)]).await, look);
+    assert_eq!(seen(), (false, 0));
 }

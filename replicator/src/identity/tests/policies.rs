@@ -142,3 +142,28 @@ async fn policies_of_a_group_that_is_not_there_wait_for_it() {
     let target = crate::simulation::group_arn(SECONDARY, "g");
     assert_eq!(twins.inner().secondary.attached_policies(&target), ["p"]);
 }
+
+/// Why the policies of an incarnation, looked at after 10 s, wait for a group of which that is known.
+async fn of_incarnation(id: &str, known: LifeMark) -> Vec<String> {
+    let twins = Twins::new();
+    let mut document = of_group(10_000, &[policy("p", "v1")]);
+    if let Seen::GroupPolicies { group_id, .. } = &mut document.seen {
+        *group_id = Some(id.to_owned());
+    }
+    twins.put_row(&tables::group_key("g"), Row::Group(GroupRow { mark: Some(known), undone: false }));
+    let applied = apply_one(&twins, &document, false).await.unwrap();
+    applied.remarks.into_iter().map(|remark| remark.why).collect()
+}
+
+#[tokio::test]
+async fn policies_of_a_group_that_went_are_not_waited_for() {
+    let mark =
+        |id: &str, timestamp_ms, deleted| LifeMark { id: id.into(), version: 1, timestamp_ms, deleted };
+    let (gone, next) = (mark("g1", 5_000, true), mark("g2", 20_000, false));
+    assert_eq!(of_incarnation("g1", gone.clone()).await, Vec::<String>::new());
+    assert_eq!(of_incarnation("g1", next).await, Vec::<String>::new());
+    // What has the name until the group comes does not get them: they would go with it.
+    for before in [gone, mark("g1", 5_000, false)] {
+        assert_eq!(of_incarnation("g2", before).await, ["waits for group g"]);
+    }
+}
