@@ -10,6 +10,7 @@ use crate::model::{Shadow, Status, Thing};
 use crate::outcome::Outcome;
 use crate::policy;
 use crate::ports::{Clock, Region};
+use crate::rules::is_own;
 use crate::shadow::diff;
 
 /// One way in which the secondary is not what the primary is.
@@ -154,7 +155,8 @@ impl<P: Region, S: Region, C: Clock> Regions<'_, P, S, C> {
     async fn compare_policies(&self, arn: &str, wanted: Vec<String>) -> Outcome<Vec<Difference>> {
         let arn = policy::arn_in_region(arn, &self.names.primary, &self.names.secondary);
         let there = self.secondary.attached_policies(arn.as_deref().unwrap_or_default()).await?;
-        let (wanted, there) = (BTreeSet::from_iter(wanted), BTreeSet::from_iter(there));
+        let others = |names: Vec<String>| names.into_iter().filter(|name| !is_own(name)).collect();
+        let (wanted, there): (BTreeSet<_>, BTreeSet<_>) = (others(wanted), others(there));
         let mut found = Vec::new();
         for name in &wanted {
             if there.contains(name) {
@@ -180,7 +182,8 @@ impl<P: Region, S: Region, C: Clock> Regions<'_, P, S, C> {
     pub async fn compare_groups(&self, thing: &str) -> Outcome<Vec<Difference>> {
         let (here, there) =
             futures::join!(self.primary.thing_groups(thing), self.secondary.thing_groups(thing));
-        let (here, there) = (BTreeSet::from_iter(here?), BTreeSet::from_iter(there?));
+        let others = |groups: Vec<String>| groups.into_iter().filter(|name| !is_own(name)).collect();
+        let (here, there): (BTreeSet<_>, BTreeSet<_>) = (others(here?), others(there?));
         let missing = here.difference(&there).map(|name| Difference::NotInGroup(name.clone()));
         let extra = there.difference(&here).map(|name| Difference::InGroupOnlyThere(name.clone()));
         Ok(missing.chain(extra).collect())
@@ -194,7 +197,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_existing_thing_with_other_fields_is_not_the_same() {
+    fn d45_an_existing_thing_with_other_fields_is_not_the_same() {
         let primary = Thing { name: "t".into(), thing_type: Some("pump".into()), ..Thing::default() };
         let mut secondary = primary.clone();
         assert_eq!(thing(&primary, Some(&secondary)), []);
@@ -215,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn shadows_are_compared_by_value() {
+    fn d45_shadows_are_compared_by_value() {
         let of = |state| Shadow { state, ..Shadow::default() };
         assert!(shadow(&of(json!({"reported": {"a": 1}})), &of(json!({"reported": {"a": 1.0}}))));
         assert!(!shadow(&of(json!({"reported": {"a": 1}})), &of(json!({"reported": {"a": 1, "b": 2}}))));

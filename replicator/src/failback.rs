@@ -29,7 +29,7 @@ use crate::look::Regions;
 use crate::outcome::{Failure, Outcome};
 use crate::pace::Pace;
 use crate::ports::{Clock, Region, Row, State};
-use crate::rules::EXCLUDED_PREFIX;
+use crate::rules::is_own;
 
 pub use apply::{Applied, Ending, apply};
 pub use plan::{Action, Found, Gap, Item, Plan, Subject, Verdict};
@@ -101,7 +101,7 @@ impl<P: Region, S: Region, C: Clock, M: State> Planner<'_, P, S, C, M> {
     async fn all(&self, names: Vec<String>, judge: impl AsyncFn(&str) -> Outcome<Vec<Item>>) {
         let count = names.len();
         let judged = futures::stream::iter(names)
-            .filter(|name| std::future::ready(!name.starts_with(EXCLUDED_PREFIX)))
+            .filter(|name| std::future::ready(!is_own(name)))
             .map(async |name| {
                 let judged = self.patient(async || judge(&name).await).await;
                 (name, judged)

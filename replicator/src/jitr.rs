@@ -16,7 +16,7 @@ use crate::model::{Policy, Status, Thing};
 use crate::outcome::{Class, Failure, Outcome, Settled};
 use crate::policy::certificate_arn;
 use crate::ports::{Identities, Things};
-use crate::rules::EXCLUDED_PREFIX;
+use crate::rules::{EXCLUDED_PREFIX, is_own};
 
 /// The policy's name, unless another one is given.
 pub const POLICY_NAME: &str = "gameday-jitr";
@@ -119,7 +119,7 @@ fn thing_name(pem: &str) -> Outcome<String> {
     if name.is_empty() || name.len() > NAME_LENGTH_MAX || !name.chars().all(is_allowed) {
         return Err(unreadable("its common name cannot be a thing's name".to_owned()));
     }
-    if name.starts_with(EXCLUDED_PREFIX) {
+    if is_own(name) {
         return Err(unreadable(format!("the replicator keeps names that begin with {EXCLUDED_PREFIX}")));
     }
     Ok(name.to_owned())

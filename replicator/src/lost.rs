@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use crate::outcome::{Failure, Outcome};
 use crate::ports::{Clock, Documents, Source};
-use crate::rules::{EVENT_LIFE_S, EXCLUDED_PREFIX};
+use crate::rules::{EVENT_LIFE_S, is_own};
 
 /// Whether a function was invoked by an error action.
 pub fn is_lost(event: &Value) -> bool {
@@ -41,6 +41,14 @@ fn row(
     now_ms: u64,
 ) -> Result<Option<Map<String, Value>>, String> {
     let levels: Vec<&str> = topic.split('/').collect();
+    let stays = match levels.as_slice() {
+        ["$aws", "events", "thingGroupMembership", _, group, _, thing, _] => is_own(group) || is_own(thing),
+        ["$aws", "events", _, name, _] | ["$aws", "things", name, ..] => is_own(name),
+        _ => false,
+    };
+    if stays {
+        return Ok(None);
+    }
     let (device, mut row) = match levels.as_slice() {
         ["$aws", "events", "thing", name, _] => ((*name).to_owned(), registry("thing", payload)?),
         ["$aws", "events", "thingType", name, _] => (format!("type#{name}"), registry("type", payload)?),
@@ -62,9 +70,6 @@ fn row(
         }
         _ => return Err(format!("no rule has the topic {topic}")),
     };
-    if device.starts_with(EXCLUDED_PREFIX) {
-        return Ok(None);
-    }
     row.insert("device".to_owned(), json!(device));
     row.insert("expires".to_owned(), json!(now_ms / 1_000 + EVENT_LIFE_S));
     row.insert("origin".to_owned(), json!(region));

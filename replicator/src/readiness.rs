@@ -17,7 +17,7 @@ use crate::model::{DescribedThing, Status};
 use crate::outcome::{Failure, Outcome};
 use crate::pace::Pace;
 use crate::ports::{Clock, Region};
-use crate::rules::EXCLUDED_PREFIX;
+use crate::rules::is_own;
 use crate::sync::WORKERS_MAX;
 
 /// How many devices that are not ready are told one by one. All are counted.
@@ -131,8 +131,7 @@ where
     loop {
         let list = async || regions.primary.things(options.query.as_deref(), from.as_deref()).await;
         let page = pace.patient(regions.clock, list).await?;
-        let devices: Vec<_> =
-            page.items.into_iter().filter(|listed| !listed.thing.name.starts_with(EXCLUDED_PREFIX)).collect();
+        let devices: Vec<_> = page.items.into_iter().filter(|listed| !is_own(&listed.thing.name)).collect();
         report.lock().unwrap_or_else(PoisonError::into_inner).fleet += devices.len() as u64;
         match &mut sample {
             Some(sample) => devices.into_iter().for_each(|device| sample.offer(device)),

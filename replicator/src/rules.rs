@@ -28,6 +28,11 @@ pub struct Rule {
 /// their Region. So does whatever a deployment gives such a name.
 pub const EXCLUDED_PREFIX: &str = "gameday-health-";
 
+/// Whether something of that name is the replicator's own, and stays in its Region.
+pub fn is_own(name: &str) -> bool {
+    name.starts_with(EXCLUDED_PREFIX)
+}
+
 /// The rule for just-in-time registration, the same in both Regions.
 pub fn registration() -> Rule {
     Rule {
@@ -43,10 +48,25 @@ pub fn registration() -> Rule {
 pub fn all(primary_region: &str) -> Vec<Rule> {
     let region = primary_region;
     vec![
-        registry("thing_events", region, "thing", "topic(4)", "thing/+/+"),
-        registry("type_events", region, "type", "concat('type#', topic(4))", "thingType/+/+"),
-        registry("group_events", region, "group", "concat('group#', topic(4))", "thingGroup/+/+"),
-        registry("membership_events", region, "membership", "topic(7)", "thingGroupMembership/+/+/+/+/+"),
+        registry("thing_events", region, "thing", "topic(4)", "thing/+/+", &["topic(4)"]),
+        registry("type_events", region, "type", "concat('type#', topic(4))", "thingType/+/+", &["topic(4)"]),
+        registry(
+            "group_events",
+            region,
+            "group",
+            "concat('group#', topic(4))",
+            "thingGroup/+/+",
+            &["topic(4)"],
+        ),
+        // Neither things nor groups that stay have memberships elsewhere.
+        registry(
+            "membership_events",
+            region,
+            "membership",
+            "topic(7)",
+            "thingGroupMembership/+/+/+/+/+",
+            &["topic(7)", "topic(5)"],
+        ),
         shadow_updates("classic_shadows", region, "''", "shadow"),
         shadow_updates("named_shadows", region, "topic(6)", "shadow/name/+"),
         shadow_deletes("classic_shadow_deletes", region, "''", "shadow"),
@@ -58,20 +78,22 @@ fn expires() -> String {
     format!("floor(timestamp() / 1000) + {EVENT_LIFE_S} AS expires")
 }
 
-fn rule(name: &'static str, columns: &str, region: &str, from: &str, device: &str) -> Rule {
+/// `named` are the names that must not be the replicator's own.
+fn rule(name: &'static str, columns: &str, region: &str, from: &str, device: &str, named: &[&str]) -> Rule {
+    let is_other = |of: &&str| format!("NOT startswith({of}, '{EXCLUDED_PREFIX}')");
     let sql = format!(
-        "SELECT {device} AS device, {expires}, '{region}' AS origin, {columns} FROM '{from}' \
-         WHERE NOT startswith({device}, '{EXCLUDED_PREFIX}')",
+        "SELECT {device} AS device, {expires}, '{region}' AS origin, {columns} FROM '{from}' WHERE {condition}",
         expires = expires(),
+        condition = named.iter().map(is_other).collect::<Vec<_>>().join(" AND "),
     );
     Rule { name, sql_version: SQL_VERSION, sql }
 }
 
 /// `$aws/events/<kind>/<name>/<operation>`: the name is the fourth level; of memberships
-/// `.../thingGroup/<group>/thing/<thing>/<operation>`, the thing is the seventh.
-fn registry(name: &'static str, region: &str, kind: &str, device: &str, from: &str) -> Rule {
+/// `.../thingGroup/<group>/thing/<thing>/<operation>`, group and thing are the fifth and the seventh.
+fn registry(name: &'static str, region: &str, kind: &str, device: &str, from: &str, named: &[&str]) -> Rule {
     let columns = format!("concat('{kind}#', eventId) AS event, *");
-    rule(name, &columns, region, &format!("$aws/events/{from}"), device)
+    rule(name, &columns, region, &format!("$aws/events/{from}"), device, named)
 }
 
 /// `$aws/things/<thing>/shadow/...` or `$aws/things/<thing>/shadow/name/<shadow>/...`: the shadow is
@@ -82,7 +104,14 @@ fn shadow_updates(name: &'static str, region: &str, shadow: &str, level: &str) -
          'UPDATED' AS operation, {shadow} AS shadow, current.state AS state, \
          current.metadata AS metadata, current.version AS version, timestamp"
     );
-    rule(name, &columns, region, &format!("$aws/things/+/{level}/update/documents"), "topic(3)")
+    rule(
+        name,
+        &columns,
+        region,
+        &format!("$aws/things/+/{level}/update/documents"),
+        "topic(3)",
+        &["topic(3)"],
+    )
 }
 
 fn shadow_deletes(name: &'static str, region: &str, shadow: &str, level: &str) -> Rule {
@@ -90,7 +119,7 @@ fn shadow_deletes(name: &'static str, region: &str, shadow: &str, level: &str) -
         "concat('shadow#', {shadow}, '#', version, '#deleted') AS event, 'SHADOW_EVENT' AS eventType, \
          'DELETED' AS operation, {shadow} AS shadow, version, timestamp"
     );
-    rule(name, &columns, region, &format!("$aws/things/+/{level}/delete/accepted"), "topic(3)")
+    rule(name, &columns, region, &format!("$aws/things/+/{level}/delete/accepted"), "topic(3)", &["topic(3)"])
 }
 
 #[cfg(test)]

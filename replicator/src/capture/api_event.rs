@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::{Shows, Want};
 use crate::document::Key;
 use crate::policy;
-use crate::rules::EXCLUDED_PREFIX;
+use crate::rules::is_own;
 
 /// The calls that change what documents are of. The pattern of the rule that feeds the queue names
 /// the same.
@@ -49,9 +49,7 @@ pub fn read(event: &Value, region: &str) -> Result<Vec<Want>, String> {
     let since_ms = u64::try_from(time.as_millisecond()).map_err(|_| format!("{time} is no time"))?;
     let wants = looks(name, &detail["requestParameters"], &detail["responseElements"])?;
     let is_ours = |key: &Key| match key {
-        Key::Identity(name) | Key::Policy(name) | Key::GroupPolicies(name) => {
-            !name.starts_with(EXCLUDED_PREFIX)
-        }
+        Key::Identity(name) | Key::Policy(name) | Key::GroupPolicies(name) => !is_own(name),
         Key::Certificate(_) => true,
     };
     let wants = wants.into_iter().filter(|(key, _)| is_ours(key));
@@ -106,7 +104,7 @@ fn detached(thing: String, principal: &str) -> Looks {
 
 /// What is to be seen of a policy that was attached; the replicator's own are never seen.
 fn attached(policy: String) -> Shows {
-    if policy.starts_with(EXCLUDED_PREFIX) { Shows::Whatever } else { Shows::Entry(policy) }
+    if is_own(&policy) { Shows::Whatever } else { Shows::Entry(policy) }
 }
 
 /// Whatever has a policy: a certificate or a group. Others are not replicated.
@@ -212,7 +210,7 @@ mod tests {
 
     #[test]
     fn what_is_the_replicators_own_is_not_looked_at() {
-        let name = format!("{EXCLUDED_PREFIX}x");
+        let name = format!("{}x", crate::rules::EXCLUDED_PREFIX);
         let thing = json!({"thingName": name, "principal": "arn:aws:iot:r:1:cert/c"});
         assert_eq!(keys("AttachThingPrincipal", &thing, &Value::Null), []);
         assert_eq!(keys("CreatePolicy", &json!({"policyName": name}), &Value::Null), []);

@@ -6,7 +6,7 @@ use super::{Later, Shows, Want, api_event};
 use crate::document::Key;
 use crate::event::{Event, What};
 use crate::record::{self, Reading};
-use crate::rules::EXCLUDED_PREFIX;
+use crate::rules::is_own;
 
 /// A message.
 #[derive(Debug)]
@@ -61,7 +61,7 @@ fn created(record: &Value, region: &str) -> Vec<Want> {
         return Vec::new();
     }
     match Event::read(&row).map(|event| event.what) {
-        Ok(What::Thing(event)) if !event.thing.name.starts_with(EXCLUDED_PREFIX) => {
+        Ok(What::Thing(event)) if !is_own(&event.thing.name) => {
             let (key, since_ms) = (Key::Identity(event.thing.name), event.mark.timestamp_ms);
             vec![Want { key, since_ms, shows: Shows::Anything }]
         }

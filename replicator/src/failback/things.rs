@@ -12,6 +12,7 @@ use crate::order::LifeMark;
 use crate::outcome::Outcome;
 use crate::policy;
 use crate::ports::{Clock, Region, Row, ShadowRow, State};
+use crate::rules::is_own;
 use crate::shadow::diff::Document;
 use crate::{sync, tables};
 
@@ -166,7 +167,7 @@ impl<P: Region, S: Region, C: Clock, M: State> Planner<'_, P, S, C, M> {
             _ => BTreeMap::new(),
         };
         let mut items = Vec::new();
-        for group in here.symmetric_difference(&there) {
+        for group in here.symmetric_difference(&there).filter(|name| !is_own(name)) {
             let (is_here, is_there) = (here.contains(group), there.contains(group));
             let was = base.get(group).map(|mark| !mark.life.deleted);
             let judged = match (is_there, was) {

@@ -8,6 +8,7 @@ use crate::document::Key;
 use crate::model::DescribedThing;
 use crate::outcome::Outcome;
 use crate::ports::{Clock, Region, Row};
+use crate::rules::is_own;
 use crate::tables;
 
 impl<P: Region, S: Region, C: Clock, K: Sink> Walk<'_, P, S, C, K> {
@@ -99,6 +100,9 @@ impl<P: Region, S: Region, C: Clock, K: Sink> Walk<'_, P, S, C, K> {
     }
 
     async fn add(&self, tally: &mut Tally, thing: &str, group: &str, looked_ms: u64) -> Outcome<()> {
+        if is_own(group) {
+            return Ok(());
+        }
         // Gone in the meantime, or found by a query: not replicated.
         let Some(life) = self.group_incarnation(group).await? else { return Ok(()) };
         let Some(here) = self.regions.primary.thing(thing).await? else { return Ok(()) };

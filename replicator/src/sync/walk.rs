@@ -15,7 +15,7 @@ use crate::model::{Incarnation, Page};
 use crate::outcome::Outcome;
 use crate::pace::Pace;
 use crate::ports::{Clock, Region};
-use crate::rules::EXCLUDED_PREFIX;
+use crate::rules::is_own;
 
 /// How many groups' incarnations are remembered for the memberships of their things.
 const GROUPS_MAX: usize = 10_000;
@@ -113,7 +113,7 @@ impl<'a, P: Region, S: Region, C: Clock, K: Sink> Walk<'a, P, S, C, K> {
 
     /// Works on one item: it is counted as done, or as an error after its last try.
     pub(super) async fn item(&self, kind: Kind, name: &str, work: impl AsyncFn() -> Outcome<Tally>) {
-        if name.starts_with(EXCLUDED_PREFIX) {
+        if is_own(name) {
             return;
         }
         let ended = self.patient(work).await;

@@ -3,9 +3,9 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::model::{Policy, Thing};
+use crate::model::{Group, Policy, Thing};
 use crate::reconcile;
-use crate::simulation::{PRIMARY, RegionState, pem};
+use crate::simulation::{PRIMARY, RegionState, group_arn, pem};
 
 fn repair(orphans: Orphans) -> Options {
     Options { mode: Mode::Repair, orphans, ..Options::default() }
@@ -103,6 +103,29 @@ async fn the_replicators_own_equipment_is_no_orphan() {
     let report = walk(&twins, &repair(Orphans::Remove), &Forgetful).await.unwrap();
     assert!(report.is_clean() && report.counts.values().all(|counts| counts.removed == 0), "{report}");
     assert!(twins.inner().secondary.certificates.contains_key("probe"));
+}
+
+#[tokio::test]
+async fn the_replicators_own_groups_and_policies_are_no_difference() {
+    let twins = fleet(1);
+    let name = format!("{}x", crate::rules::EXCLUDED_PREFIX);
+    {
+        let mut inner = twins.inner();
+        let here = &mut inner.primary;
+        here.create_group(&Group { name: name.clone(), ..Group::default() }).unwrap();
+        here.add_to_group(&name, "t-0").unwrap();
+        here.create_policy(&Policy { name: name.clone(), document: "{}".into() }).unwrap();
+        here.attach_policy(&name, &group_arn(PRIMARY, "line")).unwrap();
+    }
+    for mode in [Mode::All, Mode::Repair] {
+        let report = direct(&twins, mode).await;
+        assert!(report.is_clean(), "{report}");
+        twins.advance_ms(120_000);
+    }
+    assert_eq!(synced(&direct(&twins, Mode::Repair).await), 0);
+    let inner = twins.inner();
+    assert_eq!(inner.secondary.thing_groups("t-0"), ["line"]);
+    assert_eq!(inner.secondary.attached_policies(&group_arn(SECONDARY, "line")), ["of-groups"]);
 }
 
 #[tokio::test]
