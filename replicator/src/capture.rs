@@ -29,8 +29,6 @@ use crate::mode::Mode;
 use crate::outcome::Outcome;
 use crate::ports::{Clock, Documents, Looks, Source};
 use memory::Memory;
-#[cfg(test)]
-pub(crate) use memory::POLICY_KNOWN_MS_MAX;
 use message::Message;
 
 /// By how much a look must be younger than an event to be known to have seen what the event tells:

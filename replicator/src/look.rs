@@ -1,22 +1,23 @@
-//! Both Regions at once, and what is read from them for a comparison.
+//! Both Regions at once, and what is read of identities, for a document or for a comparison.
 //!
 //! A policy's document is read once in a while, not for each device that has it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::document::{Identity, Seen};
 use crate::model::Policy;
 use crate::outcome::Outcome;
 use crate::policy;
-use crate::ports::{Clock, Identities, Region};
-use crate::rules::EXCLUDED_PREFIX;
+use crate::ports::{Clock, Identities, Region, Things};
+use crate::rules::is_own;
 
-/// How long the document of a policy is taken to be what was read.
+/// How long the document of a policy is taken to be what was read. Another function may have been told
+/// of its change. It costs nothing but a call: the secondary never takes it over the policy's own document.
 pub const POLICY_MS_MAX: u64 = 60_000;
 
 /// How many documents are remembered. Beyond this they are read again.
-pub const POLICIES_MAX: usize = 1_000;
+pub const POLICIES_MAX: usize = 20_000;
 
 /// The names of both Regions, and of the account in them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -75,39 +76,29 @@ impl<'a, P: Region, S: Region, C: Clock> Regions<'a, P, S, C> {
 
     /// The principals of a thing in the primary with everything that makes them work.
     pub async fn primary_identity(&self, thing: &str) -> Outcome<Seen> {
-        let principals = Principals::of(self.primary.thing_principals(thing).await?);
-        let mut certificates = Vec::new();
-        for id in &principals.certificates {
-            certificates.extend(self.primary_certificate(id).await?);
-        }
+        let (certificates, principals) = self.primary_reader().identity(thing).await?;
         Ok(Seen::Identity { certificates, others: principals.others.into_iter().collect() })
     }
 
     /// A certificate of the primary with its policies; none if it is gone, or is to stay there.
     pub async fn primary_certificate(&self, id: &str) -> Outcome<Option<Identity>> {
-        let Some(certificate) = self.primary.certificate(id).await? else { return Ok(None) };
-        let arn = self.names.certificate_arn(&self.names.primary, id);
-        let names = self.primary.attached_policies(&arn).await?;
-        if stays(&names) {
-            return Ok(None);
-        }
-        let policies = self.primary_documents(&names).await?;
-        Ok(Some(Identity { id: id.to_owned(), certificate, policies }))
+        self.primary_reader().certificate(id).await.map(Certificate::there)
     }
 
     /// The policies of a group of the primary.
     pub async fn primary_group_policies(&self, group: &str) -> Outcome<Vec<Policy>> {
-        let arn = self.names.group_arn(&self.names.primary, group);
-        let names = self.primary.attached_policies(&arn).await?;
-        self.primary_documents(&names).await
+        self.primary_reader().group_policies(group).await
     }
 
-    async fn primary_documents(&self, names: &[String]) -> Outcome<Vec<Policy>> {
-        let mut policies = Vec::new();
-        for name in names {
-            policies.extend(self.primary_policy(name).await?);
+    fn primary_reader(&self) -> Reader<'_, P, C> {
+        let Names { primary, account, .. } = &self.names;
+        Reader {
+            region: self.primary,
+            clock: self.clock,
+            name: primary,
+            account,
+            policies: &self.primary_policies,
         }
-        Ok(policies)
     }
 
     /// A document of the primary as the secondary should have it.
@@ -123,7 +114,7 @@ impl<'a, P: Region, S: Region, C: Clock> Regions<'a, P, S, C> {
 
 /// Whether a certificate with these policies is the replicator's own equipment.
 pub fn stays(policies: &[String]) -> bool {
-    policies.iter().any(|name| name.starts_with(EXCLUDED_PREFIX))
+    policies.iter().any(|name| is_own(name))
 }
 
 /// The principals of a thing, told apart.
@@ -149,35 +140,125 @@ impl Principals {
     }
 }
 
-/// The policies of one Region that were read lately.
-#[derive(Debug, Default)]
-struct Policies {
-    read: Mutex<BTreeMap<String, (u64, Option<Policy>)>>,
+/// A certificate as its Region has it.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Certificate {
+    /// It is gone.
+    Gone,
+    /// It is the replicator's own, and stays in its Region.
+    Own,
+    /// It is there.
+    There(Identity),
 }
 
+impl Certificate {
+    /// What the other Region is to have of it.
+    pub(crate) fn there(self) -> Option<Identity> {
+        match self {
+            Self::There(identity) => Some(identity),
+            Self::Gone | Self::Own => None,
+        }
+    }
+}
+
+/// Reads the identities of one Region whole: certificates with their policies, and those with what they
+/// say. Whatever is the replicator's own is left out.
+#[derive(Debug)]
+pub(crate) struct Reader<'a, R, C> {
+    pub(crate) region: &'a R,
+    pub(crate) clock: &'a C,
+    pub(crate) name: &'a str,
+    pub(crate) account: &'a str,
+    pub(crate) policies: &'a Policies,
+}
+
+impl<R: Identities, C: Clock> Reader<'_, R, C> {
+    /// A certificate.
+    pub(crate) async fn certificate(&self, id: &str) -> Outcome<Certificate> {
+        let Some(certificate) = self.region.certificate(id).await? else { return Ok(Certificate::Gone) };
+        let arn = policy::certificate_arn(self.name, self.account, id);
+        let names = self.region.attached_policies(&arn).await?;
+        if stays(&names) {
+            return Ok(Certificate::Own);
+        }
+        let policies = self.documents(names).await?;
+        Ok(Certificate::There(Identity { id: id.to_owned(), certificate, policies }))
+    }
+
+    /// The policies of a group.
+    pub(crate) async fn group_policies(&self, group: &str) -> Outcome<Vec<Policy>> {
+        let names = self.region.attached_policies(&policy::group_arn(self.name, self.account, group)).await?;
+        self.documents(names).await
+    }
+
+    async fn documents(&self, mut names: Vec<String>) -> Outcome<Vec<Policy>> {
+        names.retain(|name| !is_own(name));
+        names.sort();
+        let mut policies = Vec::new();
+        for name in names {
+            // One that went away in between is not attached any more.
+            policies.extend(self.policies.get(self.region, self.clock, &name).await?);
+        }
+        Ok(policies)
+    }
+}
+
+impl<R: Things + Identities, C: Clock> Reader<'_, R, C> {
+    /// The certificates of a thing, and all principals that it has.
+    pub(crate) async fn identity(&self, thing: &str) -> Outcome<(Vec<Identity>, Principals)> {
+        let principals = Principals::of(self.region.thing_principals(thing).await?);
+        let mut certificates = Vec::new();
+        for id in &principals.certificates {
+            certificates.extend(self.certificate(id).await?.there());
+        }
+        Ok((certificates, principals))
+    }
+}
+
+/// The policies of one Region that were read lately.
+#[derive(Debug, Default)]
+pub(crate) struct Policies {
+    /// Each has a lock of its own, which is held while it is read: many devices with one policy read it
+    /// once, and wait for no other.
+    read: Mutex<BTreeMap<String, Arc<Known>>>,
+}
+
+/// When a policy was read, and what it said.
+type Known = tokio::sync::Mutex<Option<(u64, String)>>;
+
 impl Policies {
-    async fn get<I: Identities, C: Clock>(
+    pub(crate) async fn get<I: Identities, C: Clock>(
         &self,
         region: &I,
         clock: &C,
         name: &str,
     ) -> Outcome<Option<Policy>> {
+        let known = self.known(name);
+        let mut known = known.lock().await;
         let now_ms = clock.now_ms();
+        let policy = |document| Policy { name: name.to_owned(), document };
+        if let Some((read_ms, document)) = known.as_ref()
+            && read_ms.saturating_add(POLICY_MS_MAX) > now_ms
         {
-            let read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some((until_ms, policy)) = read.get(name)
-                && now_ms < *until_ms
-            {
-                return Ok(policy.clone());
-            }
+            return Ok(Some(policy(document.clone())));
         }
-        let policy = region.policy(name).await?;
+        let document = region.policy(name).await?.map(|policy| policy.document);
+        // One that is not there may be made at any moment.
+        *known = document.clone().map(|document| (now_ms, document));
+        Ok(document.map(policy))
+    }
+
+    /// Forgets what a policy said.
+    pub(crate) fn forget(&self, name: &str) {
+        self.read.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
+    }
+
+    fn known(&self, name: &str) -> Arc<Known> {
         let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
-        if read.len() >= POLICIES_MAX {
+        if read.len() >= POLICIES_MAX && !read.contains_key(name) {
             read.clear();
         }
-        read.insert(name.to_owned(), (now_ms + POLICY_MS_MAX, policy.clone()));
-        Ok(policy)
+        Arc::clone(read.entry(name.to_owned()).or_default())
     }
 }
 
@@ -197,7 +278,7 @@ mod tests {
 
     #[test]
     fn a_certificate_with_a_policy_of_the_health_check_stays() {
-        assert!(stays(&["a".into(), format!("{EXCLUDED_PREFIX}x")]));
+        assert!(stays(&["a".into(), format!("{}x", crate::rules::EXCLUDED_PREFIX)]));
         assert!(!stays(&["a".into()]));
     }
 }

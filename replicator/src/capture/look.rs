@@ -7,24 +7,12 @@ use tracing::{info, warn};
 use super::memory::{Sight, is_after};
 use super::{CLOCK_MARGIN_MS, Capture};
 use crate::document::{Document, Identity, Key, Seen};
-use crate::model::Policy;
+use crate::look::{Certificate, Reader};
 use crate::outcome::{Failure, Outcome};
-use crate::policy::{certificate_arn, certificate_id, group_arn};
-use crate::ports::{Clock, Documents, Groups, Identities, Source, Things};
-use crate::rules::EXCLUDED_PREFIX;
+use crate::ports::{Clock, Documents, Groups, Source};
 
 /// Of how many certificates of a thing it is noted that they were looked at. Most things have one.
 const NOTED_MAX: usize = 8;
-
-/// What is seen of a certificate.
-enum Certificate {
-    /// It is gone.
-    Gone,
-    /// It is the replicator's own.
-    Own,
-    /// It is there.
-    There(Identity),
-}
 
 impl Capture {
     /// Looks at a key and puts the document. `known_ms` is when the newest one was looked at;
@@ -95,72 +83,43 @@ impl Capture {
         key: &Key,
         entries_seen: &mut BTreeSet<String>,
     ) -> Outcome<Seen> {
-        match key {
+        let reader = Reader {
+            region: source.region(),
+            clock: source.clock(),
+            name: source.region_name(),
+            account: source.account(),
+            policies: self.memory.policies(),
+        };
+        Ok(match key {
             Key::Identity(thing) => {
-                let principals = source.region().thing_principals(thing).await?;
-                let (mut certificates, mut others) = (Vec::new(), Vec::new());
-                for principal in principals {
-                    let Some(id) = certificate_id(&principal) else {
-                        entries_seen.insert(principal.clone());
-                        others.push(principal);
-                        continue;
-                    };
-                    if let Certificate::There(identity) = self.certificate(source, id).await? {
-                        certificates.push(identity);
-                    }
-                    entries_seen.insert(id.to_owned());
-                }
-                Ok(Seen::Identity { certificates, others })
+                let (certificates, principals) = reader.identity(thing).await?;
+                entries_seen.extend(principals.certificates);
+                entries_seen.extend(principals.others.iter().cloned());
+                Seen::Identity { certificates, others: principals.others.into_iter().collect() }
             }
-            Key::Certificate(id) => Ok(Seen::Certificate(match self.certificate(source, id).await? {
-                Certificate::There(identity) => {
-                    entries_seen.extend(entries(&identity));
-                    Some(identity)
+            Key::Certificate(id) => {
+                let certificate = reader.certificate(id).await?;
+                match &certificate {
+                    Certificate::There(identity) => entries_seen.extend(entries(identity)),
+                    Certificate::Own => drop(entries_seen.insert(String::new())),
+                    Certificate::Gone => {}
                 }
-                Certificate::Own => {
-                    entries_seen.insert(String::new());
-                    None
-                }
-                Certificate::Gone => None,
-            })),
+                Seen::Certificate(certificate.there())
+            }
             Key::Policy(name) => {
                 // Read anew: it is looked at because it changed.
-                self.memory.forget(name).await;
-                let policy = self.memory.policy(source, name).await?;
+                reader.policies.forget(name);
+                let policy = reader.policies.get(reader.region, reader.clock, name).await?;
                 entries_seen.extend(policy.iter().map(|_| String::new()));
-                Ok(Seen::Policy(policy))
+                Seen::Policy(policy)
             }
             Key::GroupPolicies(group) => {
-                let arn = group_arn(source.region_name(), source.account(), group);
                 let life = source.region().group_incarnation(group).await?;
-                let (policies, _) = self.policies(source, &arn).await?;
+                let policies = reader.group_policies(group).await?;
                 entries_seen.extend(policies.iter().map(|policy| policy.name.clone()));
-                Ok(Seen::GroupPolicies { group_id: life.map(|life| life.id), policies })
+                Seen::GroupPolicies { group_id: life.map(|life| life.id), policies }
             }
-        }
-    }
-
-    async fn certificate<S: Source>(&self, source: &S, id: &str) -> Outcome<Certificate> {
-        let Some(certificate) = source.region().certificate(id).await? else { return Ok(Certificate::Gone) };
-        let arn = certificate_arn(source.region_name(), source.account(), id);
-        let (policies, is_own) = self.policies(source, &arn).await?;
-        let identity = Identity { id: id.to_owned(), certificate, policies };
-        Ok(if is_own { Certificate::Own } else { Certificate::There(identity) })
-    }
-
-    /// The policies of a target, and whether it has one that is the replicator's own.
-    async fn policies<S: Source>(&self, source: &S, target: &str) -> Outcome<(Vec<Policy>, bool)> {
-        let mut names = source.region().attached_policies(target).await?;
-        let all = names.len();
-        names.retain(|name| !name.starts_with(EXCLUDED_PREFIX));
-        let is_own = names.len() < all;
-        names.sort();
-        let mut policies = Vec::new();
-        for name in names {
-            // One that went away in between is not attached any more.
-            policies.extend(self.memory.policy(source, &name).await?);
-        }
-        Ok((policies, is_own))
+        })
     }
 }
 

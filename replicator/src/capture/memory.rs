@@ -6,16 +6,10 @@ use tokio::sync::Mutex;
 
 use super::{CLOCK_MARGIN_MS, Shows, Want};
 use crate::document::Key;
-use crate::model::Policy;
-use crate::outcome::Outcome;
-use crate::ports::{Clock, Identities, Source};
+use crate::look::Policies;
 
 /// How many keys are remembered; beyond this all are forgotten.
 const SEEN_MAX: usize = 20_000;
-
-/// How long a policy's document is believed. Another instance of the function may have been told of
-/// its change. It costs nothing but a call: the secondary never takes it over the policy's own document.
-pub(crate) const POLICY_KNOWN_MS_MAX: u64 = 60_000;
 
 /// What a look showed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -54,8 +48,7 @@ impl Sight {
 #[derive(Debug, Default)]
 pub(super) struct Memory {
     seen: Mutex<BTreeMap<Key, Sight>>,
-    /// Held while one is read, so that many devices with one policy read it once.
-    policies: Mutex<BTreeMap<String, (u64, Option<String>)>>,
+    policies: Policies,
 }
 
 /// Whether a look saw what was so at that time.
@@ -88,29 +81,8 @@ impl Memory {
         seen.insert(key, sight);
     }
 
-    /// Forgets what a policy said.
-    pub(super) async fn forget(&self, policy: &str) {
-        self.policies.lock().await.remove(policy);
-    }
-
-    /// A policy of the primary, as it was a short while ago at the most.
-    pub(super) async fn policy<S: Source>(&self, source: &S, name: &str) -> Outcome<Option<Policy>> {
-        let mut policies = self.policies.lock().await;
-        let now_ms = source.clock().now_ms();
-        let known = policies.get(name).filter(|(read_ms, _)| *read_ms + POLICY_KNOWN_MS_MAX > now_ms);
-        let document = if let Some((_, document)) = known {
-            document.clone()
-        } else {
-            let document = source.region().policy(name).await?.map(|policy| policy.document);
-            if policies.len() >= SEEN_MAX {
-                policies.clear();
-            }
-            // One that is not there may be made at any moment.
-            if document.is_some() {
-                policies.insert(name.to_owned(), (now_ms, document.clone()));
-            }
-            document
-        };
-        Ok(document.map(|document| Policy { name: name.to_owned(), document }))
+    /// The policies of the primary that were read lately.
+    pub(super) fn policies(&self) -> &Policies {
+        &self.policies
     }
 }

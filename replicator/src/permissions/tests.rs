@@ -94,7 +94,7 @@ const MODULES: &[(&str, &[&str])] = &[
     ("give-up", &[]),
     ("dispatch", &[]),
     ("health", &[]),
-    ("capture", &["capture.rs", "capture"]),
+    ("capture", &["capture.rs", "capture", "look.rs"]),
     ("jitr", &["jitr.rs"]),
     ("reconcile", &["reconcile.rs", "sync.rs", "sync", "look.rs", "compare.rs"]),
 ];

@@ -15,7 +15,7 @@ use super::network::ATTEMPT_MS_MAX;
 use super::region::RegionState;
 use super::remote::{Side, Write};
 use super::{PRIMARY, SECONDARY};
-use crate::capture::POLICY_KNOWN_MS_MAX;
+use crate::look::POLICY_MS_MAX;
 use crate::model::{Status, Thing};
 use crate::order::{self, Verdict};
 use crate::policy::in_region;
@@ -261,7 +261,7 @@ fn objection(inner: &Inner, truth: &Truth, write: &Write) -> Option<String> {
             let key = tables::policy_key(&policy.name);
             // A certificate's document may tell of a policy as it was a while before the look.
             let since_ms = match inner.state.read(&key) {
-                Some(Row::Policy(row)) => row.looked_ms.saturating_sub(POLICY_KNOWN_MS_MAX + truth.skew_ms),
+                Some(Row::Policy(row)) => row.looked_ms.saturating_sub(POLICY_MS_MAX + truth.skew_ms),
                 _ => 0,
             };
             let was = truth.was_since(&key, &policy.document, since_ms);

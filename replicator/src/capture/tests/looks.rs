@@ -145,7 +145,7 @@ async fn a_policy_is_read_anew_when_it_changed_and_when_it_is_old() {
         panic!("of a thing")
     };
     assert_eq!(certificates[0].policies[0].document, document);
-    bench.twins.advance_ms(memory::POLICY_KNOWN_MS_MAX);
+    bench.twins.advance_ms(crate::look::POLICY_MS_MAX);
     bench.twins.primary_device("u", "d", Status::Active);
     let later = bench.cost(&[created("u", bench.twins.now_ms())]).await;
     assert!(later.contains(&"policy".to_owned()), "{later:?}");
