@@ -148,6 +148,14 @@ mod tests {
     }
 
     #[test]
+    fn d41_what_is_secret_is_not_logged() {
+        let given = |name: &str| environment(name).map(|value| format!("{name} {value}"));
+        let shown = format!("{:?}", Settings::from_environment(given).unwrap());
+        assert!(shown.contains("mqtt.example"), "{shown}");
+        assert!(["KEY", "CERT", "QUERY_STRING"].iter().all(|name| !shown.contains(name)), "{shown}");
+    }
+
+    #[test]
     fn a_probe_sends_at_least_one_message() {
         let none = |name: &str| if name == "COUNT" { Some("0".to_owned()) } else { environment(name) };
         assert_eq!(Settings::from_environment(none).unwrap_err(), BadSetting("COUNT"));

@@ -89,10 +89,13 @@ mod tests {
     }
 
     #[test]
-    fn a_row_of_the_own_region_is_skipped_and_one_of_another_is_not() {
+    fn d17_the_row_itself_says_in_which_region_it_began() {
         let own = record("INSERT", &json!({"origin": {"S": "us-west-2"}}));
         assert_eq!(read(&own, "us-west-2"), Reading::Skip);
         assert!(matches!(read(&own, "eu-west-1"), Reading::Event(record) if record.created_ms == 1_500));
+        // A global table of 2017 has such an attribute, one of 2019 has none: it says nothing.
+        let replicated = json!({"origin": {"S": "us-east-1"}, "aws:rep:updateregion": {"S": "us-west-2"}});
+        assert!(matches!(read(&record("INSERT", &replicated), "us-west-2"), Reading::Event(_)));
     }
 
     #[test]
@@ -107,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn removals_and_changes_that_change_nothing_are_skipped() {
+    fn d18_removals_and_changes_that_change_nothing_are_skipped() {
         assert_eq!(read(&record("REMOVE", &Value::Null), "r"), Reading::Skip);
         let mut same = record("MODIFY", &json!({"a": {"S": "x"}}));
         same["dynamodb"]["OldImage"] = same["dynamodb"]["NewImage"].clone();

@@ -153,6 +153,42 @@ async fn d16_rows_of_the_own_region_and_removals_do_not_end_the_batch() {
 }
 
 #[tokio::test]
+async fn d18_a_row_that_expires_replays_nothing() {
+    let twins = Twins::new();
+    run(&twins, &[shadow("1", "a", 1), shadow("2", "a", 2)]).await;
+    twins.clear_calls();
+    // As global tables delete: a mark on the row, then the removal.
+    let mut marked = shadow("3", "a", 1);
+    marked["eventName"] = json!("MODIFY");
+    marked["dynamodb"]["OldImage"] = marked["dynamodb"]["NewImage"].clone();
+    marked["dynamodb"]["NewImage"]["aws:rep:deleting"] = json!({"BOOL": true});
+    let mut removed = shadow("4", "a", 1);
+    removed["eventName"] = json!("REMOVE");
+    let change = removed["dynamodb"].as_object_mut().unwrap();
+    let image = change.remove("NewImage").unwrap();
+    change.insert("OldImage".to_owned(), image);
+    assert!(run(&twins, &[marked, removed]).await.failures.is_empty());
+    assert_eq!((twins.region_calls(), twins.error_rows()), (vec![], vec![]));
+    assert_eq!(twins.shadow_state("a", ""), Some(json!({"reported": {"v": 2}})));
+}
+
+#[tokio::test]
+async fn d24_a_failure_taints_no_later_event_of_the_same_function() {
+    let (twins, policies) = (Twins::new(), Policies::default());
+    let run = async |records: &[Value]| apply(twins.world(), &policies, records, DEADLINE_MS).await.unwrap();
+    twins.fail_next("secondary.update_shadow", Class::Permanent, 2);
+    assert_eq!(run(&[shadow("1", "a", 1)]).await.metrics.error_rows, 1);
+    twins.fail_next("state.take", Class::Transient, 1);
+    assert_eq!(named(&run(&[shadow("2", "b", 1)]).await), ["2"]);
+    // What failed for good keeps its own key for its lease, and nothing else.
+    twins.advance_ms(crate::order::LEASE_MS);
+    let response = run(&[shadow("2", "b", 1), shadow("3", "c", 1), shadow("4", "a", 2)]).await;
+    assert_eq!((named(&response).len(), response.metrics.error_rows), (0, 0));
+    // The event before is not applied again after a newer one.
+    assert_eq!(twins.shadow_state("a", ""), Some(json!({"reported": {"v": 2}})));
+}
+
+#[tokio::test]
 async fn nothing_is_begun_close_to_the_deadline() {
     let twins = Twins::new();
     let deadline_ms = twins.now_ms() + DEADLINE_MARGIN_MS - 1;

@@ -69,7 +69,7 @@ async fn nothing_changed_is_an_empty_plan() {
 }
 
 #[tokio::test]
-async fn what_devices_wrote_comes_home_and_what_the_primary_wrote_stays() {
+async fn d36_what_devices_wrote_comes_home_and_what_the_primary_wrote_stays() {
     let twins = outage(4).await;
     write(&twins, SECONDARY, "t-0", &json!({"reported": {"N": 9}}));
     write(&twins, PRIMARY, "t-1", &json!({"desired": {"on": false}}));
@@ -99,7 +99,7 @@ async fn what_devices_wrote_comes_home_and_what_the_primary_wrote_stays() {
 }
 
 #[tokio::test]
-async fn what_was_made_there_is_made_at_home_in_the_right_order() {
+async fn d36_what_was_made_there_is_made_at_home_in_the_right_order() {
     let twins = outage(1).await;
     {
         let mut inner = twins.inner();

@@ -41,7 +41,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_path_or_secret_is_refused() {
+    fn d41_a_wrong_path_or_secret_is_refused() {
         for request in [
             json!({"rawPath": "/r53/health-chec", "rawQueryString": "hashme=secret"}),
             json!({"rawPath": "/r53/health-check", "rawQueryString": "hashme=secre"}),

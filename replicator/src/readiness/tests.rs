@@ -21,7 +21,7 @@ async fn an_empty_secondary_is_not_ready_and_a_synced_one_is() {
 }
 
 #[tokio::test]
-async fn each_reason_is_said() {
+async fn d45_each_field_that_differs_is_said_and_the_fleet_is_not_ready() {
     let twins = fleet(7);
     direct(&twins, Mode::Smart).await;
     {

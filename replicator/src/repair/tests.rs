@@ -28,7 +28,7 @@ async fn fail(twins: &Twins, records: &[Value]) {
 }
 
 #[tokio::test]
-async fn a_row_goes_when_its_event_is_applied_in_full() {
+async fn d02_a_row_goes_when_its_event_is_applied_in_full() {
     let twins = Twins::new();
     fail(&twins, &[shadow("1", "a", 1), shadow("2", "b", 1)]).await;
     twins.advance_ms(60_000);
@@ -118,6 +118,24 @@ async fn a_run_that_has_no_time_left_says_where_the_next_begins() {
     assert!(super::run(twins.world(), &policies, None, DEADLINE_MS).await.is_err());
     twins.advance_ms(60_000);
     assert_eq!(run(&twins).await.cleared, 30, "over all pages");
+}
+
+#[tokio::test]
+async fn d47_rows_of_all_pages_are_tried_and_those_of_what_was_deleted_go() {
+    let twins = Twins::new();
+    let records: Vec<Value> =
+        (0..30).map(|index| shadow(&index.to_string(), &format!("d{index:02}"), 1)).collect();
+    fail(&twins, &records).await;
+    twins.advance_ms(60_000);
+    let mut deleted = shadow_row("d29", 1);
+    deleted["operation"] = json!("DELETED");
+    deleted["event"] = json!("shadow##1#deleted");
+    let policies = Policies::default();
+    batch::apply(twins.world(), &policies, &[record("30", &deleted)], DEADLINE_MS).await.unwrap();
+    let report = run(&twins).await;
+    assert_eq!((report.cleared, report.superseded), (30, 1));
+    assert!(twins.error_rows().is_empty());
+    assert!(twins.shadow_state("d28", "").is_some() && twins.shadow_state("d29", "").is_none());
 }
 
 #[test]

@@ -111,6 +111,19 @@ async fn d06_a_deletion_is_replicated_in_any_order() {
 }
 
 #[tokio::test]
+async fn d13_a_deletion_that_was_throttled_is_done_by_its_repeat_though_the_thing_is_gone() {
+    let twins = Twins::new();
+    run(&twins, &simple(1, 90)).await.unwrap();
+    twins.fail_next("secondary.delete_shadow", Class::Transient, 1);
+    let gone = deleted(1, 91);
+    assert!(run(&twins, &gone).await.unwrap_err().is_transient());
+    twins.advance_ms(LEASE_MS);
+    assert!(twins.inner().secondary.things.is_empty());
+    assert_eq!(run(&twins, &gone).await.unwrap(), Change::Changed);
+    assert_eq!(reported(&twins), None, "a thing made again inherits nothing");
+}
+
+#[tokio::test]
 async fn a_deletion_leaves_what_a_device_wrote_after_it() {
     let twins = Twins::new();
     twins.at_s(100);
@@ -171,7 +184,7 @@ async fn an_empty_document_makes_a_shadow() {
 }
 
 #[tokio::test]
-async fn a_devices_own_write_is_not_overwritten_by_any_number_of_older_ones() {
+async fn d36_a_devices_own_write_is_not_overwritten_by_any_number_of_older_ones() {
     let twins = Twins::new();
     twins.at_s(100);
     let stamps = json!({"a": {"timestamp": 90}, "b": {"timestamp": 90}});

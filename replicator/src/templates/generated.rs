@@ -208,6 +208,28 @@ fn the_generated_parts_are_what_the_code_says() {
     }
 }
 
+/// What is in the table before a function exists is read all the same.
+#[test]
+fn d21_functions_read_a_stream_from_its_beginning() {
+    let count = |what: &str| ALL.iter().map(|template| template.body.matches(what).count()).sum::<usize>();
+    let streams = count("EventSourceArn: !Ref EventsStream");
+    assert!(streams >= 3, "capture, replicate, dispatch: {streams}");
+    assert_eq!((count("StartingPosition: TRIM_HORIZON"), count("StartingPosition: ")), (streams, streams));
+}
+
+/// What the health check's requests must know, and its key, are in no output, and shown to nobody.
+#[test]
+fn d41_what_is_secret_is_not_shown() {
+    let body = super::HEALTH.body;
+    for name in ["Key", "QueryString"] {
+        let (_, declared) = body.split_once(&format!("\n  {name}:\n")).unwrap();
+        let declared: String = declared.lines().take_while(|line| line.starts_with("    ")).collect();
+        assert!(declared.contains("NoEcho: true"), "{name}: {declared}");
+        let (_, outputs) = body.split_once("\nOutputs:\n").unwrap();
+        assert!(!outputs.contains(&format!("!Ref {name}\n")) && !outputs.contains(&format!("${{{name}}}")));
+    }
+}
+
 /// Roles of functions have generated permissions and no others.
 #[test]
 fn nothing_is_granted_but_what_is_generated() {

@@ -1,6 +1,11 @@
 //! What a look sees, and which events need none.
 
 use super::*;
+use crate::event::{Event, What};
+use crate::policy::Policies;
+use crate::record::{self, Reading};
+use crate::replicate;
+use crate::simulation::SECONDARY;
 
 const DEVICE_CALLS: [&str; 3] = ["thing_principals", "certificate", "attached_policies"];
 
@@ -31,6 +36,31 @@ async fn a_new_device_costs_three_calls_when_its_creation_is_seen() {
     for event in [answers, attached, given] {
         assert_eq!(bench.cost(&[event]).await, [""; 0]);
     }
+}
+
+#[tokio::test]
+async fn d49_a_new_device_costs_seven_calls_in_both_regions_and_no_wait() {
+    let bench = in_steady_state().await;
+    let policies = Policies::default();
+    let bring = async |thing: &str, id: &str| {
+        bench.twins.primary_device(thing, id, Status::Active);
+        bench.twins.clear_calls();
+        let record = created(thing, bench.twins.now_ms());
+        assert_eq!(bench.run(std::slice::from_ref(&record)).await, [""; 0]);
+        let Reading::Event(record) = record::read(&record, "") else { panic!("an event") };
+        let event = Event::read(&record.row.unwrap()).unwrap();
+        let document = bench.document(&Key::Identity(thing.to_owned())).unwrap();
+        for event in [event, Event { what: What::Document(document), again: false }] {
+            let applied = replicate::apply(bench.twins.world(), &policies, &event).await.unwrap();
+            assert_eq!(applied.remarks, []);
+        }
+        bench.twins.region_calls()
+    };
+    bring("first", "f").await;
+    let calls = bring("t", "c").await;
+    assert_eq!(calls.len(), 7, "{calls:?}");
+    assert_eq!(bench.twins.inner().slept_ms, 0);
+    assert_eq!(bench.twins.inner().secondary.thing_principals("t"), [arn(SECONDARY, "c")]);
 }
 
 #[tokio::test]
@@ -184,7 +214,7 @@ async fn what_is_no_certificate_is_named() {
 }
 
 #[tokio::test]
-async fn the_replicators_own_things_and_certificates_stay() {
+async fn d42_the_replicators_own_things_and_certificates_stay() {
     let bench = in_steady_state().await;
     let own = format!("{EXCLUDED_PREFIX}p");
     bench.twins.primary_device("t", "c", Status::Active);

@@ -22,7 +22,7 @@ async fn a_region_is_healthy_when_every_message_is_back() {
 }
 
 #[tokio::test]
-async fn a_broker_that_swallows_messages_is_unhealthy_in_time_and_every_time() {
+async fn d39_a_broker_that_swallows_messages_is_unhealthy_in_time_and_every_time() {
     let broker = TestBroker::start(Mood::Swallows).await;
     let probe = Probe::new(&broker.settings()).unwrap();
     for _warm in 0..2 {
@@ -35,13 +35,37 @@ async fn a_broker_that_swallows_messages_is_unhealthy_in_time_and_every_time() {
 }
 
 #[tokio::test]
-async fn a_broker_that_does_not_answer_is_unhealthy_in_time() {
+async fn d39_a_broker_that_does_not_answer_is_unhealthy_in_time() {
     let broker = TestBroker::start(Mood::Dark).await;
     let probe = Probe::new(&broker.settings()).unwrap();
     let started = Instant::now();
     let why = probe.run().await.unwrap_err();
     assert!(started.elapsed() < Duration::from_millis(BUDGET_MS + 100));
     assert!(matches!(why, Unhealthy::Late { stage: "connecting", .. }), "{why}");
+}
+
+#[tokio::test]
+async fn d38_a_warm_function_that_was_healthy_sees_that_messages_are_swallowed() {
+    let broker = TestBroker::start(Mood::Well).await;
+    let probe = Probe::new(&broker.settings()).unwrap();
+    probe.run().await.unwrap();
+    broker.becomes(Mood::Swallows);
+    for _ in 0..2 {
+        let why = probe.run().await.unwrap_err();
+        assert!(matches!(why, Unhealthy::Late { missing: 2, .. }), "{why}");
+    }
+    broker.becomes(Mood::Well);
+    probe.run().await.unwrap();
+}
+
+#[tokio::test]
+async fn d40_a_probe_that_fails_leaves_neither_a_connection_nor_a_session() {
+    for mood in [Mood::Swallows, Mood::Refuses] {
+        let broker = TestBroker::start(mood).await;
+        Probe::new(&broker.settings()).unwrap().run().await.unwrap_err();
+        assert_eq!(broker.last_packet().await, Some(broker::DISCONNECT), "{mood:?}");
+        assert_eq!(broker.sessions(), 0, "{mood:?}");
+    }
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! As much of a broker as the probe needs: it answers each packet by its first byte.
 
-use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex as Lock};
 
 use rcgen::{CertificateParams, CertifiedIssuer, KeyPair};
 use rustls::server::WebPkiClientVerifier;
@@ -20,6 +21,10 @@ const CONNECT: u8 = 0x10;
 const SUBSCRIBE: u8 = 0x82;
 const PUBLISH_QOS_1: u8 = 0x32;
 
+/// Where a CONNECT packet of MQTT 3.1.1 has its flags, and which one says that no session is to be kept.
+const FLAGS_AT: usize = 7;
+const CLEAN_SESSION: u8 = 0x02;
+
 /// How the broker behaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Mood {
@@ -36,7 +41,14 @@ pub(super) enum Mood {
 /// A broker on the loopback address.
 pub(super) struct Broker {
     settings: Settings,
+    state: Arc<State>,
     last: Mutex<mpsc::UnboundedReceiver<Option<u8>>>,
+}
+
+struct State {
+    mood: Lock<Mood>,
+    /// Sessions that outlive their connections.
+    sessions: AtomicUsize,
 }
 
 impl Broker {
@@ -45,16 +57,29 @@ impl Broker {
         let address = listener.local_addr().unwrap().to_string();
         let (acceptor, settings) = identity(address);
         let (seen, last) = mpsc::unbounded_channel();
+        let state = Arc::new(State { mood: Lock::new(mood), sessions: AtomicUsize::new(0) });
+        let its = Arc::clone(&state);
         tokio::spawn(async move {
             while let Ok((socket, _)) = listener.accept().await {
+                let mood = *its.mood.lock().unwrap();
                 if mood == Mood::Dark {
                     tokio::time::sleep(std::time::Duration::from_secs(3)).await;
                 }
                 let Ok(stream) = acceptor.accept(socket).await else { continue };
-                seen.send(serve(stream, mood).await).ok();
+                seen.send(serve(stream, mood, &its.sessions).await).ok();
             }
         });
-        Self { settings, last: Mutex::new(last) }
+        Self { settings, state, last: Mutex::new(last) }
+    }
+
+    /// Another mood, from the next connection on.
+    pub(super) fn becomes(&self, mood: Mood) {
+        *self.state.mood.lock().unwrap() = mood;
+    }
+
+    /// How many sessions were asked to be kept.
+    pub(super) fn sessions(&self) -> usize {
+        self.state.sessions.load(Ordering::Relaxed)
     }
 
     pub(super) fn settings(&self) -> Settings {
@@ -106,7 +131,11 @@ fn identity(address: String) -> (TlsAcceptor, Settings) {
 }
 
 /// Serves a connection to its end and says which packet was the last.
-async fn serve(mut stream: TlsStream<tokio::net::TcpStream>, mood: Mood) -> Option<u8> {
+async fn serve(
+    mut stream: TlsStream<tokio::net::TcpStream>,
+    mood: Mood,
+    sessions: &AtomicUsize,
+) -> Option<u8> {
     let mut last = None;
     // No packet of the probe is longer than 127 bytes save the messages, whose length takes two.
     while let Ok(kind) = stream.read_u8().await {
@@ -118,7 +147,10 @@ async fn serve(mut stream: TlsStream<tokio::net::TcpStream>, mood: Mood) -> Opti
         stream.read_exact(&mut body).await.ok()?;
         last = Some(kind);
         let answer = match kind {
-            CONNECT => vec![0x20, 2, 0, 0],
+            CONNECT => {
+                sessions.fetch_add(usize::from(body[FLAGS_AT] & CLEAN_SESSION == 0), Ordering::Relaxed);
+                vec![0x20, 2, 0, 0]
+            }
             SUBSCRIBE if mood == Mood::Refuses => vec![0x90, 3, body[0], body[1], 0x80],
             SUBSCRIBE => vec![0x90, 3, body[0], body[1], 1],
             PUBLISH_QOS_1 => answer_publish(body, mood),
