@@ -1,6 +1,10 @@
-//! What every handler must stand, whatever it does: an end at any call, and the same event twice.
+//! What every handler and every function must stand, whatever it does: an end at any call, and the same
+//! event twice.
+
+use std::ops::Range;
 
 use futures::FutureExt;
+use proptest::prelude::*;
 
 use crate::order::LEASE_MS;
 use crate::outcome::Outcome;
@@ -44,6 +48,57 @@ pub(crate) async fn at_every_call(
             check(&twins, &story);
         }
     }
+}
+
+/// The same for whatever is more than one event: run to its end once and once more, then, each time in a
+/// world of its own, ended at each call and run again after that. `run` says whether all of it was done.
+pub(crate) async fn at_every_end<T: AsRef<Twins>>(
+    setup: impl AsyncFn() -> T,
+    run: impl AsyncFn(&T) -> bool,
+    check: impl Fn(&T, &str),
+) {
+    let place = setup().await;
+    let twins = place.as_ref();
+    twins.crash(None);
+    assert!(run(&place).await, "no end");
+    let calls = twins.calls();
+    assert!(!calls.is_empty());
+    check(&place, "no end");
+    twins.advance_ms(LEASE_MS);
+    assert!(run(&place).await, "twice");
+    check(&place, "twice");
+    for end in ends(calls.len()) {
+        let place = setup().await;
+        let twins = place.as_ref();
+        let story = format!("ended at {end:?} of {calls:?}");
+        twins.crash(Some(end));
+        run(&place).await;
+        twins.crash(None);
+        twins.advance_ms(LEASE_MS);
+        assert!(run(&place).await, "{story}");
+        check(&place, &story);
+    }
+}
+
+/// Runs an event to its end, after a function that was ended with it, if there was one.
+pub(crate) async fn after_an_end(
+    twins: &Twins,
+    end: Option<Crash>,
+    run: impl AsyncFn() -> Outcome<Applied>,
+) -> Applied {
+    if let Some(end) = end {
+        twins.crash(Some(end));
+        let _ = run().await;
+        twins.crash(None);
+        twins.advance_ms(LEASE_MS);
+    }
+    run().await.unwrap()
+}
+
+/// For one delivery in three, at which of its first calls a function ends.
+pub(crate) fn some_end(calls: Range<usize>) -> impl Strategy<Value = Option<Crash>> {
+    let end = (calls, any::<bool>()).prop_map(|(at, after)| Crash { at, after });
+    prop::option::weighted(0.3, end)
 }
 
 fn ends(calls: usize) -> impl Iterator<Item = Crash> {

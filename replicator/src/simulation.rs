@@ -51,6 +51,12 @@ pub(crate) fn policy_document(region: &str, marker: &str) -> String {
     format!(r#"{{"Resource":"arn:aws:iot:{region}:123456789012:client/{marker}"}}"#)
 }
 
+impl AsRef<Self> for Twins {
+    fn as_ref(&self) -> &Self {
+        self
+    }
+}
+
 impl Twins {
     /// At 1,000 seconds.
     pub(crate) fn new() -> Self {

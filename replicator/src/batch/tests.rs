@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::*;
+use crate::checks::at_every_end;
 use crate::outcome::Class;
 use crate::ports::ErrorRow;
 use crate::settle::{EVENT_MS_MAX, RETRY_ROW_AGE_S};
@@ -186,6 +187,25 @@ async fn d24_a_failure_taints_no_later_event_of_the_same_function() {
     assert_eq!((named(&response).len(), response.metrics.error_rows), (0, 0));
     // The event before is not applied again after a newer one.
     assert_eq!(twins.shadow_state("a", ""), Some(json!({"reported": {"v": 2}})));
+}
+
+#[tokio::test]
+async fn whatever_fails_the_batch_ends_right() {
+    let unknown = record("3", &json!({"device": "b", "event": "x#3", "eventType": "FLEET_EVENT"}));
+    let records = [shadow("1", "a", 1), shadow("2", "a", 2), unknown, json!({"eventID": "e"})];
+    at_every_end(
+        async || Twins::new(),
+        async |twins| {
+            let policies = Policies::default();
+            let applied = apply(twins.world(), &policies, &records, DEADLINE_MS).await;
+            applied.is_ok_and(|response| response.failures.is_empty())
+        },
+        |twins, story| {
+            assert_eq!(twins.shadow_state("a", ""), Some(json!({"reported": {"v": 2}})), "{story}");
+            assert_eq!(twins.error_rows().len(), 2, "{story}");
+        },
+    )
+    .await;
 }
 
 #[tokio::test]

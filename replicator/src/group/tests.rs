@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::*;
-use crate::checks::{at_every_call, at_once};
+use crate::checks::{after_an_end, at_every_call, at_once, some_end};
 use crate::model::Thing;
 use crate::order::LEASE_MS;
 use crate::simulation::Twins;
@@ -242,19 +242,14 @@ proptest! {
             let twice: Vec<_> = events.iter().chain(&events).cloned().collect();
             (Just(events), Just(twice).prop_shuffle())
         }),
-        ends in prop::collection::vec(prop::option::weighted(0.3, (1_usize..8, any::<bool>())), 40),
+        ends in prop::collection::vec(some_end(1..8), 40),
     ) {
         let twins = Twins::new();
         at_once(async {
             let mut rows = Vec::new();
             for (event, end) in mixed.iter().zip(ends) {
-                if let Some((at, after)) = end {
-                    twins.crash(Some(crate::simulation::Crash { at, after }));
-                    let _ = run(&twins, event).await;
-                    twins.crash(None);
-                    twins.advance_ms(LEASE_MS);
-                }
-                if !run(&twins, event).await.unwrap().remarks.is_empty() {
+                let applied = after_an_end(&twins, end, async || run(&twins, event).await).await;
+                if !applied.remarks.is_empty() {
                     rows.push(event.clone());
                 }
             }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::*;
-use crate::checks::{at_every_call, at_once};
+use crate::checks::{after_an_end, at_every_call, at_once, some_end};
 use crate::event::{GroupEvent, ThingEvent};
 use crate::model::{Group, Thing};
 use crate::order::LEASE_MS;
@@ -236,7 +236,7 @@ proptest! {
                 (Just(memberships), Just(things), Just(groups), Just(order).prop_shuffle())
             }
         ),
-        ends in prop::collection::vec(prop::option::weighted(0.3, (1_usize..12, any::<bool>())), 30),
+        ends in prop::collection::vec(some_end(1..12), 30),
     ) {
         let twins = Twins::new();
         // Lives of thing and group; the memberships are of the last ones.
@@ -266,13 +266,9 @@ proptest! {
         at_once(async {
             let mut rows = Vec::new();
             for (index, end) in mixed.iter().zip(ends) {
-                if let Some((at, after)) = end {
-                    twins.crash(Some(crate::simulation::Crash { at, after }));
-                    let _ = events[*index].run(&twins, false).await;
-                    twins.crash(None);
-                    twins.advance_ms(LEASE_MS);
-                }
-                if !events[*index].run(&twins, false).await.unwrap().remarks.is_empty() {
+                let event = &events[*index];
+                let applied = after_an_end(&twins, end, async || event.run(&twins, false).await).await;
+                if !applied.remarks.is_empty() {
                     rows.push(*index);
                 }
             }

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::batch;
 use crate::batch::tests::{record, shadow, shadow_row};
+use crate::checks::at_every_end;
 use crate::outcome::Class;
 use crate::simulation::Twins;
 
@@ -136,6 +137,30 @@ async fn d47_rows_of_all_pages_are_tried_and_those_of_what_was_deleted_go() {
     assert_eq!((report.cleared, report.superseded), (30, 1));
     assert!(twins.error_rows().is_empty());
     assert!(twins.shadow_state("d28", "").is_some() && twins.shadow_state("d29", "").is_none());
+}
+
+#[tokio::test]
+async fn whatever_fails_the_repair_ends_right() {
+    at_every_end(
+        async || {
+            let twins = Twins::new();
+            fail(&twins, &[shadow("1", "a", 1), shadow("2", "b", 1)]).await;
+            twins.advance_ms(60_000);
+            twins
+        },
+        async |twins| {
+            let report = super::run(twins.world(), &Policies::default(), None, DEADLINE_MS).await;
+            report.is_ok_and(|report| report.left == 0)
+        },
+        |twins, story| {
+            assert_eq!(twins.error_rows(), [], "{story}");
+            for device in ["a", "b"] {
+                let state = twins.shadow_state(device, "");
+                assert_eq!(state, Some(json!({"reported": {"v": 1}})), "{story}");
+            }
+        },
+    )
+    .await;
 }
 
 #[test]

@@ -9,11 +9,12 @@ use std::sync::Mutex;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::checks::{at_every_end, at_once};
 use crate::event::Event;
 use crate::model::Status;
 use crate::outcome::Class;
 use crate::policy::Policies;
-use crate::ports::{Source, World};
+use crate::ports::{Source, State, World};
 use crate::progress::Forgetful;
 use crate::replicate;
 use crate::simulation::{Function, PRIMARY, SECONDARY, Twins, arn};
@@ -21,6 +22,45 @@ use crate::simulation::{Function, PRIMARY, SECONDARY, Twins, arn};
 pub(crate) use fleet::{alike, fleet};
 
 type Remote = <Function as World>::Region;
+
+/// What remembers a walk's place, and the Regions.
+#[derive(Debug)]
+struct Walker {
+    notes: Notes,
+    twins: Twins,
+}
+
+impl AsRef<Twins> for Walker {
+    fn as_ref(&self) -> &Twins {
+        &self.twins
+    }
+}
+
+impl Walker {
+    async fn new() -> Self {
+        Self { notes: Notes::default(), twins: fleet(2) }
+    }
+
+    /// Like any other call, no note is written by a function that has ended.
+    async fn lives(&self) -> Outcome<()> {
+        self.twins.world().read("progress").await.map(drop)
+    }
+}
+
+impl Progress for Walker {
+    async fn get(&self, name: &str) -> Outcome<Option<Value>> {
+        self.lives().await?;
+        self.notes.get(name).await
+    }
+    async fn put(&self, name: &str, value: &Value) -> Outcome<()> {
+        self.lives().await?;
+        self.notes.put(name, value).await
+    }
+    async fn clear(&self, name: &str) -> Outcome<()> {
+        self.lives().await?;
+        self.notes.clear(name).await
+    }
+}
 
 /// Remembers in memory.
 #[derive(Debug, Default)]
@@ -61,13 +101,12 @@ pub(crate) async fn direct(twins: &Twins, mode: Mode) -> Report {
 }
 
 pub(crate) async fn into_table(twins: &Twins, options: &Options) -> Report {
-    let sink = Table {
-        documents: twins.source().documents(),
-        state: Some(twins.world()),
-        clock: twins.world(),
-        origin: PRIMARY,
-    };
-    run(&regions(twins), &sink, &Forgetful, options, &|_| {}).await.unwrap()
+    run(&regions(twins), &table(twins), &Forgetful, options, &|_| {}).await.unwrap()
+}
+
+fn table(twins: &Twins) -> Table<'_, Function, Function, Function> {
+    let (documents, world) = (twins.source().documents(), twins.world());
+    Table { documents, state: Some(world), clock: world, origin: PRIMARY }
 }
 
 /// The replicator applies what is in the event table, as it came.
@@ -187,6 +226,34 @@ async fn d44_what_fails_is_counted_said_and_does_not_stop_the_others() {
     assert!(report.stats_line(false).ends_with("NUM_ERRORS: 1"));
     let options = Options { workers: WORKERS_MAX + 1, ..Options::default() };
     assert!(walk(&twins, &options, &Forgetful).await.is_err());
+}
+
+/// A walk that is ended anywhere is walked again, from where it was.
+#[tokio::test]
+async fn whatever_fails_the_walk_ends_right_straight_and_through_the_table() {
+    let options = Options { mode: Mode::Repair, workers: 1, ..Options::default() };
+    at_every_end(
+        Walker::new,
+        async |walker| {
+            let report = walk(&walker.twins, &options, walker).await;
+            report.is_ok_and(|report| report.finished && report.is_clean())
+        },
+        |walker, _| alike(&walker.twins),
+    )
+    .await;
+    at_every_end(
+        Walker::new,
+        async |walker| {
+            let twins = &walker.twins;
+            let report = run(&regions(twins), &table(twins), walker, &options, &|_| {}).await;
+            report.is_ok_and(|report| report.finished && report.is_clean())
+        },
+        |walker, _| {
+            at_once(drain(&walker.twins));
+            alike(&walker.twins);
+        },
+    )
+    .await;
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 
 use super::*;
-use crate::checks::{at_every_call, at_once};
+use crate::checks::{after_an_end, at_every_call, at_once, some_end};
 use crate::event::What;
 use crate::model::{DescribedThing, Group, Thing, ThingType};
 use crate::order::{LifeMark, MembershipMark};
@@ -419,7 +419,7 @@ proptest! {
             let twice: Vec<_> = events.iter().chain(&events).cloned().collect();
             (Just(events), Just(twice).prop_shuffle())
         }),
-        ends in prop::collection::vec(prop::option::weighted(0.3, (1_usize..8, any::<bool>())), 24),
+        ends in prop::collection::vec(some_end(1..8), 24),
     ) {
         let twins = Twins::new();
         let principal = certificate(&twins, "c1");
@@ -429,13 +429,7 @@ proptest! {
         wants_principals(&twins, begun.mark.timestamp_ms / 1_000 + 1, &[&principal]);
         at_once(async {
             for (event, end) in mixed.iter().zip(ends) {
-                if let Some((at, after)) = end {
-                    twins.crash(Some(crate::simulation::Crash { at, after }));
-                    let _ = run(&twins, event).await;
-                    twins.crash(None);
-                    twins.advance_ms(order::LEASE_MS);
-                }
-                run(&twins, event).await.unwrap();
+                after_an_end(&twins, end, async || run(&twins, event).await).await;
             }
         });
         let lives = !last.mark.deleted;

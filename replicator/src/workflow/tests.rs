@@ -5,6 +5,7 @@ use std::sync::Mutex;
 
 use super::*;
 use crate::batch::tests::{record, shadow, shadow_row};
+use crate::checks::at_every_end;
 use crate::outcome::Class;
 use crate::simulation::{SECONDARY, Twins};
 
@@ -14,6 +15,12 @@ struct Machine {
     started: Mutex<BTreeSet<String>>,
     inputs: Mutex<Vec<Value>>,
     refusals: Mutex<Vec<Failure>>,
+}
+
+impl AsRef<Twins> for (Machine, Twins) {
+    fn as_ref(&self) -> &Twins {
+        &self.1
+    }
 }
 
 impl Executions for Machine {
@@ -118,6 +125,47 @@ async fn d20_d22_what_is_given_up_has_a_row_with_the_error_and_the_event() {
     assert_eq!(row.row.unwrap()["version"], 1);
     twins.fail_next("errors.record", Class::Transient, 1);
     assert!(give_up(twins.world(), &input).await.is_err());
+}
+
+#[tokio::test]
+async fn whatever_fails_the_dispatch_loses_nothing_and_starts_nothing_twice() {
+    let mut large = shadow_row("b", 1);
+    large["state"] = json!({"reported": "x".repeat(INPUT_BYTES_MAX)});
+    let records = [shadow("1", "a", 1), record("2", &large), json!({"eventID": "e"})];
+    at_every_end(
+        async || (Machine::default(), Twins::new()),
+        async |(machine, twins)| {
+            let done = dispatch(machine, twins.world(), twins.world(), SECONDARY, &records).await;
+            done.is_ok_and(|response| response.failures.is_empty())
+        },
+        |(machine, twins), story| {
+            assert_eq!(machine.inputs.lock().unwrap().len(), 1, "{story}");
+            assert_eq!(twins.error_rows().len(), 2, "{story}");
+        },
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn whatever_fails_the_task_and_its_end_are_done() {
+    let input = shadow("1", "a", 1);
+    at_every_end(
+        async || Twins::new(),
+        async |twins| apply(twins.world(), &Policies::default(), &input).await.is_ok(),
+        |twins, story| {
+            assert_eq!(twins.shadow_state("a", ""), Some(json!({"reported": {"v": 1}})), "{story}");
+            assert_eq!(twins.error_rows(), [], "{story}");
+        },
+    )
+    .await;
+    let mut failed = input;
+    failed["failure"] = json!({"Error": "Sandbox.Timedout", "Cause": "after 60 s"});
+    at_every_end(
+        async || Twins::new(),
+        async |twins| give_up(twins.world(), &failed).await.is_ok(),
+        |twins, story| assert_eq!(twins.error_rows().len(), 1, "{story}"),
+    )
+    .await;
 }
 
 #[test]

@@ -84,6 +84,52 @@ async fn what_could_not_be_looked_at_is_asked_for_again_and_no_other() {
     }
 }
 
+/// The function ends at any call, with all that it remembers. What told it to look comes again, from the
+/// queue of its own too.
+#[tokio::test]
+async fn whatever_fails_the_looks_are_made() {
+    at_every_end(
+        async || {
+            let bench = Bench::new();
+            let group = crate::model::Group { name: "g".into(), ..Default::default() };
+            bench.twins.primary_device("t", "c", Status::Active);
+            let mut inner = bench.twins.inner();
+            inner.primary.create_group(&group).unwrap();
+            inner.primary.attach_policy("p", &crate::simulation::group_arn(PRIMARY, "g")).unwrap();
+            drop(inner);
+            bench
+        },
+        async |bench| {
+            let target = crate::simulation::group_arn(PRIMARY, "g");
+            let mut records = vec![
+                bench.call("AttachThingPrincipal", &attaching("t", "c")),
+                bench.call("UpdateCertificate", &json!({"certificateId": "c"})),
+                bench.call("CreatePolicyVersion", &json!({"policyName": "p"})),
+                bench.call("AttachPolicy", &json!({"policyName": "p", "target": target})),
+            ];
+            // Whoever ended may have asked itself to look again.
+            records.extend(asked_again(bench));
+            let (capture, event) = (Capture::default(), json!({ "Records": records }));
+            let response = capture.batch(bench.twins.source(), &bench.queue, &event, NEVER_MS).await;
+            response.failures.is_empty()
+        },
+        |bench, story| {
+            let document = |key: Key| bench.document(&key).map(|document| document.seen);
+            let Some(Seen::Identity { certificates, .. }) = document(Key::Identity("t".into())) else {
+                panic!("{story}")
+            };
+            assert_eq!(certificates[0].policies.len(), 1, "{story}");
+            let certificate = document(Key::Certificate("c".into()));
+            assert!(matches!(certificate, Some(Seen::Certificate(Some(_)))), "{story}");
+            let policy = document(Key::Policy("p".into()));
+            assert!(matches!(policy, Some(Seen::Policy(Some(_)))), "{story}");
+            let group = document(Key::GroupPolicies("g".into()));
+            assert!(matches!(group, Some(Seen::GroupPolicies(policies)) if policies.len() == 1), "{story}");
+        },
+    )
+    .await;
+}
+
 /// The messages that capture sent to itself.
 fn asked_again(bench: &Bench) -> Vec<Value> {
     bench.sent().iter().map(|(later, _)| of_queue(later)).collect()
