@@ -15,10 +15,11 @@ pub mod diff;
 mod known;
 mod removed;
 
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::event::ShadowEvent;
-use crate::order;
+use crate::order::{self, ShadowMark, Verdict};
 use crate::outcome::{Class, Failure, Outcome, Settled};
 use crate::patience::wrong_row;
 use crate::ports::{Clock, Row, ShadowRow, Shadows, State, Taken, World};
@@ -33,12 +34,18 @@ pub const WRITE_TRIES_MAX: u32 = 5;
 /// Applies a shadow event.
 pub async fn apply<W: World>(world: &W, event: &ShadowEvent, again: bool) -> Outcome<Applied> {
     let key = tables::shadow_key(&event.thing, &event.shadow);
-    let intent = json!({ "version": event.mark.version, "state": event.state });
+    let intent = json!({ "mark": event.mark, "state": event.state });
     let mut taken = world.state().take(&key, &intent, world.clock().now_ms()).await?;
     let Some(mut row) = row_if_newer(&taken, event, again)? else {
         world.state().release(&taken).await?;
         return Ok(Change::Superseded.into());
     };
+    let begun = taken.unfinished.as_ref().and_then(|begun| ShadowMark::deserialize(&begun["mark"]).ok());
+    if order::shadow(event.mark, begun) == Verdict::Stale {
+        // A newer one was begun, perhaps written, and will come again: the shadow never goes backwards.
+        world.state().release(&taken).await?;
+        return Ok(Change::Superseded.into());
+    }
     if again || taken.unfinished.is_some() {
         // Nothing is certain: look first. What is found is noted before anything more is written.
         let found = world.region().shadow(&event.thing, &event.shadow).await?;

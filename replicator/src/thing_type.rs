@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::event::TypeEvent;
 use crate::model::ThingType;
-use crate::order;
+use crate::order::{self, Verdict};
 use crate::outcome::{Class, Failure, Outcome, Settled};
 use crate::patience::wrong_row;
 use crate::ports::{Clock, Row, State, TypeRow, Types, World};
@@ -26,6 +26,12 @@ pub async fn apply<W: World>(world: &W, event: &TypeEvent, again: bool) -> Outco
     };
     let again = again || row.undone;
     if !order::life(&event.mark, row.mark.as_ref()).applies(again) {
+        world.state().release(&taken).await?;
+        return Ok(Change::Superseded.into());
+    }
+    let begun = taken.unfinished.as_ref().map(order::begun);
+    if order::life(&event.mark, begun.as_ref()) == Verdict::Stale {
+        // A newer one was begun, perhaps done, and will come again: the type never goes backwards.
         world.state().release(&taken).await?;
         return Ok(Change::Superseded.into());
     }

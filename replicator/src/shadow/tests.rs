@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::*;
-use crate::checks::{at_every_call, at_once};
-use crate::order::{LEASE_MS, ShadowMark};
+use crate::checks::{after_an_end, at_every_call, at_once, some_end};
+use crate::order::LEASE_MS;
 use crate::simulation::{Crash, Twins};
 
 fn event(version: u64, timestamp_s: u64, reported: &Value, stamps: &Value) -> ShadowEvent {
@@ -304,6 +304,27 @@ async fn what_functions_wrote_that_ended_is_not_taken_for_a_devices() {
 }
 
 #[tokio::test]
+async fn an_older_event_waits_for_a_newer_one_whose_function_ended_after_its_write() {
+    for newer in [simple(3, 92), deleted(2, 92)] {
+        let twins = Twins::new();
+        run(&twins, &simple(1, 90)).await.unwrap();
+        twins.fail_next("state.put", Class::Transient, 1);
+        run(&twins, &newer).await.unwrap_err();
+        let there = reported(&twins);
+        assert_ne!(there, Some(json!({"a": 1})), "it was written");
+        twins.advance_ms(LEASE_MS);
+        // Of the deletion's own version, or of one before the update.
+        let mark =
+            ShadowMark { version: newer.mark.version - u64::from(!newer.mark.deleted), ..simple(1, 91).mark };
+        let older = ShadowEvent { mark, ..simple(2, 91) };
+        assert_eq!(run(&twins, &older).await.unwrap(), Change::Superseded);
+        assert_eq!(reported(&twins), there);
+        run(&twins, &newer).await.unwrap();
+        assert_eq!((reported(&twins), twins.is_held(&tables::shadow_key("t", ""))), (there, false));
+    }
+}
+
+#[tokio::test]
 async fn an_event_that_mends_looks_and_puts_back_what_went() {
     let twins = Twins::new();
     run(&twins, &simple(1, 90)).await.unwrap();
@@ -372,16 +393,15 @@ enum Step {
     /// It writes a key in the secondary.
     Secondary(&'static str),
     /// One of the first events that were not delivered yet is, after a function ended at that call.
-    Deliver(usize, Option<(usize, bool)>),
+    Deliver(usize, Option<Crash>),
 }
 
 fn step() -> impl Strategy<Value = Step> {
     let key = || prop_oneof![Just("a"), Just("b")];
-    let end = prop::option::weighted(0.3, (1_usize..7, any::<bool>()));
     prop_oneof![
         3 => (key(), prop::bool::weighted(0.1)).prop_map(|(key, gone)| Step::Primary(key, gone)),
         2 => key().prop_map(Step::Secondary),
-        4 => (0_usize..3, end).prop_map(|(index, end)| Step::Deliver(index, end)),
+        4 => (0_usize..3, some_end(1..7)).prop_map(|(index, end)| Step::Deliver(index, end)),
     ]
 }
 
@@ -400,14 +420,8 @@ fn of_primary(version: u64, now_s: u64, leaves: &Leaves) -> ShadowEvent {
     event(version, now_s, &part(|(value, _)| json!(value)), &stamps)
 }
 
-async fn deliver(twins: &Twins, event: &ShadowEvent, end: Option<(usize, bool)>) {
-    if let Some((at, after)) = end {
-        twins.crash(Some(Crash { at, after }));
-        let _ = run(twins, event).await;
-        twins.crash(None);
-        twins.advance_ms(LEASE_MS);
-    }
-    run(twins, event).await.unwrap();
+async fn deliver(twins: &Twins, event: &ShadowEvent, end: Option<Crash>) {
+    after_an_end(twins, end, async || apply(twins.world(), event, false).await).await;
 }
 
 proptest! {

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::checks::{at_every_call, at_once};
+use crate::checks::{after_an_end, at_every_call, at_once, some_end};
 use crate::model::Thing;
 use crate::order::{LEASE_MS, TypeMark};
 use crate::simulation::Twins;
@@ -66,6 +66,19 @@ async fn d29_a_deletion_that_overtakes_the_creation_is_kept() {
     run(&twins, &event("a", 1_400, true, true)).await.unwrap();
     run(&twins, &created()).await.unwrap();
     assert_eq!(there(&twins), None);
+}
+
+#[tokio::test]
+async fn an_older_event_waits_for_a_newer_one_whose_function_ended_after_its_call() {
+    let twins = Twins::new();
+    run(&twins, &created()).await.unwrap();
+    twins.fail_next("state.put", Class::Transient, 1);
+    run(&twins, &event("a", 1_002, true, false)).await.unwrap_err();
+    twins.advance_ms(LEASE_MS);
+    assert_eq!(run(&twins, &event("a", 1_001, false, false)).await.unwrap().change, Change::Superseded);
+    assert_eq!(there(&twins), Some(kind(true)));
+    run(&twins, &event("a", 1_002, true, false)).await.unwrap();
+    assert_eq!(there(&twins), Some(kind(true)));
 }
 
 #[tokio::test]
@@ -167,7 +180,7 @@ proptest! {
                 let order: Vec<_> = (0..count).chain(0..count).collect();
                 (Just(deprecations), Just(end), Just(order).prop_shuffle())
             }),
-        ends in prop::collection::vec(prop::option::weighted(0.3, (1_usize..6, any::<bool>())), 14),
+        ends in prop::collection::vec(some_end(1..6), 14),
     ) {
         let twins = Twins::new();
         let mut events: Vec<_> = deprecations.iter().zip(1_000..)
@@ -177,13 +190,7 @@ proptest! {
         }
         at_once(async {
             for (index, end) in mixed.iter().zip(ends) {
-                if let Some((at, after)) = end {
-                    twins.crash(Some(crate::simulation::Crash { at, after }));
-                    let _ = run(&twins, &events[*index]).await;
-                    twins.crash(None);
-                    twins.advance_ms(LEASE_MS);
-                }
-                run(&twins, &events[*index]).await.unwrap();
+                after_an_end(&twins, end, async || run(&twins, &events[*index]).await).await;
             }
             twins.advance_ms(400_000);
             apply(twins.world(), events.last().unwrap(), true).await.unwrap();
