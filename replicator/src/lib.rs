@@ -21,6 +21,8 @@ mod checks;
 #[cfg(feature = "aws")]
 pub mod command;
 pub mod compare;
+#[cfg(test)]
+mod defects;
 pub mod document;
 pub mod event;
 pub mod failback;

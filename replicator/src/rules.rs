@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn a_shadow_rule_takes_the_whole_document_and_not_the_request() {
+    fn d26_a_shadow_rule_takes_the_whole_document_and_not_the_request() {
         let rules = all("eu-west-1");
         assert!(rules[4].sql.contains("FROM '$aws/things/+/shadow/update/documents'"));
         assert!(rules[5].sql.contains("concat('shadow#', topic(6), '#', current.version) AS event"));
