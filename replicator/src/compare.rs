@@ -43,6 +43,18 @@ pub enum Difference {
     NotInGroup(String),
     /// The thing is in a group in which it is not in the primary.
     InGroupOnlyThere(String),
+    /// A group is absent.
+    GroupAbsent(String),
+    /// A group lies under another one, whose policies are others.
+    ParentDiffers(String),
+    /// No authority registers devices in the primary.
+    NoAuthority,
+    /// An authority that registers devices is absent.
+    AuthorityAbsent(String),
+    /// An authority that registers devices is out of use.
+    AuthorityInactive(String),
+    /// An authority that registers devices in the primary registers none here.
+    AuthorityRegistersNone(String),
 }
 
 impl fmt::Display for Difference {
@@ -63,6 +75,14 @@ impl fmt::Display for Difference {
             Self::DocumentDiffers(name) => write!(f, "policy {name} has another document"),
             Self::NotInGroup(name) => write!(f, "not in group {name}"),
             Self::InGroupOnlyThere(name) => write!(f, "in group {name} only there"),
+            Self::GroupAbsent(name) => write!(f, "group {name} is absent"),
+            Self::ParentDiffers(name) => write!(f, "group {name} is under another group"),
+            Self::NoAuthority => f.write_str("no authority registers devices in the primary"),
+            Self::AuthorityAbsent(id) => write!(f, "authority {} is absent", short(id)),
+            Self::AuthorityInactive(id) => write!(f, "authority {} is not active", short(id)),
+            Self::AuthorityRegistersNone(id) => {
+                write!(f, "authority {} does not register devices by itself", short(id))
+            }
         }
     }
 }

@@ -117,9 +117,9 @@ async fn prepare<W: World>(
 async fn delete<W: World>(world: &W, name: &str, timestamp_ms: u64) -> Outcome<Option<Failure>> {
     let (region, clock) = (world.region(), world.clock());
     let deleted = if patience::is_young(clock, timestamp_ms) {
-        patiently(clock, Class::Conflict, || region.delete_group(name)).await
+        patiently(clock, Class::Conflict, || region.delete_group(name, None)).await
     } else {
-        region.delete_group(name).await
+        region.delete_group(name, None).await
     };
     match deleted.settled(Class::NotFound) {
         Ok(_) => Ok(None),
@@ -131,7 +131,7 @@ async fn delete<W: World>(world: &W, name: &str, timestamp_ms: u64) -> Outcome<O
 /// Makes or changes the group; `None` if its parent does not come.
 async fn bring<W: World>(world: &W, event: &GroupEvent, is_known: bool) -> Outcome<Option<Applied>> {
     let group = &event.group;
-    if is_known && world.region().update_group(group).await.settled(Class::NotFound)? {
+    if is_known && world.region().update_group(group, None).await.settled(Class::NotFound)? {
         return Ok(Some(Change::Changed.into()));
     }
     let is_young = patience::is_young(world.clock(), event.mark.timestamp_ms);
@@ -163,7 +163,7 @@ async fn parent_is_there<W: World>(world: &W, event: &GroupEvent) -> Outcome<boo
 
 /// Changes a group that is there and differs.
 async fn change<W: World>(world: &W, group: &Group) -> Outcome<Applied> {
-    world.region().update_group(group).await?;
+    world.region().update_group(group, None).await?;
     let mut applied = Applied::from(Change::Changed);
     let there = world.region().group(&group.name).await?;
     if there.is_some_and(|there| there.parent != group.parent) {

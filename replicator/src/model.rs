@@ -93,6 +93,19 @@ impl fmt::Debug for Certificate {
     }
 }
 
+/// An authority that issues certificates of devices.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Authority {
+    /// What its Region calls it.
+    pub id: String,
+    /// Its certificate, which is public, in PEM.
+    pub pem: String,
+    /// It is not taken out of use.
+    pub active: bool,
+    /// A device's certificate of it is registered when the device first connects.
+    pub registers: bool,
+}
+
 /// A policy: the document of its default version.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Policy {

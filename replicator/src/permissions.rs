@@ -19,6 +19,8 @@ pub enum Kind {
     Certificate,
     /// A policy.
     Policy,
+    /// An authority of certificates.
+    Authority,
     /// The fleet index.
     Index,
 }
@@ -62,6 +64,7 @@ impl Kind {
             Self::Group => "thinggroup",
             Self::Certificate => "cert",
             Self::Policy => "policy",
+            Self::Authority => "cacert",
             Self::Index => "index",
         }
     }
@@ -225,6 +228,12 @@ const WALK: &[Grant] = &[
 /// Going through what a query finds.
 const SEARCH: &[Grant] = &[("iot:SearchIndex", &[Scope::Here(Kind::Index)])];
 
+/// Comparing the authorities of certificates in both Regions.
+const AUTHORITIES: &[Grant] = &[
+    ("iot:DescribeCACertificate", &[Scope::Here(Kind::Authority), Scope::There(Kind::Authority)]),
+    ("iot:ListCACertificates", &[Scope::Any]),
+];
+
 /// Where a walk has come to.
 const PROGRESS: &[Grant] =
     &[("dynamodb:GetItem", &[Scope::ProgressTable]), ("dynamodb:PutItem", &[Scope::ProgressTable])];
@@ -252,6 +261,8 @@ pub const FUNCTIONS: &[(&str, &[&[Grant]])] = &[
     ("reconcile", &[LOG, WALK, DOCUMENTS, PROGRESS]),
     // No function, but the Region syncer where it writes into the event table.
     ("sync", &[WALK, SEARCH, DOCUMENTS]),
+    // Nor is this: `replicator ready`.
+    ("ready", &[WALK, SEARCH, AUTHORITIES]),
     ("jitr", &[LOG, DEAD_LETTERS, JITR]),
     ("health", &[LOG]),
 ];

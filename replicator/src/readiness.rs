@@ -2,7 +2,15 @@
 //!
 //! A device is let in if its thing is there, with an active certificate that is attached to it, and
 //! with policies that say the same as in the primary after their Region was rewritten; groups count, as
-//! policies are attached to them, too. A fleet that was swept is known to be ready before it has to be.
+//! policies are attached to them, too, and to the groups above them. A fleet that was swept is known to be
+//! ready before it has to be.
+//!
+//! In just-in-time mode a device brings its certificate, and its policy is made when it first connects:
+//! neither can be looked at before. The authorities that let it in are, and such a device has a standing
+//! of its own.
+
+mod authorities;
+mod groups;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,6 +19,7 @@ use std::sync::{Mutex, PoisonError};
 use futures::StreamExt;
 use serde::Serialize;
 
+use self::groups::Groups;
 use crate::compare::{self, Difference};
 use crate::look::Regions;
 use crate::model::{DescribedThing, Status};
@@ -34,7 +43,8 @@ pub struct Options {
     pub seed: u64,
     /// How many are looked at once, 1 to [`WORKERS_MAX`].
     pub workers: usize,
-    /// Whether certificates are looked at; in just-in-time mode devices bring their own.
+    /// Whether certificates and policies are looked at; in just-in-time mode devices bring their own, and
+    /// their authorities are looked at.
     pub identities: bool,
 }
 
@@ -50,6 +60,9 @@ impl Default for Options {
 pub enum Standing {
     /// It would be let in.
     Ready,
+    /// Its thing and groups are as they should be. Its certificate and policy were not looked at: in
+    /// just-in-time mode it brings them.
+    BringsIdentity,
     /// It would be let in, or not, as in the primary: it has no active certificate there.
     NoCertificate,
     /// It would not be let in as it is in the primary.
@@ -78,6 +91,8 @@ pub struct Report {
     pub fleet: u64,
     /// How many stand in each way.
     pub totals: BTreeMap<Standing, u64>,
+    /// What keeps out all devices of an authority, in just-in-time mode.
+    pub authorities: Vec<Difference>,
     /// The first of those that are not ready or could not be looked at.
     pub devices: Vec<Device>,
 }
@@ -86,7 +101,8 @@ impl Report {
     /// Whether every device that was looked at would be let in. A sweep of no device is not ready.
     pub fn is_ready(&self) -> bool {
         let count = |standing| self.totals.get(&standing).copied().unwrap_or_default();
-        !self.totals.is_empty() && count(Standing::NotReady) == 0 && count(Standing::Unknown) == 0
+        let found = !self.totals.is_empty() && self.authorities.is_empty();
+        found && count(Standing::NotReady) == 0 && count(Standing::Unknown) == 0
     }
 
     fn count(&mut self, device: Device) {
@@ -100,6 +116,9 @@ impl Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for difference in &self.authorities {
+            writeln!(f, "not ready: {difference}")?;
+        }
         for Device { thing, standing, reasons, failure } in &self.devices {
             let mut why: Vec<_> = reasons.iter().map(ToString::to_string).collect();
             why.extend(failure.clone());
@@ -125,87 +144,94 @@ where
     if !(1..=WORKERS_MAX).contains(&options.workers) {
         return Err(Failure::permanent("sweep", format!("workers have to be 1 to {WORKERS_MAX}")));
     }
-    let (pace, report) = (Pace::default(), Mutex::new(Report::default()));
+    let pace = Pace::default();
+    let authorities = match options.identities {
+        true => Vec::new(),
+        false => authorities::compare(regions, &pace).await?,
+    };
+    let report = Mutex::new(Report { authorities, ..Report::default() });
+    let sweep = Sweep { regions, options, pace, groups: Groups::default(), report };
     let mut sample = options.sample.map(|size| Sample { size, seed: options.seed, drawn: BTreeMap::new() });
     let mut from = None::<String>;
     loop {
         let list = async || regions.primary.things(options.query.as_deref(), from.as_deref()).await;
-        let page = pace.patient(regions.clock, list).await?;
+        let page = sweep.pace.patient(regions.clock, list).await?;
         let devices: Vec<_> = page.items.into_iter().filter(|listed| !is_own(&listed.thing.name)).collect();
-        report.lock().unwrap_or_else(PoisonError::into_inner).fleet += devices.len() as u64;
+        sweep.report.lock().unwrap_or_else(PoisonError::into_inner).fleet += devices.len() as u64;
         match &mut sample {
             Some(sample) => devices.into_iter().for_each(|device| sample.offer(device)),
-            None => look_at(regions, &pace, options, devices, &report).await,
+            None => sweep.look_at(devices).await,
         }
-        on_progress(&report.lock().unwrap_or_else(PoisonError::into_inner));
+        on_progress(&sweep.report.lock().unwrap_or_else(PoisonError::into_inner));
         from = page.next;
         if from.is_none() {
             break;
         }
     }
     if let Some(sample) = sample {
-        look_at(regions, &pace, options, sample.drawn.into_values().collect(), &report).await;
+        sweep.look_at(sample.drawn.into_values().collect()).await;
     }
-    let mut report = report.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let mut report = sweep.report.into_inner().unwrap_or_else(PoisonError::into_inner);
     report.devices.sort_by(|a, b| a.thing.cmp(&b.thing));
     on_progress(&report);
     Ok(report)
 }
 
-async fn look_at<P: Region, S: Region, C: Clock>(
-    regions: &Regions<'_, P, S, C>,
-    pace: &Pace,
-    options: &Options,
-    devices: Vec<DescribedThing>,
-    report: &Mutex<Report>,
-) {
-    futures::stream::iter(devices)
-        .map(async |listed| {
-            let looked =
-                pace.patient(regions.clock, async || one(regions, &listed, options.identities).await).await;
-            let thing = listed.thing.name;
-            looked.unwrap_or_else(|failure| Device {
-                thing,
-                standing: Standing::Unknown,
-                reasons: Vec::new(),
-                failure: Some(failure.to_string()),
-            })
-        })
-        .buffer_unordered(options.workers)
-        .for_each(async |device| report.lock().unwrap_or_else(PoisonError::into_inner).count(device))
-        .await;
+struct Sweep<'a, P, S, C> {
+    regions: &'a Regions<'a, P, S, C>,
+    options: &'a Options,
+    pace: Pace,
+    groups: Groups,
+    report: Mutex<Report>,
 }
 
-async fn one<P: Region, S: Region, C: Clock>(
-    regions: &Regions<'_, P, S, C>,
-    listed: &DescribedThing,
-    identities: bool,
-) -> Outcome<Device> {
-    let thing = listed.thing.name.clone();
-    let there = regions.secondary.thing(&thing).await?;
-    let mut reasons = compare::thing(&listed.thing, there.as_ref().map(|there| &there.thing));
-    let mut has_certificate = true;
-    if identities {
-        let found = regions.compare_identity(&thing).await?;
-        has_certificate = has_active(regions, &thing).await?;
-        reasons.extend(found);
+impl<P: Region, S: Region, C: Clock> Sweep<'_, P, S, C> {
+    async fn look_at(&self, devices: Vec<DescribedThing>) {
+        futures::stream::iter(devices)
+            .map(async |listed| {
+                let looked = self.pace.patient(self.regions.clock, async || self.one(&listed).await).await;
+                let thing = listed.thing.name;
+                looked.unwrap_or_else(|failure| Device {
+                    thing,
+                    standing: Standing::Unknown,
+                    reasons: Vec::new(),
+                    failure: Some(failure.to_string()),
+                })
+            })
+            .buffer_unordered(self.options.workers)
+            .for_each(async |device| {
+                self.report.lock().unwrap_or_else(PoisonError::into_inner).count(device);
+            })
+            .await;
     }
-    for difference in regions.compare_groups(&thing).await? {
-        reasons.push(difference);
-    }
-    for group in regions.primary.thing_groups(&thing).await? {
+
+    async fn one(&self, listed: &DescribedThing) -> Outcome<Device> {
+        let (regions, identities) = (self.regions, self.options.identities);
+        let thing = listed.thing.name.clone();
+        let there = regions.secondary.thing(&thing).await?;
+        let mut reasons = compare::thing(&listed.thing, there.as_ref().map(|there| &there.thing));
+        let mut has_certificate = true;
         if identities {
-            reasons.extend(regions.compare_group_policies(&group).await?);
+            let found = regions.compare_identity(&thing).await?;
+            has_certificate = has_active(regions, &thing).await?;
+            reasons.extend(found);
         }
+        for difference in regions.compare_groups(&thing).await? {
+            reasons.push(difference);
+        }
+        for group in regions.primary.thing_groups(&thing).await? {
+            reasons.extend(self.groups.compare(regions, &group, identities).await?);
+        }
+        // What it has in the secondary alone does not keep it out.
+        reasons.retain(|reason| !matches!(reason, Difference::AttachedOnlyThere(_)));
+        let standing = match () {
+            () if !reasons.is_empty() => Standing::NotReady,
+            () if !identities => Standing::BringsIdentity,
+            () if !has_certificate => Standing::NoCertificate,
+            () => Standing::Ready,
+        };
+        Ok(Device { thing, standing, reasons, failure: None })
     }
-    // What it has in the secondary alone does not keep it out.
-    reasons.retain(|reason| !matches!(reason, Difference::AttachedOnlyThere(_)));
-    let standing = match () {
-        () if !reasons.is_empty() => Standing::NotReady,
-        () if !has_certificate => Standing::NoCertificate,
-        () => Standing::Ready,
-    };
-    Ok(Device { thing, standing, reasons, failure: None })
 }
 
 async fn has_active<P: Region, S: Region, C: Clock>(

@@ -5,7 +5,7 @@ use aws_sdk_iot::types::ThingGroupProperties;
 use super::AwsRegion;
 use super::errors::{failure, held, unread};
 use super::listing::{PAGE_SIZE, collect, empty_if_absent, if_there};
-use super::things::attributes;
+use super::things::{attributes, expected_version};
 use crate::model::{Group, Incarnation, Page};
 use crate::outcome::{Class, Failure, Outcome};
 use crate::ports::Groups;
@@ -92,14 +92,16 @@ impl Groups for AwsRegion {
         Err(failure)
     }
 
-    async fn update_group(&self, group: &Group) -> Outcome<()> {
+    async fn update_group(&self, group: &Group, expected: Option<u64>) -> Outcome<()> {
         let update = self.iot.update_thing_group().thing_group_name(&group.name);
         let update = update.thing_group_properties(properties(group));
+        let update = update.set_expected_version(expected_version(expected));
         update.send().await.map(drop).map_err(failure("update thing group"))
     }
 
-    async fn delete_group(&self, name: &str) -> Outcome<()> {
+    async fn delete_group(&self, name: &str, expected: Option<u64>) -> Outcome<()> {
         let delete = self.iot.delete_thing_group().thing_group_name(name);
+        let delete = delete.set_expected_version(expected_version(expected));
         // It has groups under it.
         delete.send().await.map(drop).map_err(failure("delete thing group")).map_err(held)
     }

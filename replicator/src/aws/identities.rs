@@ -1,11 +1,11 @@
 //! Certificates, policies and what ties them.
 
-use aws_sdk_iot::types::CertificateStatus;
+use aws_sdk_iot::types::{AutoRegistrationStatus, CaCertificateStatus, CertificateStatus};
 
 use super::AwsRegion;
 use super::errors::{failure, unread};
 use super::listing::{PAGE_SIZE, collect, empty_if_absent, if_there};
-use crate::model::{Certificate, Page, Policy, Status};
+use crate::model::{Authority, Certificate, Page, Policy, Status};
 use crate::outcome::{Class, Outcome};
 use crate::ports::Identities;
 
@@ -15,6 +15,21 @@ fn status(status: Option<&CertificateStatus>) -> Status {
         Some(CertificateStatus::Revoked) => Status::Revoked,
         // Whatever else there is or will be: not usable.
         _ => Status::Inactive,
+    }
+}
+
+impl AwsRegion {
+    async fn authority(&self, id: String) -> Outcome<Option<Authority>> {
+        const STEP: &str = "describe CA certificate";
+        let describe = self.iot.describe_ca_certificate().certificate_id(&id);
+        let Some(found) = if_there(describe.send().await.map_err(failure(STEP)))? else { return Ok(None) };
+        let found = found.certificate_description.ok_or_else(|| unread(STEP))?;
+        Ok(Some(Authority {
+            pem: found.certificate_pem.ok_or_else(|| unread(STEP))?,
+            active: found.status == Some(CaCertificateStatus::Active),
+            registers: found.auto_registration_status == Some(AutoRegistrationStatus::Enable),
+            id,
+        }))
     }
 }
 
@@ -35,6 +50,23 @@ impl Identities for AwsRegion {
         let ids = page.certificates.unwrap_or_default().into_iter();
         let ids = ids.map(|certificate| certificate.certificate_id.ok_or_else(|| unread(STEP)));
         Ok(Page { items: ids.collect::<Outcome<_>>()?, next: page.next_marker })
+    }
+
+    async fn authorities(&self) -> Outcome<Vec<Authority>> {
+        const STEP: &str = "list CA certificates";
+        let ids: Outcome<Vec<String>> = async {
+            collect!(
+                STEP,
+                self.iot.list_ca_certificates().into_paginator().items().send(),
+                |authority: aws_sdk_iot::types::CaCertificate| authority.certificate_id
+            )
+        }
+        .await;
+        let mut authorities = Vec::new();
+        for id in ids? {
+            authorities.extend(self.authority(id).await?);
+        }
+        Ok(authorities)
     }
 
     async fn register_certificate(&self, pem: &str, active: bool) -> Outcome<()> {

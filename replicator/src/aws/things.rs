@@ -18,6 +18,11 @@ pub(super) fn attributes<'a>(all: impl IntoIterator<Item = (&'a String, &'a Stri
     all.into_iter().fold(payload, |payload, (name, value)| payload.attributes(name, value)).build()
 }
 
+/// The version that a change names. One beyond AWS's numbers fits nothing.
+pub(super) fn expected_version(expected: Option<u64>) -> Option<i64> {
+    expected.map(|version| i64::try_from(version).unwrap_or(i64::MAX))
+}
+
 impl AwsRegion {
     async fn listed_things(&self, from: Option<&str>) -> Outcome<Page<DescribedThing>> {
         const STEP: &str = "list things";
@@ -81,8 +86,9 @@ impl Things for AwsRegion {
         create.send().await.map(drop).map_err(failure("create thing"))
     }
 
-    async fn update_thing(&self, thing: &Thing) -> Outcome<()> {
+    async fn update_thing(&self, thing: &Thing, expected: Option<u64>) -> Outcome<()> {
         let update = self.iot.update_thing().thing_name(&thing.name);
+        let update = update.set_expected_version(expected_version(expected));
         let update = update.attribute_payload(attributes(&thing.attributes));
         let update = match &thing.thing_type {
             Some(thing_type) => update.thing_type_name(thing_type),
@@ -91,8 +97,9 @@ impl Things for AwsRegion {
         update.send().await.map(drop).map_err(failure("update thing"))
     }
 
-    async fn delete_thing(&self, name: &str) -> Outcome<()> {
+    async fn delete_thing(&self, name: &str, expected: Option<u64>) -> Outcome<()> {
         let delete = self.iot.delete_thing().thing_name(name);
+        let delete = delete.set_expected_version(expected_version(expected));
         // Of a name that exists the only invalid request is one too early: detaching is asynchronous,
         // and right after it the thing may count as attached still.
         delete.send().await.map(drop).map_err(failure("delete thing")).map_err(held)

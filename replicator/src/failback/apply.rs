@@ -251,14 +251,14 @@ impl<P: Region, S: Region, C: Clock> Work<'_, P, S, C> {
                 }
                 Ok(())
             }
-            (_, Action::UpdateGroup(wanted)) => primary.update_group(wanted).await,
+            (_, Action::UpdateGroup(wanted)) => primary.update_group(wanted, None).await,
             (_, Action::CreateThing(wanted)) => primary.create_thing(wanted).await,
-            (_, Action::UpdateThing(wanted)) => primary.update_thing(wanted).await,
+            (_, Action::UpdateThing(wanted)) => primary.update_thing(wanted, None).await,
             (Subject::Thing(name), Action::DeleteThing) => {
                 for principal in primary.thing_principals(name).await? {
                     primary.detach_principal(name, &principal).await.settled(Class::NotFound)?;
                 }
-                primary.delete_thing(name).await
+                primary.delete_thing(name, None).await
             }
             (Subject::Principal(thing, id), Action::Attach) => {
                 primary.attach_principal(thing, &self.certificate(id)).await

@@ -8,7 +8,8 @@ use std::future::Future;
 use serde_json::Value;
 
 use crate::model::{
-    Certificate, DescribedThing, Group, Incarnation, Page, Policy, Shadow, Status, Thing, ThingType, Written,
+    Authority, Certificate, DescribedThing, Group, Incarnation, Page, Policy, Shadow, Status, Thing,
+    ThingType, Written,
 };
 use crate::outcome::Outcome;
 
@@ -28,10 +29,12 @@ pub trait Things: Sync {
     ) -> impl Future<Output = Outcome<Page<DescribedThing>>> + Send;
     /// Makes a thing. `Exists` if there is one that differs, `NotFound` if its type is not there.
     fn create_thing(&self, thing: &Thing) -> impl Future<Output = Outcome<()>> + Send;
-    /// Replaces all attributes and the type of a thing.
-    fn update_thing(&self, thing: &Thing) -> impl Future<Output = Outcome<()>> + Send;
-    /// Deletes a thing that has no principals. It leaves its groups; its shadows stay.
-    fn delete_thing(&self, name: &str) -> impl Future<Output = Outcome<()>> + Send;
+    /// Replaces all attributes and the type of a thing. `Conflict` unless `expected`, if given, is its
+    /// version.
+    fn update_thing(&self, thing: &Thing, expected: Option<u64>) -> impl Future<Output = Outcome<()>> + Send;
+    /// Deletes a thing that has no principals. It leaves its groups; its shadows stay. `Conflict` while
+    /// it has some, and unless `expected`, if given, is its version.
+    fn delete_thing(&self, name: &str, expected: Option<u64>) -> impl Future<Output = Outcome<()>> + Send;
     /// The ARNs of a thing's principals.
     fn thing_principals(&self, thing: &str) -> impl Future<Output = Outcome<Vec<String>>> + Send;
     /// The things of a principal.
@@ -68,10 +71,12 @@ pub trait Groups: Sync {
     fn group_incarnation(&self, name: &str) -> impl Future<Output = Outcome<Option<Incarnation>>> + Send;
     /// Makes a group. `Exists` if there is one that differs, `NotFound` if its parent is not there.
     fn create_group(&self, group: &Group) -> impl Future<Output = Outcome<()>> + Send;
-    /// Replaces a group's description and all its attributes.
-    fn update_group(&self, group: &Group) -> impl Future<Output = Outcome<()>> + Send;
-    /// Deletes a group. `Conflict` while it has groups under it.
-    fn delete_group(&self, name: &str) -> impl Future<Output = Outcome<()>> + Send;
+    /// Replaces a group's description and all its attributes. `Conflict` unless `expected`, if given, is
+    /// its version.
+    fn update_group(&self, group: &Group, expected: Option<u64>) -> impl Future<Output = Outcome<()>> + Send;
+    /// Deletes a group. `Conflict` while it has groups under it, and unless `expected`, if given, is its
+    /// version.
+    fn delete_group(&self, name: &str, expected: Option<u64>) -> impl Future<Output = Outcome<()>> + Send;
     /// The names of the static groups that a thing is in.
     fn thing_groups(&self, thing: &str) -> impl Future<Output = Outcome<Vec<String>>> + Send;
     /// Adds a thing to a group. `NotFound` if one of them is not there.
@@ -88,6 +93,8 @@ pub trait Identities: Sync {
     fn certificates(&self, from: Option<&str>) -> impl Future<Output = Outcome<Page<String>>> + Send;
     /// Registers a certificate without its authority, active or inactive. `Exists` if it is there.
     fn register_certificate(&self, pem: &str, active: bool) -> impl Future<Output = Outcome<()>> + Send;
+    /// The authorities of certificates that are known here, all of them: there are few.
+    fn authorities(&self) -> impl Future<Output = Outcome<Vec<Authority>>> + Send;
     /// Sets a certificate's status.
     fn set_status(&self, id: &str, status: Status) -> impl Future<Output = Outcome<()>> + Send;
     /// Deletes a certificate that is not active and that no thing uses, with its attachments to

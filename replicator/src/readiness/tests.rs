@@ -1,5 +1,6 @@
 use super::*;
-use crate::simulation::{PRIMARY, SECONDARY, Twins, arn};
+use crate::model::{Authority, Policy};
+use crate::simulation::{PRIMARY, SECONDARY, Twins, arn, group_arn, policy_document};
 use crate::sync::Mode;
 use crate::sync::tests::{direct, fleet, regions};
 
@@ -56,7 +57,7 @@ async fn another_document_of_a_policy_keeps_all_out() {
     let twins = fleet(2);
     direct(&twins, Mode::Smart).await;
     let document = twins.inner().primary.policies["of-groups"].document().replace("group", "other");
-    let policy = crate::model::Policy { name: "of-groups".into(), document };
+    let policy = Policy { name: "of-groups".into(), document };
     twins.inner().primary.put_policy(&policy).unwrap();
     let report = swept(&twins, Options::default()).await;
     assert!(
@@ -91,4 +92,64 @@ async fn a_device_that_cannot_be_looked_at_is_not_ready() {
     assert_eq!((report.is_ready(), report.totals[&Standing::Unknown]), (false, 1));
     assert!(!Report::default().is_ready(), "a sweep of nothing says nothing");
     assert_eq!(PRIMARY, regions(&twins).names.primary);
+}
+
+#[tokio::test]
+async fn a_policy_of_a_group_above_counts_and_each_group_is_compared_once() {
+    let twins = fleet(6);
+    let high = policy_document(PRIMARY, "high");
+    {
+        let here = &mut twins.inner().primary;
+        here.create_policy(&Policy { name: "high".into(), document: high }).unwrap();
+        here.attach_policy("high", &group_arn(PRIMARY, "z-plant")).unwrap();
+    }
+    direct(&twins, Mode::Smart).await;
+    twins.clear_calls();
+    let one = Options { workers: 1, ..Options::default() };
+    let report = swept(&twins, one.clone()).await;
+    assert!(report.is_ready(), "{report}");
+    let looks = twins.calls().into_iter().filter(|call| call == "secondary.group").count();
+    assert_eq!(looks, 3, "line, hall and z-plant, not again for each device");
+    twins.inner().secondary.detach_policy("high", &group_arn(SECONDARY, "z-plant")).unwrap();
+    let report = swept(&twins, one).await;
+    assert_eq!(report.totals.get(&Standing::NotReady), Some(&6), "{report}");
+    assert!(report.to_string().contains("NotReady t-0: policy high is not attached\n"), "{report}");
+}
+
+#[tokio::test]
+async fn a_group_under_another_one_keeps_its_things_out() {
+    let twins = fleet(2);
+    direct(&twins, Mode::Smart).await;
+    twins.inner().secondary.groups.get_mut("hall").unwrap().group.parent = None;
+    let report = swept(&twins, Options::default()).await;
+    assert!(report.to_string().contains("NotReady t-0: group hall is under another group\n"), "{report}");
+    assert!(!report.is_ready());
+}
+
+#[tokio::test]
+async fn just_in_time_says_what_it_did_not_look_at_and_looks_at_the_authorities() {
+    let twins = fleet(2);
+    direct(&twins, Mode::Smart).await;
+    let options = Options { identities: false, ..Options::default() };
+    let report = swept(&twins, options.clone()).await;
+    assert_eq!((report.is_ready(), &report.authorities[..]), (false, &[Difference::NoAuthority][..]));
+    let authority = Authority { id: "ca-1".into(), pem: "a\nb\n".into(), active: true, registers: true };
+    let out_of_use = Authority { active: false, id: "old".into(), ..Authority::default() };
+    twins.inner().primary.authorities = vec![out_of_use, authority.clone()];
+    let id = || "ca-1".to_owned();
+    for (there, expected) in [
+        (vec![], vec![Difference::AuthorityAbsent(id())]),
+        (vec![Authority { active: false, ..authority.clone() }], vec![Difference::AuthorityInactive(id())]),
+        (
+            vec![Authority { registers: false, ..authority.clone() }],
+            vec![Difference::AuthorityRegistersNone(id())],
+        ),
+        (vec![Authority { pem: "a\r\nb".into(), ..authority.clone() }], vec![]),
+    ] {
+        twins.inner().secondary.authorities = there;
+        let report = swept(&twins, options.clone()).await;
+        assert_eq!(report.authorities, expected);
+        assert_eq!(report.is_ready(), expected.is_empty(), "{report}");
+        assert_eq!(report.totals, [(Standing::BringsIdentity, 2)].into(), "none is Ready that was not seen");
+    }
 }

@@ -10,7 +10,7 @@ mod types;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{Certificate, DescribedThing, Group, Shadow, ThingType};
+use crate::model::{Authority, Certificate, DescribedThing, Group, Shadow, ThingType};
 use crate::outcome::{Class, Failure};
 
 pub(crate) use identities::PolicyState;
@@ -49,6 +49,7 @@ pub(crate) struct RegionState {
     pub(crate) policies: BTreeMap<String, PolicyState>,
     /// Target and the name of its policy.
     pub(crate) attached: BTreeSet<(String, String)>,
+    pub(crate) authorities: Vec<Authority>,
     pub(crate) shadows: BTreeMap<(String, String), Shadow>,
     /// The versions of shadows, which outlive them.
     counters: BTreeMap<(String, String), u64>,

@@ -4,10 +4,11 @@ use serde_json::Value;
 
 use super::call::{Inner, Link};
 use super::planted::Planted;
-use super::region::{PAGE_MAX, RegionState};
+use super::region::{PAGE_MAX, RegionState, conflict};
 use super::{PRIMARY, SECONDARY, truth};
 use crate::model::{
-    Certificate, DescribedThing, Group, Incarnation, Page, Policy, Shadow, Status, Thing, ThingType, Written,
+    Authority, Certificate, DescribedThing, Group, Incarnation, Page, Policy, Shadow, Status, Thing,
+    ThingType, Written,
 };
 use crate::outcome::Outcome;
 use crate::ports::{Groups, Identities, Shadows, Things, Types};
@@ -118,6 +119,16 @@ pub(super) fn page<T>(all: impl Iterator<Item = T>, from: Option<&str>) -> Page<
     Page { items, next }
 }
 
+/// Whether a change that names a version may go on; of what is absent its own refusal tells.
+fn fits(version: Option<u64>, expected: Option<u64>) -> Outcome<()> {
+    match (version, expected) {
+        (Some(version), Some(expected)) if version != expected => {
+            Err(conflict("change", "VersionConflictException"))
+        }
+        _ => Ok(()),
+    }
+}
+
 impl Things for Remote {
     async fn thing(&self, name: &str) -> Outcome<Option<DescribedThing>> {
         let name = name.to_owned();
@@ -137,13 +148,21 @@ impl Things for Remote {
         let (thing, write) = (thing.clone(), Write::Thing(thing.clone()));
         self.write("create_thing", write, move |region, _| region.create_thing(&thing)).await
     }
-    async fn update_thing(&self, thing: &Thing) -> Outcome<()> {
+    async fn update_thing(&self, thing: &Thing, expected: Option<u64>) -> Outcome<()> {
         let (thing, write) = (thing.clone(), Write::Thing(thing.clone()));
-        self.write("update_thing", write, move |region, _| region.update_thing(&thing)).await
+        self.write("update_thing", write, move |region, _| {
+            let version = region.things.get(&thing.name).map(|there| there.version);
+            fits(version, expected).and_then(|()| region.update_thing(&thing))
+        })
+        .await
     }
-    async fn delete_thing(&self, name: &str) -> Outcome<()> {
+    async fn delete_thing(&self, name: &str, expected: Option<u64>) -> Outcome<()> {
         let name = name.to_owned();
-        self.call("delete_thing", move |region, _| region.delete_thing(&name)).await
+        self.call("delete_thing", move |region, _| {
+            let version = region.things.get(&name).map(|there| there.version);
+            fits(version, expected).and_then(|()| region.delete_thing(&name))
+        })
+        .await
     }
     async fn thing_principals(&self, thing: &str) -> Outcome<Vec<String>> {
         let thing = thing.to_owned();
@@ -224,13 +243,21 @@ impl Groups for Remote {
         let group = group.clone();
         self.call("create_group", move |region, _| region.create_group(&group)).await
     }
-    async fn update_group(&self, group: &Group) -> Outcome<()> {
+    async fn update_group(&self, group: &Group, expected: Option<u64>) -> Outcome<()> {
         let group = group.clone();
-        self.call("update_group", move |region, _| region.update_group(&group)).await
+        self.call("update_group", move |region, _| {
+            let version = region.groups.get(&group.name).map(|there| there.version);
+            fits(version, expected).and_then(|()| region.update_group(&group))
+        })
+        .await
     }
-    async fn delete_group(&self, name: &str) -> Outcome<()> {
+    async fn delete_group(&self, name: &str, expected: Option<u64>) -> Outcome<()> {
         let name = name.to_owned();
-        self.call("delete_group", move |region, _| region.delete_group(&name)).await
+        self.call("delete_group", move |region, _| {
+            let version = region.groups.get(&name).map(|there| there.version);
+            fits(version, expected).and_then(|()| region.delete_group(&name))
+        })
+        .await
     }
     async fn thing_groups(&self, thing: &str) -> Outcome<Vec<String>> {
         let thing = thing.to_owned();
@@ -257,6 +284,9 @@ impl Identities for Remote {
             Ok(page(region.certificates.keys().cloned(), from.as_deref()))
         })
         .await
+    }
+    async fn authorities(&self) -> Outcome<Vec<Authority>> {
+        self.call("authorities", |region, _| Ok(region.authorities.clone())).await
     }
     async fn register_certificate(&self, pem: &str, active: bool) -> Outcome<()> {
         let pem = pem.to_owned();

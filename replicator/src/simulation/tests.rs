@@ -53,13 +53,13 @@ async fn things_types_and_certificates_are_refused_as_by_aws() {
     region.register_certificate(&pem("c"), true).await.unwrap();
     let arn = arn(SECONDARY, "c");
     region.attach_principal("t", &arn).await.unwrap();
-    assert_eq!(class(region.delete_thing("t").await), Some(Class::Conflict));
+    assert_eq!(class(region.delete_thing("t", None).await), Some(Class::Conflict));
     assert_eq!(class(region.delete_certificate("c").await), Some(Class::Conflict));
     region.set_status("c", Status::Revoked).await.unwrap();
     assert_eq!(class(region.delete_certificate("c").await), Some(Class::Conflict));
     region.detach_principal("t", &arn).await.unwrap();
     region.delete_certificate("c").await.unwrap();
-    region.delete_thing("t").await.unwrap();
+    region.delete_thing("t", None).await.unwrap();
     region.delete_thing_type("k").await.unwrap();
 }
 

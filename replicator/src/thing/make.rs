@@ -68,7 +68,7 @@ async fn differs<W: World>(world: &W, name: &str) -> Outcome<bool> {
 /// someone else deletes it.
 async fn put<W: World>(world: &W, thing: &Thing, is_known: bool) -> Outcome<bool> {
     let region = world.region();
-    if is_known && region.update_thing(thing).await.settled(Class::NotFound)? {
+    if is_known && region.update_thing(thing, None).await.settled(Class::NotFound)? {
         return Ok(false);
     }
     let missing = |failure: Failure| match failure.class {
@@ -79,7 +79,7 @@ async fn put<W: World>(world: &W, thing: &Thing, is_known: bool) -> Outcome<bool
     if region.create_thing(thing).await.map_err(missing).settled(Class::Exists)? {
         return Ok(true);
     }
-    region.update_thing(thing).await.map_err(missing)?;
+    region.update_thing(thing, None).await.map_err(missing)?;
     Ok(false)
 }
 

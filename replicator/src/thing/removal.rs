@@ -14,6 +14,6 @@ pub(super) async fn remove<W: World>(world: &W, thing: &str) -> Outcome<()> {
         region.detach_principal(thing, &principal).await.settled(Class::NotFound)?;
     }
     // Detaching is asynchronous: right after it the principal may still count.
-    let deleting = patiently(world.clock(), Class::Conflict, || region.delete_thing(thing));
+    let deleting = patiently(world.clock(), Class::Conflict, || region.delete_thing(thing, None));
     deleting.await.settled(Class::NotFound).map(|_| ())
 }
