@@ -13,6 +13,7 @@
 //! it should be.
 
 mod apply;
+mod identities;
 pub mod merge;
 mod plan;
 mod registry;
@@ -26,10 +27,12 @@ use std::sync::{Mutex, PoisonError};
 use futures::StreamExt;
 
 use crate::look::Regions;
+use crate::model::Page;
 use crate::outcome::{Failure, Outcome};
 use crate::pace::Pace;
 use crate::ports::{Clock, Region, Row, State};
 use crate::rules::is_own;
+use crate::sync::WORKERS_MAX;
 
 pub use apply::{Applied, Ending, apply};
 pub use plan::{Action, Found, Gap, Item, Plan, Subject, Verdict};
@@ -43,7 +46,7 @@ pub struct Options {
     pub deletions: bool,
     /// Compares certificates and policies, too; not in just-in-time mode.
     pub identities: bool,
-    /// How much is compared at once.
+    /// How much is compared at once, 1 to [`WORKERS_MAX`].
     pub workers: usize,
 }
 
@@ -66,6 +69,9 @@ where
     C: Clock,
     M: State,
 {
+    if !(1..=WORKERS_MAX).contains(&options.workers) {
+        return Err(Failure::permanent("failback plan", format!("workers have to be 1 to {WORKERS_MAX}")));
+    }
     let planner =
         Planner { regions, state, options, pace: Pace::default(), found: Mutex::default(), on_progress };
     let made_ms = regions.clock.now_ms();
@@ -78,7 +84,8 @@ where
     planner.things().await?;
     let (items, gaps) = planner.found.into_inner().unwrap_or_else(PoisonError::into_inner);
     let (primary, secondary) = (regions.names.primary.clone(), regions.names.secondary.clone());
-    let mut plan = Plan { primary, secondary, made_ms, items, gaps };
+    let notes = plan::notes(options.identities);
+    let mut plan = Plan { primary, secondary, made_ms, items, gaps, notes };
     plan.arrange();
     Ok(plan)
 }
@@ -106,7 +113,7 @@ impl<P: Region, S: Region, C: Clock, M: State> Planner<'_, P, S, C, M> {
                 let judged = self.patient(async || judge(&name).await).await;
                 (name, judged)
             })
-            .buffered(self.options.workers.max(1));
+            .buffered(self.options.workers);
         let mut judged = std::pin::pin!(judged);
         while let Some((name, judged)) = judged.next().await {
             let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
@@ -130,10 +137,45 @@ impl<P: Region, S: Region, C: Clock, M: State> Planner<'_, P, S, C, M> {
 
     /// The verdict and action of what only the secondary has deleted.
     fn removed(&self, action: Action) -> Judged {
-        let why = "deleted in the secondary, unchanged in the primary".to_owned();
-        Judged { verdict: Verdict::Removed, why, action: self.options.deletions.then_some(action) }
+        let deletions = self.options.deletions;
+        let why = if deletions { REMOVED } else { REMOVED_BACK };
+        Judged { verdict: Verdict::Removed, why: why.to_owned(), action: deletions.then_some(action) }
+    }
+
+    /// What the replicator remembers of all that is of a kind, by its name.
+    async fn rows(&self, prefix: &str) -> Outcome<Vec<(String, Row)>> {
+        let list = async |from: Option<&str>| {
+            let page = self.state.rows(prefix, from).await?;
+            let name = |key: &str| key.strip_prefix(prefix).map(str::to_owned);
+            let items = page.items.into_iter().filter_map(|(key, row)| Some((name(&key)?, row))).collect();
+            Ok(Page { items, next: page.next })
+        };
+        self.names(list).await
     }
 }
+
+/// Deleted in the secondary alone.
+const REMOVED: &str = "deleted in the secondary, unchanged in the primary";
+const REMOVED_BACK: &str =
+    "deleted in the secondary, unchanged in the primary: without --deletions replication brings it back";
+
+/// Deleted in the secondary and changed in the primary.
+const REMOVED_CHANGED: &str =
+    "deleted in the secondary, changed in the primary: replication brings it back there";
+
+/// The replicator's own work, half done: no change of the secondary.
+const UNFINISHED: &str = "the replicator has not finished it in the secondary";
+
+/// Changed in one Region alone.
+const HERE: &str = "changed only in the primary";
+const THERE: &str = "changed only in the secondary";
+
+/// Not to be told apart.
+const BOTH: &str = "changed in both, or nothing tells in which: the primary's stays";
+
+/// Deleted in the primary alone, or made in the secondary.
+const DELETED: &str = "deleted in the primary, there in the secondary";
+const MADE: &str = "made in the secondary";
 
 /// A verdict with its reason.
 struct Judged {

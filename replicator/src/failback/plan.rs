@@ -24,6 +24,8 @@ pub enum Subject {
     CertificatePolicy(String, String),
     /// A group.
     Group(String),
+    /// A policy of a group.
+    GroupPolicy(String, String),
     /// A thing.
     Thing(String),
     /// A certificate of a thing.
@@ -74,14 +76,20 @@ pub enum Action {
     },
     /// Sets a certificate's status.
     SetStatus(Status),
-    /// Attaches a policy to a certificate.
+    /// Takes a certificate out of use, detaches it from its things, and deletes it.
+    DeleteCertificate,
+    /// Attaches a policy to a certificate or group.
     AttachPolicy(String),
-    /// Detaches a policy from a certificate.
+    /// Detaches a policy from a certificate or group.
     DetachPolicy(String),
+    /// Deletes a policy that nothing has.
+    DeletePolicy,
     /// Makes a group and attaches its policies.
     CreateGroup(Group, Vec<String>),
     /// Replaces a group's description and attributes.
     UpdateGroup(Group),
+    /// Deletes a group.
+    DeleteGroup,
     /// Makes a thing.
     CreateThing(Thing),
     /// Replaces a thing's attributes and type.
@@ -120,6 +128,20 @@ impl Action {
             Self::WriteShadow { update, .. } if update.get("reported").is_some() => 5,
             Self::WriteShadow { .. } | Self::DeleteShadow => 6,
             Self::DeleteThing => 7,
+            // What other things have goes after them.
+            Self::DeleteCertificate => 8,
+            Self::DeleteGroup => 9,
+            Self::DeletePolicy => 10,
+        }
+    }
+
+    /// Whether it is several calls, after some of which it may end.
+    pub(super) fn has_steps(&self) -> bool {
+        match self {
+            Self::CreateType(wanted) => wanted.deprecated,
+            Self::CreateGroup(_, policies) => !policies.is_empty(),
+            Self::Register { .. } | Self::DeleteThing | Self::DeleteCertificate => true,
+            _ => false,
         }
     }
 
@@ -129,6 +151,9 @@ impl Action {
             Self::PutPolicy(_) => "put policy",
             Self::Register { .. } => "register",
             Self::SetStatus(_) => "set status",
+            Self::DeleteCertificate => "delete certificate",
+            Self::DeletePolicy => "delete policy",
+            Self::DeleteGroup => "delete group",
             Self::AttachPolicy(_) => "attach policy",
             Self::DetachPolicy(_) => "detach policy",
             Self::CreateGroup(..) => "create group",
@@ -157,7 +182,7 @@ pub struct Found {
 
 impl Found {
     /// What was found, as short texts that differ when it does.
-    pub fn of<T: Serialize>(primary: Option<&T>, secondary: Option<&T>) -> Self {
+    pub fn of<T: Serialize, U: Serialize>(primary: Option<&T>, secondary: Option<&U>) -> Self {
         Self { primary: primary.map(digest), secondary: secondary.map(digest) }
     }
 
@@ -217,6 +242,30 @@ pub struct Plan {
     pub items: Vec<Item>,
     /// What could not be compared: the plan does not cover it.
     pub gaps: Vec<Gap>,
+    /// What it takes for granted, and what it never compares.
+    #[serde(default)]
+    pub notes: Vec<String>,
+}
+
+/// What a plan takes for granted. Neither the mapping nor the schedule can be seen from here.
+const ASSUMES: &str = "replication and reconcile are taken to stand still, since before the primary came back: what \
+                       they brought to the secondary meanwhile is not told from what devices and people did";
+
+/// What is never compared.
+const NOT_COMPARED: &str = "not compared: authorities of certificates, dynamic groups, billing groups, tags, jobs, \
+                            principals that are no certificates, versions of policies but the default one, shadows \
+                            of no thing that were never replicated";
+
+/// What is not compared in just-in-time mode.
+const NO_IDENTITIES: &str = "not compared in just-in-time mode: certificates, policies, and what has them";
+
+/// The notes of a plan.
+pub(super) fn notes(identities: bool) -> Vec<String> {
+    let mut notes = vec![ASSUMES, NOT_COMPARED];
+    if !identities {
+        notes.push(NO_IDENTITIES);
+    }
+    notes.into_iter().map(str::to_owned).collect()
 }
 
 impl Plan {
@@ -248,6 +297,7 @@ impl fmt::Display for Subject {
             Self::Certificate(id) => write!(f, "certificate {}", short(id)),
             Self::CertificatePolicy(id, name) => write!(f, "certificate {}, policy {name}", short(id)),
             Self::Group(name) => write!(f, "group {name}"),
+            Self::GroupPolicy(group, name) => write!(f, "group {group}, policy {name}"),
             Self::Thing(name) => write!(f, "thing {name}"),
             Self::Principal(thing, id) => write!(f, "thing {thing}, certificate {}", short(id)),
             Self::Membership(thing, group) => write!(f, "thing {thing}, group {group}"),
@@ -264,7 +314,7 @@ impl fmt::Display for Plan {
         for item in &self.items {
             let action = item.action.as_ref().map_or("-", Action::name);
             let (verdict, subject) = (format!("{:?}", item.verdict), item.subject.to_string());
-            writeln!(f, "{verdict:<12}{action:<14}{subject:<wide$}  {}", item.why)?;
+            writeln!(f, "{verdict:<12}{action:<19}{subject:<wide$}  {}", item.why)?;
             for leaf in &item.leaves {
                 let here = Stamped(&leaf.primary, leaf.primary_s);
                 let there = Stamped(&leaf.secondary, leaf.secondary_s);
@@ -273,6 +323,9 @@ impl fmt::Display for Plan {
         }
         for Gap { name, why } in &self.gaps {
             writeln!(f, "not compared: {name}: {why}")?;
+        }
+        for note in &self.notes {
+            writeln!(f, "note: {note}")?;
         }
         let totals = self.totals();
         let totals: Vec<_> = totals.iter().map(|(verdict, count)| format!("{verdict:?}: {count}")).collect();

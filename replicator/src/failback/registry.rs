@@ -1,20 +1,22 @@
-//! Types, policies, certificates and groups.
+//! Types, and groups with their policies.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Action, Found, Item, Judged, Planner, Subject, Verdict};
-use crate::compare;
-use crate::look::stays;
-use crate::model::{Group, Page, Policy, Status};
+use super::identities::attachments;
+use super::{
+    Action, BOTH, DELETED, Found, Item, Judged, MADE, Planner, REMOVED_CHANGED, Subject, THERE, UNFINISHED,
+    Verdict,
+};
+use crate::look::Regions;
+use crate::model::{Group, Incarnation, Page};
+use crate::order::LifeMark;
 use crate::outcome::Outcome;
-use crate::ports::{CertificateRow, Clock, Region, Row, State};
+use crate::ports::{Clock, GroupRow, Region, Row, State, TypeRow};
+use crate::rules::is_own;
 use crate::tables;
 
-const BOTH: &str = "changed in both, or nothing tells in which: the primary's stays";
-const DELETED: &str = "deleted in the primary, there in the secondary";
-const HERE: &str = "changed only in the primary";
-const MADE: &str = "made in the secondary";
-const THERE: &str = "changed only in the secondary";
+const TYPE_REMOVED: &str =
+    "deleted in the secondary; a type is not deleted at home: replication brings it back";
 
 impl<P: Region, S: Region, C: Clock, M: State> Planner<'_, P, S, C, M> {
     /// All of a list.
@@ -39,112 +41,47 @@ impl<P: Region, S: Region, C: Clock, M: State> Planner<'_, P, S, C, M> {
             let items = page.items.into_iter().map(|there| there.name).collect();
             Ok(Page { items, next: page.next })
         };
-        let names = self.names(list).await?;
-        self.all(names, async |name| self.thing_type(name).await).await;
+        let mut names = BTreeSet::from_iter(self.names(list).await?);
+        let lives = |row: &Row| matches!(row, Row::Type(row) if lives(row.mark.as_ref()));
+        names.extend(self.remembered_names(&tables::type_key(""), lives).await?);
+        self.all(names.into_iter().collect(), async |name| self.thing_type(name).await).await;
         Ok(())
     }
 
     async fn thing_type(&self, name: &str) -> Outcome<Vec<Item>> {
         let (here, there) =
             (self.regions.primary.thing_type(name).await?, self.regions.secondary.thing_type(name).await?);
-        let Some(there) = there.filter(|there| here.as_ref() != Some(there)) else { return Ok(Vec::new()) };
-        let found = Found::of(here.as_ref(), Some(&there));
-        let known = matches!(
-            self.remembered(&tables::type_key(name)).await?,
-            Some(Row::Type(row)) if row.mark.is_some()
-        );
-        let judged = match here {
-            None if known => self.resurrected(DELETED, Action::CreateType(there)),
-            None => Judged::new(Verdict::Created, MADE, Some(Action::CreateType(there))),
-            Some(_) => Judged::new(Verdict::Overwritten, BOTH, None),
+        if here == there {
+            return Ok(Vec::new());
+        }
+        let found = Found::of(here.as_ref(), there.as_ref());
+        let row = match self.remembered(&tables::type_key(name)).await? {
+            Some(Row::Type(row)) => row,
+            _ => TypeRow::default(),
+        };
+        let judged = match (here, there) {
+            (None, Some(there)) if row.mark.is_some() => self.resurrected(DELETED, Action::CreateType(there)),
+            (None, Some(there)) => Judged::new(Verdict::Created, MADE, Some(Action::CreateType(there))),
+            (Some(_), None) if lives(row.mark.as_ref()) => Judged::new(Verdict::Removed, TYPE_REMOVED, None),
+            // The secondary never had it.
+            (_, None) => return Ok(Vec::new()),
+            (Some(_), Some(_)) if row.undone => Judged::new(Verdict::Kept, UNFINISHED, None),
+            (Some(_), Some(_)) => Judged::new(Verdict::Overwritten, BOTH, None),
         };
         Ok(vec![judged.item(Subject::Type(name.to_owned()), found)])
     }
 
-    pub(super) async fn policies(&self) -> Outcome<()> {
-        let names = self.names(async |from| self.regions.secondary.policies(from).await).await?;
-        self.all(names, async |name| self.policy(name).await).await;
-        Ok(())
+    /// Names of a kind that the replicator brought.
+    pub(super) async fn remembered_names(
+        &self,
+        prefix: &str,
+        lives: impl Fn(&Row) -> bool,
+    ) -> Outcome<Vec<String>> {
+        let rows = self.rows(prefix).await?.into_iter();
+        Ok(rows.filter(|(_, row)| lives(row)).map(|(name, _)| name).collect())
     }
 
-    async fn policy(&self, name: &str) -> Outcome<Vec<Item>> {
-        let (here, there) =
-            (self.regions.primary.policy(name).await?, self.regions.secondary.policy(name).await?);
-        let Some(there) = there else { return Ok(Vec::new()) };
-        let home = self.regions.home(&there.document)?;
-        if here.as_ref().is_some_and(|here| compare::document(&here.document, &home)) {
-            return Ok(Vec::new());
-        }
-        let found = Found::of(here.as_ref(), Some(&there));
-        let row = match self.remembered(&tables::policy_key(name)).await? {
-            Some(Row::Policy(row)) => Some(row),
-            _ => None,
-        };
-        let policy = Policy { name: name.to_owned(), document: home };
-        let judged = match (here, row) {
-            (None, Some(_)) => self.resurrected(DELETED, Action::PutPolicy(policy)),
-            (None, None) => Judged::new(Verdict::Created, MADE, Some(Action::PutPolicy(policy))),
-            (Some(here), row) => {
-                let base = row.and_then(|row| row.document);
-                let same =
-                    |document: &str| base.as_deref().is_some_and(|base| compare::document(base, document));
-                if same(&there.document) {
-                    Judged::new(Verdict::Kept, HERE, None)
-                } else if same(&self.regions.there(&here.document)?) {
-                    Judged::new(Verdict::TakenHome, THERE, Some(Action::PutPolicy(policy)))
-                } else {
-                    Judged::new(Verdict::Overwritten, BOTH, None)
-                }
-            }
-        };
-        Ok(vec![judged.item(Subject::Policy(name.to_owned()), found)])
-    }
-
-    pub(super) async fn certificates(&self) -> Outcome<()> {
-        let ids = self.names(async |from| self.regions.secondary.certificates(from).await).await?;
-        self.all(ids, async |id| self.certificate(id).await).await;
-        Ok(())
-    }
-
-    async fn certificate(&self, id: &str) -> Outcome<Vec<Item>> {
-        let names = &self.regions.names;
-        let (here, there) =
-            (self.regions.primary.certificate(id).await?, self.regions.secondary.certificate(id).await?);
-        let Some(there) = there else { return Ok(Vec::new()) };
-        let arn = names.certificate_arn(&names.secondary, id);
-        let policies = self.regions.secondary.attached_policies(&arn).await?;
-        if stays(&policies) {
-            return Ok(Vec::new());
-        }
-        let row = match self.remembered(&tables::certificate_key(id)).await? {
-            Some(Row::Certificate(row)) => Some(row),
-            _ => None,
-        };
-        let subject = || Subject::Certificate(id.to_owned());
-        let found = Found::of(here.as_ref(), Some(&there));
-        let Some(here) = here else {
-            let register = Action::Register { pem: there.pem, status: there.status, policies };
-            let judged = match row {
-                Some(_) => self.resurrected(DELETED, register),
-                None => Judged::new(Verdict::Created, MADE, Some(register)),
-            };
-            return Ok(vec![judged.item(subject(), found)]);
-        };
-        let mut items = Vec::new();
-        if here.status != there.status {
-            let judged = status(here.status, there.status, row.as_ref().and_then(|row| row.status));
-            items.push(judged.item(subject(), found));
-        }
-        let arn = names.certificate_arn(&names.primary, id);
-        let home = self.regions.primary.attached_policies(&arn).await?;
-        for (name, judged) in attachments(&home, &policies, row.as_ref(), self) {
-            let found = Found::flags(home.contains(&name), policies.contains(&name));
-            items.push(judged.item(Subject::CertificatePolicy(id.to_owned(), name), found));
-        }
-        Ok(items)
-    }
-
-    /// Groups, parents first.
+    /// Groups, parents first; those that are gone from the secondary, children first.
     pub(super) async fn groups(&self) -> Outcome<()> {
         let names = self.names(async |from| self.regions.secondary.groups(from).await).await?;
         let mut groups = BTreeMap::new();
@@ -157,20 +94,54 @@ impl<P: Region, S: Region, C: Clock, M: State> Planner<'_, P, S, C, M> {
             let names = level.into_iter().map(|group| group.name).collect();
             self.all(names, async |name| self.group(name).await).await;
         }
+        let lives = |row: &Row| matches!(row, Row::Group(row) if lives(row.mark.as_ref()));
+        let mut gone = BTreeMap::new();
+        for name in self.remembered_names(&tables::group_key(""), lives).await? {
+            if groups.contains_key(&name) {
+                continue;
+            }
+            if let Some(group) = self.patient(async || self.regions.primary.group(&name).await).await? {
+                gone.insert(name, group);
+            }
+        }
+        for level in crate::sync::by_depth(&gone).into_iter().rev() {
+            let names = level.into_iter().map(|group| group.name).collect();
+            self.all(names, async |name| self.group(name).await).await;
+        }
         Ok(())
     }
 
     async fn group(&self, name: &str) -> Outcome<Vec<Item>> {
         let primary = self.regions.primary;
         let (here, there) = (primary.group(name).await?, self.regions.secondary.group(name).await?);
-        let Some(there) = there.filter(|there| here.as_ref() != Some(there)) else { return Ok(Vec::new()) };
-        let found = Found::of(here.as_ref(), Some(&there));
-        let mark = match self.remembered(&tables::group_key(name)).await? {
-            Some(Row::Group(row)) => row.mark,
-            _ => None,
+        let mut items = Vec::new();
+        if here != there {
+            items.extend(self.group_itself(name, here.clone(), there.clone()).await?);
+        }
+        if here.is_some() && there.is_some() && self.options.identities {
+            items.extend(self.group_policies(name).await?);
+        }
+        Ok(items)
+    }
+
+    async fn group_itself(
+        &self,
+        name: &str,
+        here: Option<Group>,
+        there: Option<Group>,
+    ) -> Outcome<Option<Item>> {
+        let life = self.regions.primary.group_incarnation(name).await?;
+        let found = found(here.as_ref(), life.as_ref(), there.as_ref());
+        let GroupRow { mark, undone } = match self.remembered(&tables::group_key(name)).await? {
+            Some(Row::Group(row)) => row,
+            _ => GroupRow::default(),
         };
-        let judged = match (here, mark) {
-            (None, mark) => {
+        let alive = mark.as_ref().filter(|mark| !mark.deleted);
+        let unchanged = alive.is_some_and(|mark| {
+            life.as_ref().is_some_and(|life| life.id == mark.id && life.version == mark.version)
+        });
+        let judged = match (here, there) {
+            (None, Some(there)) => {
                 let names = &self.regions.names;
                 let arn = names.group_arn(&names.secondary, name);
                 let policies = if self.options.identities {
@@ -184,72 +155,56 @@ impl<P: Region, S: Region, C: Clock, M: State> Planner<'_, P, S, C, M> {
                     None => Judged::new(Verdict::Created, MADE, Some(create)),
                 }
             }
-            (Some(here), Some(mark)) if !mark.deleted => {
-                let life = primary.group_incarnation(name).await?.unwrap_or_default();
-                let unchanged = life.id == mark.id && life.version == mark.version;
-                let update = unchanged && parent(&here) == parent(&there);
-                let action = update.then_some(Action::UpdateGroup(there));
-                match action {
-                    Some(action) => Judged::new(Verdict::TakenHome, THERE, Some(action)),
-                    None => Judged::new(Verdict::Overwritten, BOTH, None),
-                }
+            (Some(_), None) if unchanged => self.removed(Action::DeleteGroup),
+            (Some(_), None) if alive.is_some() => Judged::new(Verdict::Resurrects, REMOVED_CHANGED, None),
+            // The secondary never had it.
+            (_, None) => return Ok(None),
+            (Some(here), Some(there)) if unchanged && parent(&here) == parent(&there) => {
+                Judged::new(Verdict::TakenHome, THERE, Some(Action::UpdateGroup(there)))
             }
-            (Some(_), _) => Judged::new(Verdict::Overwritten, BOTH, None),
+            (Some(_), Some(_)) if unchanged && undone => Judged::new(Verdict::Kept, UNFINISHED, None),
+            (Some(_), Some(_)) => Judged::new(Verdict::Overwritten, BOTH, None),
         };
-        Ok(vec![judged.item(Subject::Group(name.to_owned()), found)])
+        Ok(Some(judged.item(Subject::Group(name.to_owned()), found)))
     }
+
+    /// The policies of a group that is in both Regions.
+    async fn group_policies(&self, name: &str) -> Outcome<Vec<Item>> {
+        let (names, Regions { primary, secondary, .. }) = (&self.regions.names, self.regions);
+        let here = primary.attached_policies(&names.group_arn(&names.primary, name)).await?;
+        let there = secondary.attached_policies(&names.group_arn(&names.secondary, name)).await?;
+        let all = |policies: Vec<String>| -> BTreeSet<String> {
+            policies.into_iter().filter(|policy| !is_own(policy)).collect()
+        };
+        let (here, there) = (all(here), all(there));
+        if here == there {
+            return Ok(Vec::new());
+        }
+        let life = primary.group_incarnation(name).await?.map(|life| life.id);
+        let known = match self.remembered(&tables::group_policies_key(name)).await? {
+            // What an earlier group of that name had tells nothing.
+            Some(Row::Policies(row)) if row.group_id == life => row.policies,
+            _ => None,
+        };
+        let judged = attachments(&here, &there, known.as_ref(), self);
+        let item = |(policy, judged): (String, Judged)| {
+            let found = Found::flags(here.contains(&policy), there.contains(&policy));
+            judged.item(Subject::GroupPolicy(name.to_owned(), policy), found)
+        };
+        Ok(judged.into_iter().map(item).collect())
+    }
+}
+
+/// What was found of a group: with its incarnation at home, as a change names the version.
+pub(super) fn found(here: Option<&Group>, life: Option<&Incarnation>, there: Option<&Group>) -> Found {
+    let life = life.map(|life| (&life.id, life.version));
+    Found::of(here.map(|here| (here, life)).as_ref(), there)
+}
+
+fn lives(mark: Option<&LifeMark>) -> bool {
+    mark.is_some_and(|mark| !mark.deleted)
 }
 
 fn parent(group: &Group) -> Option<&str> {
     group.parent.as_deref()
-}
-
-/// Who set the status; `left` is what the replicator left in the secondary.
-fn status(here: Status, there: Status, left: Option<Status>) -> Judged {
-    match left {
-        Some(left) if left == there => Judged::new(Verdict::Kept, HERE, None),
-        Some(left) if left == here => Judged::new(Verdict::TakenHome, THERE, Some(Action::SetStatus(there))),
-        // A revocation is never taken back, so it was made there.
-        _ if there == Status::Revoked => {
-            Judged::new(Verdict::TakenHome, "revoked in the secondary", Some(Action::SetStatus(there)))
-        }
-        _ => Judged::new(Verdict::Overwritten, BOTH, None),
-    }
-}
-
-/// Policies that a certificate has in one Region only.
-fn attachments<P: Region, S: Region, C: Clock, M: State>(
-    here: &[String],
-    there: &[String],
-    row: Option<&CertificateRow>,
-    planner: &Planner<'_, P, S, C, M>,
-) -> Vec<(String, Judged)> {
-    let (here, there) = (BTreeSet::from_iter(here), BTreeSet::from_iter(there));
-    let known = row.filter(|row| row.status.is_some());
-    let mut judged = Vec::new();
-    for name in there.difference(&here) {
-        judged.push((
-            (*name).clone(),
-            match known {
-                Some(row) if row.policies.contains(*name) => Judged::new(Verdict::Kept, HERE, None),
-                Some(_) => {
-                    let action = Action::AttachPolicy((*name).clone());
-                    Judged::new(Verdict::TakenHome, THERE, Some(action))
-                }
-                None => Judged::new(Verdict::Overwritten, BOTH, None),
-            },
-        ));
-    }
-    for name in here.difference(&there) {
-        judged.push((
-            (*name).clone(),
-            match known {
-                Some(row) if row.policies.contains(*name) => {
-                    planner.removed(Action::DetachPolicy((*name).clone()))
-                }
-                _ => Judged::new(Verdict::Kept, HERE, None),
-            },
-        ));
-    }
-    judged
 }

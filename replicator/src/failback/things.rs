@@ -5,18 +5,30 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 
 use super::merge::{self, Leaf};
-use super::{Action, Found, Item, Judged, Planner, Subject, Verdict};
+use super::{
+    Action, DELETED, Found, HERE, Item, Judged, MADE, Planner, REMOVED_CHANGED, Subject, THERE, UNFINISHED,
+    Verdict,
+};
 use crate::look::{Principals, stays};
-use crate::model::{DescribedThing, Page, Shadow};
-use crate::order::LifeMark;
+use crate::model::{DescribedThing, Page, Shadow, Thing};
+use crate::order::MembershipMark;
 use crate::outcome::Outcome;
 use crate::policy;
-use crate::ports::{Clock, Region, Row, ShadowRow, State};
+use crate::ports::{Clock, IdentityRow, Memberships, Region, Row, ShadowRow, State, ThingRow};
 use crate::rules::is_own;
 use crate::shadow::diff::Document;
 use crate::{sync, tables};
 
 const WITH_IT: &str = "comes with the thing";
+const OTHER: &str = "the primary made the thing again: replication brings what belongs to it";
+
+/// A thing as the primary has it, or is to have it.
+struct Home {
+    /// The incarnation that is there.
+    id: Option<String>,
+    /// It is made by the plan.
+    made: bool,
+}
 
 impl<P: Region, S: Region, C: Clock, M: State> Planner<'_, P, S, C, M> {
     /// All things that the secondary has, or had by what is remembered.
@@ -27,12 +39,7 @@ impl<P: Region, S: Region, C: Clock, M: State> Planner<'_, P, S, C, M> {
             Ok(Page { items, next: page.next })
         };
         let mut names = BTreeSet::from_iter(self.names(list).await?);
-        let list = async |from: Option<&str>| {
-            let page = self.state.rows(&tables::thing_key(""), from).await?;
-            let name = |key: &String| key.strip_prefix(&tables::thing_key("")).map(str::to_owned);
-            Ok(Page { items: page.items.iter().filter_map(|(key, _)| name(key)).collect(), next: page.next })
-        };
-        names.extend(self.names(list).await?);
+        names.extend(self.rows(&tables::thing_key("")).await?.into_iter().map(|(name, _)| name));
         // A shadow needs no thing, and a thing that is gone may have left some. No Region lists those.
         let remembered = self.names(async |from| sync::shadows(self.state, from).await).await?;
         let mut shadows = BTreeMap::<String, BTreeSet<String>>::new();
@@ -53,17 +60,19 @@ impl<P: Region, S: Region, C: Clock, M: State> Planner<'_, P, S, C, M> {
         let (here, there) =
             futures::join!(self.regions.primary.thing(name), self.regions.secondary.thing(name));
         let (here, there) = (here?, there?);
-        let mark = match self.remembered(&tables::thing_key(name)).await? {
-            Some(Row::Thing(row)) => row.mark,
-            _ => None,
+        let row = match self.remembered(&tables::thing_key(name)).await? {
+            Some(Row::Thing(row)) => row,
+            _ => ThingRow::default(),
         };
-        items.extend(self.thing(name, here.as_ref(), there.as_ref(), mark.as_ref()).await?);
+        items.extend(self.thing(name, here.as_ref(), there.as_ref(), &row).await?);
         let made = items.iter().any(|item| matches!(item.action, Some(Action::CreateThing(_))));
         if there.is_some() && (here.is_some() || made) {
+            let home = Home { id: here.and_then(|here| here.thing_id), made };
+            let is_other = row.mark.is_some_and(|mark| home.id.as_ref().is_some_and(|id| *id != mark.id));
             if self.options.identities {
-                items.extend(self.principals(name, made).await?);
+                items.extend(self.principals(name, made, is_other).await?);
             }
-            items.extend(self.memberships(name, made).await?);
+            items.extend(self.memberships(name, &home, is_other).await?);
         }
         items.extend(self.shadows(name, shadows).await?);
         Ok(items)
@@ -74,9 +83,9 @@ impl<P: Region, S: Region, C: Clock, M: State> Planner<'_, P, S, C, M> {
         name: &str,
         here: Option<&DescribedThing>,
         there: Option<&DescribedThing>,
-        mark: Option<&LifeMark>,
+        row: &ThingRow,
     ) -> Outcome<Option<Item>> {
-        let alive = mark.filter(|mark| !mark.deleted);
+        let alive = row.mark.as_ref().filter(|mark| !mark.deleted);
         let unchanged = |here: &DescribedThing| {
             alive.is_some_and(|mark| here.thing_id.as_ref() == Some(&mark.id) && here.version == mark.version)
         };
@@ -85,31 +94,24 @@ impl<P: Region, S: Region, C: Clock, M: State> Planner<'_, P, S, C, M> {
             (Some(here), Some(there)) if here.thing == there.thing => return Ok(None),
             (None, Some(there)) => {
                 let create = Action::CreateThing(there.thing.clone());
-                match mark {
-                    Some(_) => self.resurrected("deleted in the primary, there in the secondary", create),
-                    None => Judged::new(Verdict::Created, "made in the secondary", Some(create)),
+                match row.mark {
+                    Some(_) => self.resurrected(DELETED, create),
+                    None => Judged::new(Verdict::Created, MADE, Some(create)),
                 }
             }
             (Some(here), None) if unchanged(here) => self.removed(Action::DeleteThing),
             // The secondary never had it, or replication brings it back.
             (Some(_), None) if alive.is_none() => return Ok(None),
-            (Some(_), None) => {
-                let why =
-                    "deleted in the secondary, changed in the primary: replication brings it back there";
-                Judged::new(Verdict::Resurrects, why, None)
-            }
+            (Some(_), None) => Judged::new(Verdict::Resurrects, REMOVED_CHANGED, None),
             (Some(here), Some(there)) if unchanged(here) => {
-                // The replicator makes a thing without a type that is not there, and says so.
-                let lost = here.thing.thing_type.as_deref().filter(|_| there.thing.thing_type.is_none());
-                let lost = match lost {
-                    Some(name) => self.regions.secondary.thing_type(name).await?.is_none(),
-                    None => false,
-                };
-                if lost {
-                    Judged::new(Verdict::Kept, "the secondary lacks its type", None)
+                let mut goal = there.thing.clone();
+                if self.lacks_type(&here.thing, &there.thing, row).await? {
+                    goal.thing_type.clone_from(&here.thing.thing_type);
+                }
+                if goal == here.thing {
+                    Judged::new(Verdict::Kept, UNFINISHED, None)
                 } else {
-                    let update = Action::UpdateThing(there.thing.clone());
-                    Judged::new(Verdict::TakenHome, "changed only in the secondary", Some(update))
+                    Judged::new(Verdict::TakenHome, THERE, Some(Action::UpdateThing(goal)))
                 }
             }
             (Some(_), Some(_)) => {
@@ -120,16 +122,29 @@ impl<P: Region, S: Region, C: Clock, M: State> Planner<'_, P, S, C, M> {
         Ok(Some(judged.item(Subject::Thing(name.to_owned()), found(here, there))))
     }
 
-    async fn principals(&self, thing: &str, made: bool) -> Outcome<Vec<Item>> {
+    /// Whether the replicator made the thing without its type, which it does if that is not there or is
+    /// an older one of that name.
+    async fn lacks_type(&self, here: &Thing, there: &Thing, row: &ThingRow) -> Outcome<bool> {
+        let Some(name) = here.thing_type.as_deref().filter(|_| there.thing_type.is_none()) else {
+            return Ok(false);
+        };
+        Ok(row.undone || self.regions.secondary.thing_type(name).await?.is_none())
+    }
+
+    /// `made`: the thing itself is made at home; `is_other`: the primary made it again since it was
+    /// replicated.
+    async fn principals(&self, thing: &str, made: bool, is_other: bool) -> Outcome<Vec<Item>> {
         let (here, there) = futures::join!(
             self.regions.primary.thing_principals(thing),
             self.regions.secondary.thing_principals(thing)
         );
         let (here, there) = (Principals::of(here?).certificates, Principals::of(there?).certificates);
-        let base = match self.remembered(&tables::identity_key(thing)).await? {
-            Some(Row::Identity(row)) => row.principals,
-            _ => BTreeSet::new(),
+        let row = match self.remembered(&tables::identity_key(thing)).await? {
+            Some(Row::Identity(row)) => row,
+            _ => IdentityRow::default(),
         };
+        // What it is to lose it had, and may have still.
+        let (base, is_unfinished) = (&row.principals | &row.removing, row.pending);
         let base: BTreeSet<_> =
             base.iter().filter_map(|arn| policy::certificate_id(arn)).map(str::to_owned).collect();
         let names = &self.regions.names;
@@ -142,13 +157,14 @@ impl<P: Region, S: Region, C: Clock, M: State> Planner<'_, P, S, C, M> {
             }
             let judged = match (is_there, was) {
                 (true, _) if made => Judged::new(Verdict::TakenHome, WITH_IT, Some(Action::Attach)),
+                _ if is_other => Judged::new(Verdict::Kept, OTHER, None),
                 (true, false) => {
                     Judged::new(Verdict::TakenHome, "attached in the secondary", Some(Action::Attach))
                 }
+                // It is wanted there and may never have arrived.
+                (false, true) if is_unfinished => Judged::new(Verdict::Kept, UNFINISHED, None),
                 (false, true) => self.removed(Action::Detach),
-                (true, true) | (false, false) => {
-                    Judged::new(Verdict::Kept, "changed only in the primary", None)
-                }
+                (true, true) | (false, false) => Judged::new(Verdict::Kept, HERE, None),
             };
             let subject = Subject::Principal(thing.to_owned(), id.clone());
             items.push(judged.item(subject, Found::flags(is_here, is_there)));
@@ -156,30 +172,38 @@ impl<P: Region, S: Region, C: Clock, M: State> Planner<'_, P, S, C, M> {
         Ok(items)
     }
 
-    async fn memberships(&self, thing: &str, made: bool) -> Outcome<Vec<Item>> {
+    async fn memberships(&self, thing: &str, home: &Home, is_other: bool) -> Outcome<Vec<Item>> {
         let (here, there) = futures::join!(
             self.regions.primary.thing_groups(thing),
             self.regions.secondary.thing_groups(thing)
         );
         let (here, there) = (BTreeSet::from_iter(here?), BTreeSet::from_iter(there?));
-        let base = match self.remembered(&tables::memberships_key(thing)).await? {
-            Some(Row::Memberships(row)) => row.groups,
-            _ => BTreeMap::new(),
+        let row = match self.remembered(&tables::memberships_key(thing)).await? {
+            Some(Row::Memberships(row)) => row,
+            _ => Memberships::default(),
+        };
+        // A membership may be of an earlier thing of that name.
+        let is_its = |mark: &MembershipMark| {
+            mark.thing_id.is_empty() || home.id.as_ref().is_none_or(|id| *id == mark.thing_id)
         };
         let mut items = Vec::new();
         for group in here.symmetric_difference(&there).filter(|name| !is_own(name)) {
             let (is_here, is_there) = (here.contains(group), there.contains(group));
-            let was = base.get(group).map(|mark| !mark.life.deleted);
+            let mark = row.groups.get(group);
+            let was = mark.map(|mark| !mark.life.deleted);
+            let is_unfinished = row.pending.contains_key(group);
             let judged = match (is_there, was) {
-                (true, _) if made => Judged::new(Verdict::TakenHome, WITH_IT, Some(Action::Add)),
+                (true, _) if home.made => Judged::new(Verdict::TakenHome, WITH_IT, Some(Action::Add)),
+                _ if is_other || mark.is_some_and(|mark| !is_its(mark)) => {
+                    Judged::new(Verdict::Kept, OTHER, None)
+                }
+                _ if is_unfinished => Judged::new(Verdict::Kept, UNFINISHED, None),
                 (true, None) => Judged::new(Verdict::TakenHome, "added in the secondary", Some(Action::Add)),
                 (true, Some(false)) => {
                     self.resurrected("taken out in the primary, in it in the secondary", Action::Add)
                 }
                 (false, Some(true)) => self.removed(Action::TakeOut),
-                (true, Some(true)) | (false, _) => {
-                    Judged::new(Verdict::Kept, "changed only in the primary", None)
-                }
+                (true, Some(true)) | (false, _) => Judged::new(Verdict::Kept, HERE, None),
             };
             let subject = Subject::Membership(thing.to_owned(), group.clone());
             items.push(judged.item(subject, Found::flags(is_here, is_there)));
@@ -252,7 +276,7 @@ impl<P: Region, S: Region, C: Clock, M: State> Planner<'_, P, S, C, M> {
             (None, Some(there)) => {
                 let action = write(there.state.clone(), there.state.clone());
                 match row.mark {
-                    None => Judged::new(Verdict::Created, "made in the secondary", Some(action)),
+                    None => Judged::new(Verdict::Created, MADE, Some(action)),
                     Some(_) if alive.is_some() && !written(&leaves) => {
                         Judged::new(Verdict::Kept, "deleted in the primary, unchanged in the secondary", None)
                     }
@@ -263,11 +287,7 @@ impl<P: Region, S: Region, C: Clock, M: State> Planner<'_, P, S, C, M> {
                 // The secondary never had it.
                 None => return None,
                 Some(mark) if mark.version == here.version => self.removed(Action::DeleteShadow),
-                Some(_) => {
-                    let why =
-                        "deleted in the secondary, changed in the primary: replication brings it back there";
-                    Judged::new(Verdict::Resurrects, why, None)
-                }
+                Some(_) => Judged::new(Verdict::Resurrects, REMOVED_CHANGED, None),
             },
         };
         // Leaves are judged where both have a shadow; else it is one thing.

@@ -1,0 +1,110 @@
+//! One item: looked at once, then changed, however often that has to be tried.
+//!
+//! What a change of several calls has done by half is its own work, not somebody's change: it is looked at
+//! before the first call and never between two tries, and each call may be made again. Where AWS compares
+//! versions, a change names the one that was looked at.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::Ending;
+use crate::failback::{Action, Found, Item};
+use crate::look::Regions;
+use crate::outcome::{Class, Failure, Outcome};
+use crate::pace::Pace;
+use crate::ports::{Clock, Region};
+
+pub(super) struct Work<'a, P, S, C> {
+    pub(super) regions: &'a Regions<'a, P, S, C>,
+    pub(super) item: &'a Item,
+    pub(super) pace: &'a Pace,
+}
+
+/// What a look before the change has found.
+pub(super) enum Look {
+    /// There is nothing to do, or it must not be done.
+    Ended(Ending),
+    /// It is as the plan saw it, at that version.
+    Fit(Option<u64>),
+}
+
+impl<P: Region, S: Region, C: Clock> Work<'_, P, S, C> {
+    pub(super) async fn carry_out(&self, action: &Action) -> Ending {
+        let version = match self.patient(async || self.look(action).await).await {
+            Ok(Look::Fit(version)) => version,
+            Ok(Look::Ended(ending)) => return ending,
+            Err(failure) => return Ending::Failed(failure.to_string()),
+        };
+        let tried = AtomicBool::new(false);
+        let ended = self.patient(async || {
+            // The answer to the try before may have been lost, and not its effect.
+            if tried.swap(true, Ordering::Relaxed) && self.is_done(action).await? {
+                return Ok(Ending::Done);
+            }
+            match self.change(action, version).await {
+                Ok(()) => Ok(Ending::Done),
+                Err(failure) if matches!(failure.class, Class::Conflict | Class::Exists) => {
+                    self.refused(action, failure).await
+                }
+                Err(failure) => Err(failure),
+            }
+        });
+        match ended.await {
+            Ok(ending) => ending,
+            Err(failure) if action.has_steps() => Ending::Failed(format!(
+                "{failure}; what was begun is finished by the same plan, carried out again"
+            )),
+            Err(failure) => Ending::Failed(failure.to_string()),
+        }
+    }
+
+    async fn patient<T>(&self, work: impl AsyncFn() -> Outcome<T>) -> Outcome<T> {
+        self.pace.patient(self.regions.clock, work).await
+    }
+
+    pub(super) async fn look(&self, action: &Action) -> Outcome<Look> {
+        if self.is_done(action).await? {
+            return Ok(Look::Ended(Ending::Already));
+        }
+        let seen = self.seen().await?;
+        let why = match self.changed(action, &seen.found).await? {
+            Some(why) => Some(why),
+            None => self.obstacle(action).await?,
+        };
+        Ok(why.map_or(Look::Fit(seen.version), |why| Look::Ended(Ending::Refused(why))))
+    }
+
+    /// A call was refused because of what is there. An SDK repeats calls by itself: what refuses the
+    /// second may be the first.
+    async fn refused(&self, action: &Action, failure: Failure) -> Outcome<Ending> {
+        if self.is_done(action).await? {
+            return Ok(Ending::Done);
+        }
+        let found = self.seen().await?.found;
+        self.changed(action, &found).await?.map(Ending::Refused).ok_or(failure)
+    }
+
+    /// Where it is not as the plan saw it.
+    async fn changed(&self, action: &Action, found: &Found) -> Outcome<Option<String>> {
+        let planned = &self.item.found;
+        let which = if found.primary != planned.primary && !self.is_begun(action).await? {
+            "primary"
+        } else if found.secondary != planned.secondary {
+            "secondary"
+        } else {
+            return Ok(None);
+        };
+        Ok(Some(format!("it changed in the {which} since the plan was made")))
+    }
+
+    pub(super) fn certificate(&self, id: &str) -> String {
+        self.regions.names.certificate_arn(&self.regions.names.primary, id)
+    }
+
+    pub(super) fn group(&self, name: &str) -> String {
+        self.regions.names.group_arn(&self.regions.names.primary, name)
+    }
+
+    pub(super) fn unfit(&self) -> Failure {
+        Failure::permanent("apply plan", format!("the action does not fit {}", self.item.subject))
+    }
+}
