@@ -23,9 +23,18 @@ use serde::Serialize;
 use crate::aws::{AwsRegion, SystemClock};
 use crate::look::{Names, Regions};
 use crate::mode::Mode;
+use crate::sync::{WORKERS, WORKERS_MAX};
 
 /// What a command ends with when it cannot go on.
 type Error = Box<dyn std::error::Error + Send + Sync>;
+
+/// A command that was not understood, whether its flags or the environment say it.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Misuse(String);
+
+/// What [`Misuse`] exits with; so does the parser of the command line.
+const MISUSED: u8 = 2;
 
 /// Keeps a secondary AWS Region ready for an AWS IoT fleet.
 #[derive(Debug, Parser)]
@@ -88,9 +97,18 @@ pub async fn main() -> ExitCode {
         Ok(false) => ExitCode::FAILURE,
         Err(why) => {
             tell(&format!("replicator: {why}"));
-            ExitCode::FAILURE
+            ExitCode::from(code(&why))
         }
     }
+}
+
+fn code(why: &Error) -> u8 {
+    if why.is::<Misuse>() { MISUSED } else { 1 }
+}
+
+/// The same, for those who only say what is wrong.
+fn misuse(why: impl Into<String>) -> Error {
+    Misuse(why.into()).into()
 }
 
 fn start_log() {
@@ -120,7 +138,7 @@ fn said(flag: Option<&String>, variable: &str) -> Option<String> {
 }
 
 fn needed(flag: Option<&String>, variable: &str, name: &str) -> Result<String, Error> {
-    said(flag, variable).ok_or_else(|| format!("{name} or {variable} has to say which").into())
+    said(flag, variable).ok_or_else(|| misuse(format!("{name} or {variable} has to say which")))
 }
 
 /// A query, if it asks for less than all things: that is a list, for which no index is needed.
@@ -147,7 +165,7 @@ impl Common {
         let primary = needed(self.primary_region.as_ref(), "PRIMARY_REGION", "--primary-region")?;
         let secondary = needed(self.secondary_region.as_ref(), "SECONDARY_REGION", "--secondary-region")?;
         if primary == secondary {
-            return Err(format!("{primary} is both the primary and the secondary Region").into());
+            return Err(misuse(format!("{primary} is both the primary and the secondary Region")));
         }
         let connecting =
             async { futures::join!(AwsRegion::connect(&primary), AwsRegion::connect(&secondary)) };
@@ -161,19 +179,28 @@ impl Common {
     }
 
     fn workers(&self) -> Result<usize, Error> {
-        match (self.max_workers, said(None, "MAX_WORKERS")) {
-            (Some(workers), _) => Ok(workers),
-            (None, Some(text)) => {
-                text.parse().map_err(|_| format!("MAX_WORKERS is no number: {text}").into())
-            }
-            (None, None) => Ok(crate::sync::WORKERS),
-        }
+        workers(self.max_workers, said(None, "MAX_WORKERS"))
     }
 
     fn identities(&self) -> Result<bool, Error> {
-        let mode: Mode = said(self.mode.as_ref(), "MODE").unwrap_or_default().parse()?;
-        Ok(mode == Mode::Complete)
+        let mode: Result<Mode, _> = said(self.mode.as_ref(), "MODE").unwrap_or_default().parse();
+        Ok(mode.map_err(|unknown| misuse(unknown.to_string()))? == Mode::Complete)
     }
+}
+
+/// What the flag says, else what the environment says.
+fn workers(flag: Option<usize>, environment: Option<String>) -> Result<usize, Error> {
+    let workers = match (flag, environment) {
+        (Some(workers), _) => workers,
+        (None, Some(text)) => {
+            text.parse().map_err(|_| misuse(format!("MAX_WORKERS is no number: {text}")))?
+        }
+        (None, None) => WORKERS,
+    };
+    if (1..=WORKERS_MAX).contains(&workers) {
+        return Ok(workers);
+    }
+    Err(misuse(format!("--max-workers or MAX_WORKERS is 1 to {WORKERS_MAX}, not {workers}")))
 }
 
 #[cfg(test)]
@@ -192,6 +219,32 @@ mod tests {
         assert!(cli.common.json);
         assert_eq!(cli.common.primary_region.as_deref(), Some("a"));
         assert!(Cli::try_parse_from(["replicator", "failback"]).is_err());
+    }
+
+    #[test]
+    fn what_is_not_understood_exits_with_two_and_a_failure_with_one() {
+        let wrong = |flag, text: Option<&str>| workers(flag, text.map(str::to_owned)).unwrap_err();
+        for why in [wrong(None, Some("many")), wrong(None, Some("0")), wrong(Some(51), None)] {
+            assert_eq!(code(&why), 2, "{why}");
+        }
+        assert_eq!(workers(None, Some("50".into())).unwrap(), 50);
+        assert_eq!(workers(Some(1), Some("many".into())).unwrap(), 1);
+        let run = |arguments: &[&str]| {
+            let cli = Cli::try_parse_from(["replicator"].iter().chain(arguments)).unwrap();
+            let Command::Sync(sync) = cli.command else { panic!("it is a sync") };
+            sync.options(&cli.common)
+        };
+        for arguments in [
+            &["sync", "--sync-mode", "fast"][..],
+            &["sync", "--mode", "jitr"],
+            &["sync", "--max-workers", "0"],
+            &["sync", "--orphans", "remove"],
+        ] {
+            assert_eq!(code(&run(arguments).unwrap_err()), 2, "{arguments:?}");
+        }
+        assert_eq!(run(&["sync", "--sync-mode", "repair"]).unwrap().mode, crate::sync::Mode::Repair);
+        assert_eq!(code(&needed(Some(&String::new()), "NO_SUCH_VARIABLE", "--such").unwrap_err()), 2);
+        assert_eq!(code(&crate::outcome::Failure::transient("list", "throttled").into()), 1);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::{Both, Common, Error, answer, query, said, tell};
+use super::{Both, Common, Error, answer, misuse, query, said, tell};
 use crate::aws::{Aws, EventTable, Settings, StateTable};
 use crate::outcome::Outcome;
 use crate::policy::Policies;
@@ -62,12 +62,14 @@ impl Sync {
         Ok(report.is_clean() && report.finished)
     }
 
-    fn options(&self, common: &Common) -> Result<Options, Error> {
+    pub(super) fn options(&self, common: &Common) -> Result<Options, Error> {
         let mode = match said(self.sync_mode.as_ref(), "SYNC_MODE").as_deref() {
             None | Some("smart") => Mode::Smart,
             Some("all" | "non-smart") => Mode::All,
             Some("repair") => Mode::Repair,
-            Some(other) => return Err(format!("SYNC_MODE is smart, all or repair, not {other:?}").into()),
+            Some(other) => {
+                return Err(misuse(format!("SYNC_MODE is smart, all or repair, not {other:?}")));
+            }
         };
         let orphans = match self.orphans {
             Wish::Say => Orphans::Say,
@@ -75,7 +77,7 @@ impl Sync {
             Wish::Remove => Orphans::Remove,
         };
         if orphans != Orphans::Say && mode != Mode::Repair {
-            return Err("--orphans is of a repair: --sync-mode repair".into());
+            return Err(misuse("--orphans is of a repair: --sync-mode repair"));
         }
         let query = query(self.query_string.as_ref());
         let (workers, identities) = (common.workers()?, common.identities()?);
@@ -89,7 +91,7 @@ impl Sync {
         let state = said(self.state_table.as_ref(), "STATE_TABLE")
             .map(|name| StateTable::new(both.secondary.clients().dynamodb(), name));
         if options.orphans == Orphans::RemoveReplicated && state.is_none() {
-            return Err("--orphans remove-replicated needs the state table: --state-table".into());
+            return Err(misuse("--orphans remove-replicated needs the state table: --state-table"));
         }
         let (state, clock) = (state.as_ref(), &both.clock);
         let sink = Table { documents: &documents, state, clock, origin: &both.names.primary };
@@ -97,14 +99,18 @@ impl Sync {
     }
 
     async fn straight(&self, both: &Both, options: &Options) -> Result<Report, Error> {
-        let missing = "straight to the secondary needs the tables of its replicator, --state-table and \
-                       --error-table; into the event table: --events-table";
+        let missing = || {
+            misuse(
+                "straight to the secondary needs the tables of its replicator, --state-table and \
+                       --error-table; into the event table: --events-table",
+            )
+        };
         let settings = Settings {
             account: both.names.account.clone(),
             primary_region: both.names.primary.clone(),
             secondary_region: both.names.secondary.clone(),
-            state_table: said(self.state_table.as_ref(), "STATE_TABLE").ok_or(missing)?,
-            error_table: said(self.error_table.as_ref(), "ERROR_TABLE").ok_or(missing)?,
+            state_table: said(self.state_table.as_ref(), "STATE_TABLE").ok_or_else(missing)?,
+            error_table: said(self.error_table.as_ref(), "ERROR_TABLE").ok_or_else(missing)?,
         };
         let (world, policies) = (Box::pin(Aws::connect(settings)).await, Policies::default());
         Ok(self.walk(both, &Direct { world: &world, policies: &policies }, options).await?)
