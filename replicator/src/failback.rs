@@ -6,8 +6,12 @@
 //!
 //! It guarantees: a shadow is merged leaf by leaf, the newest wins ([`merge`]); nothing that was
 //! deleted in one Region and lives in the other is brought back, and nothing that is only gone from the
-//! secondary is deleted at home, unless that is asked for; what is not as the plan saw it is refused
-//! and not touched; a plan that is carried out twice does nothing the second time.
+//! secondary is deleted at home, unless that is asked for; what the replicator had not finished is no
+//! change of the secondary; what is not as the plan saw it is refused and not touched; a plan that is
+//! carried out again does nothing but finish what the run before ended in.
+//!
+//! It takes for granted that replication and reconcile stand still since before the primary came back.
+//! It cannot see that, and each plan says so.
 //!
 //! When replication runs again, what came home comes back to the secondary as events that find it as
 //! it should be.

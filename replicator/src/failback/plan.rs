@@ -46,14 +46,14 @@ pub enum Verdict {
     TakenHome,
     /// Changed in both: the newest per key.
     Merged,
-    /// Changed only in the primary: it stays.
+    /// Changed only in the primary, or not finished by the replicator: the primary's stays.
     Kept,
     /// Changed in both, or nothing tells which: the primary's stays, and the replicator will
     /// overwrite the secondary's.
     Overwritten,
     /// Deleted in one and there in the other.
     Resurrects,
-    /// Deleted only in the secondary.
+    /// Deleted only in the secondary. What is not deleted at home comes back there with replication.
     Removed,
 }
 
