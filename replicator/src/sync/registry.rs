@@ -8,7 +8,8 @@ use super::{Sink, events};
 use crate::document::{Key, Seen};
 use crate::model::{Group, ThingType};
 use crate::outcome::Outcome;
-use crate::ports::{Clock, Region};
+use crate::ports::{Clock, Region, Row};
+use crate::tables;
 
 /// How deep groups are nested at the most: AWS's limit is seven.
 const DEPTH_MAX: usize = 16;
@@ -95,7 +96,7 @@ impl<P: Region, S: Region, C: Clock, K: Sink> Walk<'_, P, S, C, K> {
     async fn group(&self, seen: &Group) -> Outcome<Tally> {
         let (mut tally, looked_ms, name) = (Tally::default(), self.now_ms(), &seen.name);
         let same = !self.sends_all() && self.regions.secondary.group(name).await?.as_ref() == Some(seen);
-        if same {
+        if same && self.is_remembered(name).await? {
             tally.count(Kind::Group, Counts::EXISTING);
         } else if let Some(life) = self.group_incarnation(name).await?
             && let Some(now) = self.regions.primary.group(name).await?
@@ -111,6 +112,19 @@ impl<P: Region, S: Region, C: Clock, K: Sink> Walk<'_, P, S, C, K> {
             self.group_policies(&mut tally, name).await?;
         }
         Ok(tally)
+    }
+
+    /// Whether the replicator brought this incarnation of the group, as far as can be told: groups under it
+    /// and its members wait for that, though a group like it is there.
+    async fn is_remembered(&self, name: &str) -> Outcome<bool> {
+        if !self.sink.remembers() {
+            return Ok(true);
+        }
+        let Some(Row::Group(row)) = self.sink.remembered(&tables::group_key(name)).await? else {
+            return Ok(false);
+        };
+        let life = self.group_incarnation(name).await?;
+        Ok(row.mark.is_some_and(|mark| !mark.deleted && life.is_some_and(|life| life.id == mark.id)))
     }
 
     async fn group_policies(&self, tally: &mut Tally, name: &str) -> Outcome<()> {

@@ -28,6 +28,8 @@ pub enum Sent {
 pub trait Sink {
     /// Sends an event.
     fn send(&self, event: &Event) -> impl Future<Output = Outcome<Sent>>;
+    /// Whether it is known here what the replicator remembers.
+    fn remembers(&self) -> bool;
     /// What the replicator remembers of a key; none if that is not known here.
     fn remembered(&self, key: &str) -> impl Future<Output = Outcome<Option<Row>>>;
     /// The shadows that the replicator remembers, a page at a time: thing and name.
@@ -64,6 +66,10 @@ impl<D: Documents, M: State, C: Clock> Sink for Table<'_, D, M, C> {
         Ok(Sent::Changed)
     }
 
+    fn remembers(&self) -> bool {
+        self.state.is_some()
+    }
+
     async fn remembered(&self, key: &str) -> Outcome<Option<Row>> {
         match self.state {
             Some(state) => state.read(key).await,
@@ -96,6 +102,10 @@ impl<W: World> Sink for Direct<'_, W> {
             return Ok(Sent::Undone(first.clone()));
         }
         Ok(if applied.change == Change::Changed { Sent::Changed } else { Sent::Unchanged })
+    }
+
+    fn remembers(&self) -> bool {
+        true
     }
 
     async fn remembered(&self, key: &str) -> Outcome<Option<Row>> {

@@ -45,8 +45,10 @@ async fn d49_a_new_device_costs_seven_calls_in_both_regions_and_no_wait() {
     let bring = async |thing: &str, id: &str| {
         bench.twins.primary_device(thing, id, Status::Active);
         bench.twins.clear_calls();
-        let record = created(thing, bench.twins.now_ms());
+        let record = streamed(thing, bench.twins.now_ms());
         assert_eq!(bench.run(std::slice::from_ref(&record)).await, [""; 0]);
+        let settled: Vec<Value> = bench.sent().iter().map(|(later, _)| of_queue(later)).collect();
+        assert_eq!(bench.run(&settled).await, [""; 0]);
         let Reading::Event(record) = record::read(&record, "") else { panic!("an event") };
         let event = Event::read(&record.row.unwrap()).unwrap();
         let document = bench.document(&Key::Identity(thing.to_owned())).unwrap();

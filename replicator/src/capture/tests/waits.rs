@@ -124,7 +124,10 @@ async fn whatever_fails_the_looks_are_made() {
             let policy = document(Key::Policy("p".into()));
             assert!(matches!(policy, Some(Seen::Policy(Some(_)))), "{story}");
             let group = document(Key::GroupPolicies("g".into()));
-            assert!(matches!(group, Some(Seen::GroupPolicies { policies, .. }) if policies.len() == 1), "{story}");
+            assert!(
+                matches!(group, Some(Seen::GroupPolicies { policies, .. }) if policies.len() == 1),
+                "{story}"
+            );
         },
     )
     .await;
