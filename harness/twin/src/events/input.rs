@@ -51,7 +51,7 @@ impl Input {
     ) -> Result<Self, String> {
         match (fixed, path, transformer) {
             (None, None, None) => Ok(Self::Event),
-            (Some(fixed), None, None) if fixed.len() > FIXED_CHARS_MAX => {
+            (Some(fixed), None, None) if fixed.chars().count() > FIXED_CHARS_MAX => {
                 Err(format!("Input has at most {FIXED_CHARS_MAX} characters"))
             }
             (Some(fixed), None, None) => match serde_json::from_str::<Json>(fixed) {
@@ -63,7 +63,8 @@ impl Input {
                 if spec.input_paths_map.len() > PATHS_MAX {
                     return Err(format!("InputPathsMap has more than {PATHS_MAX} entries"));
                 }
-                if spec.input_template.is_empty() || spec.input_template.len() > TEMPLATE_CHARS_MAX {
+                let chars = spec.input_template.chars().count();
+                if !(1..=TEMPLATE_CHARS_MAX).contains(&chars) {
                     return Err(format!("InputTemplate has 1 to {TEMPLATE_CHARS_MAX} characters"));
                 }
                 let parse = |(name, path): (&String, &String)| Ok((name.clone(), Path::parse(path)?));
@@ -168,6 +169,18 @@ mod tests {
     fn given(input: &Input, event: &Json) -> Json {
         let occasion = Occasion { rule: "r", rule_arn: "arn:r", ingested: Timestamp::UNIX_EPOCH };
         serde_json::from_str(&input.of(event, occasion).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn a_text_is_measured_in_characters() {
+        let fixed = |count: usize| Input::new(Some(&format!("\"{}\"", "ä".repeat(count - 2))), None, None);
+        assert!(fixed(FIXED_CHARS_MAX).is_ok() && fixed(FIXED_CHARS_MAX + 1).is_err());
+        let template = |count: usize| {
+            let spec =
+                TransformerSpec { input_paths_map: BTreeMap::new(), input_template: "ä".repeat(count) };
+            Input::new(None, None, Some(&spec))
+        };
+        assert!(template(TEMPLATE_CHARS_MAX).is_ok() && template(TEMPLATE_CHARS_MAX + 1).is_err());
     }
 
     fn template(paths: &[(&str, &str)], template: &str) -> Input {
