@@ -1,5 +1,6 @@
 //! The command line: each command is a file, `main` maps what it returns to the exit code and prints errors once.
 
+mod at;
 mod deploy;
 mod function;
 mod report;
@@ -47,6 +48,19 @@ enum Command {
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 struct UsageError(String);
+
+fn usage(why: impl Into<String>) -> UsageError {
+    UsageError(why.into())
+}
+
+/// Runs a command to its end on all cores.
+fn block_on(command: impl Future<Output = anyhow::Result<Exit>>) -> anyhow::Result<Exit> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let exit = runtime.block_on(command);
+    // Tasks that are still there have nothing left to do.
+    runtime.shutdown_background();
+    exit
+}
 
 fn after_help() -> String {
     let mut text = String::from("Exit codes:\n");

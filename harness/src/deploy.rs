@@ -16,11 +16,14 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 pub(crate) use destroy::Destruction;
+pub(crate) use events::{rule_prefix, switch_off};
 pub(crate) use health::health_policy;
-pub(crate) use install::{Installation, Settings, stack_name, stack_prefix};
-pub(crate) use package::{Package, is_current as is_current_package, write as write_package};
+pub(crate) use install::{Installation, Settings, TAG, stack_name, stack_prefix};
+pub(crate) use package::{
+    Package, deployed as deployed_package, is_current as is_current_package, write as write_package,
+};
 pub(crate) use place::Place;
-pub(crate) use stack::{Stacks, parameter_of};
+pub(crate) use stack::Stacks;
 
 use crate::{
     aws::{Aws, RegionClients},

@@ -86,13 +86,7 @@ impl Journal {
         // What fails here still stands, and is tried and named with the rest.
         self.undo_where(aws, Some(output), Change::makes_more).await;
         let failed = self.undo_where(aws, Some(output), |_| true).await;
-        failed
-            .into_iter()
-            .map(|(change, why)| {
-                let (kind, name, region) = (change.kind(), change.name(), change.region());
-                format!("{kind} {name} in {region}: {why}\n      by hand: {}", change.manual())
-            })
-            .collect()
+        failed.into_iter().map(|(change, why)| change.left(&why)).collect()
     }
 
     async fn undo_where(

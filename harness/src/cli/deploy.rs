@@ -1,7 +1,6 @@
 //! `gameday deploy`, `gameday destroy` and `gameday outputs`: the replicator and the health checks, by the same templates on
 //! the twin and on AWS.
 
-mod at;
 mod outputs;
 
 use anyhow::Context;
@@ -10,10 +9,12 @@ use gameday_report::ExitCode;
 
 pub(super) use outputs::Outputs;
 
-use self::at::{At, Reached};
-use super::UsageError;
+use super::{
+    at::{At, Reached},
+    block_on, usage,
+};
 use crate::{
-    deploy::{self, Destruction, Installation, Package, Settings, Stacks, stack_name},
+    deploy::{self, Destruction, Installation, Package, Settings},
     log,
     output::{Output, data, to_stderr},
 };
@@ -97,7 +98,7 @@ pub(super) struct Destroy {
 
 impl Deploy {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
-        at::block_on(self.deploy())
+        block_on(self.deploy())
     }
 
     async fn deploy(self) -> anyhow::Result<ExitCode> {
@@ -149,13 +150,10 @@ impl Deploy {
             if self.code.is_some() {
                 return Err(usage("--code is for AWS: on the twin this executable is the package").into());
             }
-            let name = stack_name(&self.at.postfix, replicator::templates::SECONDARY);
-            let stack = Stacks::quiet(&reached.aws.secondary).find(&name).await?;
-            let of = |key| stack.as_ref().and_then(|stack| deploy::parameter_of(stack, key));
-            if let (Some(bucket), Some(key)) = (of("CodeBucket"), of("CodeKey"))
-                && deploy::is_current_package(bucket, key)
+            if let Some((bucket, key)) = deploy::deployed_package(&reached.aws, &self.at.postfix).await?
+                && deploy::is_current_package(&bucket, &key)
             {
-                return Ok((Package::in_folder(std::path::Path::new(key))?, None));
+                return Ok((Package::in_folder(std::path::Path::new(&key))?, None));
             }
             let folder = deploy::write_package()?;
             return Ok((Package::in_folder(folder.path())?, Some(folder)));
@@ -176,7 +174,7 @@ impl Deploy {
 
 impl Destroy {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
-        at::block_on(self.destroy())
+        block_on(self.destroy())
     }
 
     async fn destroy(self) -> anyhow::Result<ExitCode> {
@@ -199,8 +197,4 @@ impl Destroy {
         }
         Ok(ExitCode::Pass)
     }
-}
-
-fn usage(why: impl Into<String>) -> UsageError {
-    UsageError(why.into())
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use gameday_report::ExitCode;
 
+use super::block_on;
 use crate::{
     plan::Plan,
     run::RunOptions,
@@ -56,11 +57,7 @@ impl Run {
             seed,
             json: self.json,
         };
-        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-        let exit = runtime.block_on(crate::run::run(options))?;
-        // Tasks that are still there have nothing left to do.
-        runtime.shutdown_background();
-        Ok(exit)
+        block_on(crate::run::run(options))
     }
 
     fn replay(&self, seed: u64) -> String {

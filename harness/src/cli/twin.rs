@@ -14,6 +14,7 @@ use gameday_report::ExitCode;
 use gameday_twin::{Endpoints, Twin, TwinConfig};
 use tokio::signal::unix::{SignalKind, signal};
 
+use super::block_on;
 use crate::{
     descriptors, log,
     output::{data, to_stderr},
@@ -77,8 +78,7 @@ impl TwinCommand {
         if let Some(Of::Fault(fault)) = self.of.take() {
             return fault.run();
         }
-        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-        runtime.block_on(self.serve())
+        block_on(self.serve())
     }
 
     async fn serve(self) -> anyhow::Result<ExitCode> {

@@ -21,8 +21,8 @@ use crate::{
 
 /// What the names of all deployments begin with.
 const STACK_PREFIX: &str = "gameday-";
-/// The tag of everything that is deployed.
-const TAG: &str = "gameday";
+/// The tag of everything that is deployed: its value is the postfix.
+pub(crate) const TAG: &str = "gameday";
 /// The tag, on the stack of the tables, that remembers which registry events were switched on for this deployment.
 pub(super) const SWITCHED_ON: &str = "gameday:switched-on";
 
@@ -83,6 +83,14 @@ pub(crate) struct Installed {
     pub(crate) secondary_check: String,
 }
 
+/// Kinds of registry events.
+struct Switched {
+    /// Those that are off and wanted.
+    off: Vec<String>,
+    /// Those that were, or are to be, switched on for any deployment: the last one that goes switches them off.
+    all: Vec<String>,
+}
+
 /// What the names of a deployment's stacks, and of nearly all that is in them, begin with.
 pub(crate) fn stack_prefix(postfix: &str) -> String {
     format!("{STACK_PREFIX}{postfix}-")
@@ -111,17 +119,17 @@ impl<'a> Installation<'a> {
     pub(crate) async fn put_all(&self) -> anyhow::Result<Installed> {
         let (primary, secondary) = (&self.aws.primary, &self.aws.secondary);
         self.output.status("deploy: tables");
-        let (tables, switched) = self.tables().await?;
+        let (tables, events) = self.tables().await?;
         let (events_table, account) = (output_of(&tables, "EventsTable")?, account_of(&tables)?);
         self.output.status("deploy: replicator");
         self.secondary(&tables).await?;
         self.primary(&events_table).await?;
         self.just_in_time().await?;
-        if !switched.is_empty() {
-            let before = switched.iter().map(|kind| (kind.clone(), false)).collect();
-            self.intend(Change::RegistryEvents { region: primary.region.clone(), before })?;
-            events::switch(primary, switched.iter().map(String::as_str), true).await?;
+        if !events.all.is_empty() {
+            let (region, deployment) = (primary.region.clone(), self.postfix.to_owned());
+            self.intend(Change::RegistryEvents { region, deployment, kinds: events.all })?;
         }
+        events::switch_on(primary, &events.off).await?;
         self.output.status("deploy: health checks");
         let primary_check = self.health(primary, &self.place.primary, &account).await?;
         let secondary_check = self.health(secondary, &self.place.secondary, &account).await?;
@@ -134,7 +142,7 @@ impl<'a> Installation<'a> {
 
     /// The tables, and the kinds of registry events that are to be switched on. Which ones they were in all is remembered
     /// before any is.
-    async fn tables(&self) -> anyhow::Result<(Stack, Vec<String>)> {
+    async fn tables(&self) -> anyhow::Result<(Stack, Switched)> {
         let clients = &self.aws.secondary;
         let off = events::off(&self.aws.primary).await?;
         let mut wanted = self.wanted(TABLES, clients);
@@ -147,11 +155,11 @@ impl<'a> Installation<'a> {
         let before = deployed.iter().filter_map(|stack| tag_of(stack, SWITCHED_ON));
         let before = before.flat_map(str::split_whitespace);
         let all: BTreeSet<&str> = before.chain(off.iter().map(String::as_str)).collect();
+        let all: Vec<String> = all.into_iter().map(str::to_owned).collect();
         if !all.is_empty() {
-            let all: Vec<&str> = all.into_iter().collect();
             wanted.tags.push((SWITCHED_ON.to_owned(), all.join(" ")));
         }
-        Ok((self.put(clients, &wanted, false).await?, off))
+        Ok((self.put(clients, &wanted, false).await?, Switched { off, all }))
     }
 
     async fn secondary(&self, tables: &Stack) -> anyhow::Result<()> {

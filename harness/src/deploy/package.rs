@@ -8,6 +8,13 @@ use std::{
 };
 
 use anyhow::Context;
+use replicator::templates::{HEALTH, JITR, PRIMARY, SECONDARY};
+
+use super::{
+    install::stack_name,
+    stack::{Stacks, parameter_of},
+};
+use crate::aws::Aws;
 
 /// The bucket that AWS cannot have: its keys are folders.
 const FOLDER: &str = "__folder__";
@@ -44,6 +51,26 @@ pub(crate) fn write() -> anyhow::Result<tempfile::TempDir> {
     fs::write(&path, script()?)?;
     fs::set_permissions(&path, fs::Permissions::from_mode(0o755))?;
     Ok(folder)
+}
+
+/// Where the package of a deployment is, as any of its stacks says it: bucket and key.
+pub(crate) async fn deployed(aws: &Aws, postfix: &str) -> anyhow::Result<Option<(String, String)>> {
+    let (primary, secondary) = (&aws.primary, &aws.secondary);
+    for (clients, template) in [
+        (secondary, SECONDARY),
+        (primary, PRIMARY),
+        (secondary, HEALTH),
+        (primary, HEALTH),
+        (secondary, JITR),
+        (primary, JITR),
+    ] {
+        let stack = Stacks::quiet(clients).find(&stack_name(postfix, template)).await?;
+        let of = |key| stack.as_ref().and_then(|stack| parameter_of(stack, key)).map(str::to_owned);
+        if let (Some(bucket), Some(key)) = (of("CodeBucket"), of("CodeKey")) {
+            return Ok(Some((bucket, key)));
+        }
+    }
+    Ok(None)
 }
 
 /// The folder that a deployment has already, if it is there and hands over to this executable.

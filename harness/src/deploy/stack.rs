@@ -125,14 +125,8 @@ impl<'a> Stacks<'a> {
         };
         let stack = self.wait(name, &id, seen, began + STACK_MAX).await?;
         let stack = stack.with_context(|| format!("stack {name} in {} is gone", self.region()))?;
-        let is_done = matches!(
-            stack.stack_status(),
-            Some(
-                StackStatus::CreateComplete
-                    | StackStatus::UpdateComplete
-                    | StackStatus::UpdateCompleteCleanupInProgress
-            )
-        );
+        let is_done =
+            matches!(stack.stack_status(), Some(StackStatus::CreateComplete | StackStatus::UpdateComplete));
         if !is_done {
             return Err(self.failure(name, &id, &stack).await);
         }

@@ -1,7 +1,5 @@
 //! A change to the world that has to be undone, and how a person would undo it.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
 /// A change. Names are derived from the run's id before anything is made.
@@ -14,8 +12,8 @@ pub(crate) enum Change {
     Policy { region: String, name: String },
     /// The devices of the run in one Region: things by their attribute, with their certificates and shadows.
     Fleet { region: String, run: String, policy: String },
-    /// Registry events; `before` is what was on.
-    RegistryEvents { region: String, before: BTreeMap<String, bool> },
+    /// Registry events; `kinds` are those that were switched on for the deployment and that no other one needs.
+    RegistryEvents { region: String, deployment: String, kinds: Vec<String> },
     /// A hosted zone with all its records.
     HostedZone { name: String },
     /// A fault of the catalogue, with what its cure needs.
@@ -70,6 +68,12 @@ impl Change {
         }
     }
 
+    /// That it is not undone, why, and what to do by hand.
+    pub(crate) fn left(&self, why: &str) -> String {
+        let (kind, name, region) = (self.kind(), self.name(), self.region());
+        format!("{kind} {name} in {region}: {why}\n      by hand: {}", self.manual())
+    }
+
     /// The undo as a command for a person.
     pub(crate) fn manual(&self) -> String {
         let region = self.region();
@@ -85,11 +89,12 @@ impl Change {
                 "aws iot list-things --region {region} --attribute-name gameday-run --attribute-value {run}; \
                  delete each with the certificates that policy {policy} is attached to"
             ),
-            Self::RegistryEvents { before, .. } => {
+            Self::RegistryEvents { kinds, .. } => {
                 let kinds: Vec<String> =
-                    before.iter().map(|(kind, on)| format!("{kind}={{Enabled={on}}}")).collect();
+                    kinds.iter().map(|kind| format!("{kind}={{Enabled=false}}")).collect();
                 format!(
-                    "aws iot update-event-configurations --region {region} --event-configurations {}",
+                    "aws iot update-event-configurations --region {region} --event-configurations {}, unless another \
+                     deployment has topic rules there",
                     kinds.join(",")
                 )
             }

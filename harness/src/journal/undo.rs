@@ -1,12 +1,11 @@
 //! Undoing one change. Every undo may be repeated: what is not there counts as undone.
 
 use anyhow::Context;
-use aws_sdk_iot::types::Configuration;
 
 use super::{Change, Cure, cure, fleet};
 use crate::{
     aws::{Aws, Missing},
-    deploy::Stacks,
+    deploy::{Stacks, switch_off},
 };
 
 pub(super) async fn undo(aws: &Aws, change: &Change) -> anyhow::Result<()> {
@@ -16,15 +15,10 @@ pub(super) async fn undo(aws: &Aws, change: &Change) -> anyhow::Result<()> {
         }
         Change::Policy { region, name } => fleet::delete_policy(aws, region, name).await?,
         Change::Fleet { region, run, policy } => fleet::delete(aws, region, run, policy).await?,
-        Change::RegistryEvents { region, before } => {
-            let mut call = aws.region(region).iot.update_event_configurations();
-            for (kind, enabled) in before {
-                call = call.event_configurations(
-                    kind.as_str().into(),
-                    Configuration::builder().enabled(*enabled).build(),
-                );
+        Change::RegistryEvents { region, deployment, kinds } => {
+            if !switch_off(aws.region(region), deployment, kinds).await? {
+                tracing::info!(%region, "registry events stay on: another deployment has rules that take them");
             }
-            call.send().await.missing_ok()?;
         }
         Change::HostedZone { name } => hosted_zone(aws, name).await?,
         Change::Fault { cure: Cure::HealthCheckPath { health_check, last, path_sha256 }, .. } => {

@@ -4,12 +4,13 @@ use std::collections::BTreeSet;
 
 use anyhow::{Context, bail};
 use aws_sdk_cloudformation::types::StackStatus;
+use aws_sdk_route53::types::{ResourceTagSet, TagResourceType};
 use gameday_report::record::{Event, Leftover};
 
 use super::Game;
 use crate::{
-    aws::RegionClients,
-    deploy::{health_policy, stack_prefix},
+    aws::{Missing, RegionClients},
+    deploy::{TAG, health_policy, rule_prefix, stack_prefix},
     journal::things,
 };
 
@@ -47,11 +48,11 @@ impl Game {
     async fn sweep_region(&self, clients: &RegionClients) -> anyhow::Result<Vec<Leftover>> {
         let mut left = Vec::new();
         let mut add = |kind: &str, names: Vec<String>| {
-            left.extend(names.into_iter().map(|name| Leftover { kind: kind.to_owned(), name }));
+            left.extend(names.iter().map(|name| leftover(kind, name)));
         };
         // What the run makes itself, what it installs, and the health check's own.
         let prefixes = [format!("gd-{}-", self.id), stack_prefix(&self.id), health_policy(&self.id)];
-        let rule_prefix = format!("gameday_{}_", self.id);
+        let rule_prefix = rule_prefix(&self.id);
         let of_run = |name: &&str| prefixes.iter().any(|prefix| name.starts_with(prefix));
         let pages: Vec<_> = clients
             .cloudformation
@@ -162,14 +163,27 @@ impl Game {
             .await
             .context("health checks could not be listed")?;
         let checks = checks.iter().flat_map(|page| page.health_checks().iter());
-        // They have no names: a stack made them, which is looked for by its own.
-        let ours = self.deployment.iter().flat_map(|d| [&d.primary_check, &d.secondary_check]);
-        let ours: BTreeSet<&str> = ours.map(String::as_str).collect();
-        let checks = checks.filter(|check| ours.contains(check.id()));
-        Ok(zones
-            .map(|zone| ("hosted zone", zone.name()))
-            .chain(checks.map(|check| ("health check", check.id())))
-            .map(|(kind, name)| Leftover { kind: kind.to_owned(), name: name.to_owned() })
-            .collect())
+        let mut found: Vec<Leftover> = zones.map(|zone| leftover("hosted zone", zone.name())).collect();
+        // They have no names, and of a deployment that was not finished no ids are known: what tells is their tag.
+        for check in checks {
+            if self.is_tagged(check.id()).await? {
+                found.push(leftover("health check", check.id()));
+            }
+        }
+        Ok(found)
     }
+
+    /// Whether a health check has the tag of this run's deployment.
+    async fn is_tagged(&self, check: &str) -> anyhow::Result<bool> {
+        let tags = self.aws.route53.list_tags_for_resource();
+        let tags = tags.resource_type(TagResourceType::Healthcheck).resource_id(check).send().await;
+        // One that went meanwhile is none.
+        let tags = tags.missing_ok().context("tags of a health check could not be listed")?;
+        let mut tags = tags.iter().filter_map(|tags| tags.resource_tag_set()).flat_map(ResourceTagSet::tags);
+        Ok(tags.any(|tag| tag.key() == Some(TAG) && tag.value() == Some(&self.id)))
+    }
+}
+
+fn leftover(kind: &str, name: &str) -> Leftover {
+    Leftover { kind: kind.to_owned(), name: name.to_owned() }
 }

@@ -7,8 +7,8 @@ use gameday_report::ExitCode;
 use replicator::templates::{HEALTH, JITR, PRIMARY, SECONDARY, TABLES};
 use serde::Serialize;
 
-use super::at::{At, block_on};
 use crate::{
+    cli::{at::At, block_on},
     deploy::{Stacks, stack_name},
     output::{data, to_stderr},
 };

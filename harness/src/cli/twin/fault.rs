@@ -10,7 +10,7 @@ use hyper::Method;
 use serde_json::{Map, Value, json};
 
 use crate::{
-    cli::UsageError,
+    cli::{block_on, usage},
     output::{data, to_stderr},
     target,
 };
@@ -82,8 +82,7 @@ struct Set {
 
 impl FaultCommand {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        runtime.block_on(self.send())
+        block_on(self.send())
     }
 
     async fn send(self) -> anyhow::Result<ExitCode> {
@@ -176,10 +175,6 @@ impl Set {
         }
         Ok(body.into())
     }
-}
-
-fn usage(why: impl Into<String>) -> UsageError {
-    UsageError(why.into())
 }
 
 /// The faults for people: id, kind, Region, what it has hit, how long it has been on, and the rest of it.

@@ -1,7 +1,6 @@
-//! Where a deployment is: arguments that the three commands share.
+//! Where a deployment is: arguments that its commands share.
 
 use clap::Args;
-use gameday_report::ExitCode;
 use gameday_twin::Endpoints;
 
 use super::usage;
@@ -84,11 +83,6 @@ fn postfix(text: &str) -> Result<String, String> {
         return Err(format!("1 to {POSTFIX_CHARS_MAX} small letters and digits"));
     }
     Ok(text.to_owned())
-}
-
-pub(super) fn block_on(command: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(command)
 }
 
 #[cfg(test)]
