@@ -3,6 +3,7 @@
 //! [`Aws`] is the [`World`] of whoever applies events, [`AwsSource`] the [`Source`] of whoever looks at
 //! the primary, and [`AwsRegion`] either Region for tools that need both.
 
+mod both;
 mod clients;
 mod columns;
 mod documents;
@@ -23,6 +24,7 @@ mod types;
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+pub use both::Both;
 pub use clients::Clients;
 pub use documents::EventTable;
 pub use errors::class_of;

@@ -20,8 +20,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 use serde::Serialize;
 
-use crate::aws::{AwsRegion, SystemClock};
-use crate::look::{Names, Regions};
+use crate::aws::{AwsRegion, Both};
 use crate::mode::Mode;
 use crate::sync::{WORKERS, WORKERS_MAX};
 
@@ -146,20 +145,6 @@ fn query(flag: Option<&String>) -> Option<String> {
     said(flag, "QUERY_STRING").filter(|query| query != "thingName:*")
 }
 
-/// Both Regions, owned.
-struct Both {
-    primary: AwsRegion,
-    secondary: AwsRegion,
-    names: Names,
-    clock: SystemClock,
-}
-
-impl Both {
-    fn regions(&self) -> Regions<'_, AwsRegion, AwsRegion, SystemClock> {
-        Regions::new(&self.primary, &self.secondary, &self.clock, self.names.clone())
-    }
-}
-
 impl Common {
     async fn connect(&self) -> Result<Both, Error> {
         let primary = needed(self.primary_region.as_ref(), "PRIMARY_REGION", "--primary-region")?;
@@ -174,8 +159,7 @@ impl Common {
             Some(account) => account,
             None => Box::pin(here.clients().account()).await?,
         };
-        let names = Names { primary, secondary, account };
-        Ok(Both { primary: here, secondary: there, names, clock: SystemClock })
+        Ok(Both::new(here, there, account))
     }
 
     fn workers(&self) -> Result<usize, Error> {

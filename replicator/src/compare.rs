@@ -105,6 +105,23 @@ pub fn thing(primary: &Thing, secondary: Option<&Thing>) -> Vec<Difference> {
     found
 }
 
+/// Compares the groups of a thing.
+pub fn groups(here: &[String], there: &[String]) -> Vec<Difference> {
+    let (here, there) = (BTreeSet::from_iter(here), BTreeSet::from_iter(there));
+    let missing = here.difference(&there).map(|name| Difference::NotInGroup((*name).clone()));
+    let extra = there.difference(&here).map(|name| Difference::InGroupOnlyThere((*name).clone()));
+    missing.chain(extra).collect()
+}
+
+/// What was found of a thing's certificates.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Found {
+    /// In what the secondary is not as the primary.
+    pub differences: Vec<Difference>,
+    /// Whether one of them is active in the primary.
+    pub has_active: bool,
+}
+
 /// Whether two shadows have the same state; an empty section is as good as none.
 pub fn shadow(primary: &Shadow, secondary: &Shadow) -> bool {
     fn bare(state: &Value) -> diff::Document<'_> {
@@ -124,19 +141,20 @@ pub fn document(a: &str, b: &str) -> bool {
 
 impl<P: Region, S: Region, C: Clock> Regions<'_, P, S, C> {
     /// Compares the certificates of a thing and everything that makes them work.
-    pub async fn compare_identity(&self, thing: &str) -> Outcome<Vec<Difference>> {
+    pub async fn compare_identity(&self, thing: &str) -> Outcome<Found> {
         let (here, there) =
             futures::join!(self.primary.thing_principals(thing), self.secondary.thing_principals(thing));
         let (here, there) = (Principals::of(here?).certificates, Principals::of(there?).certificates);
-        let mut found = Vec::new();
+        let mut found = Found::default();
         for id in &here {
-            let attached = there.contains(id);
-            found.extend(self.compare_certificate(id, Some(attached)).await?);
+            let (status, differences) = self.certificate(id, Some(there.contains(id))).await?;
+            found.has_active |= status == Some(Status::Active);
+            found.differences.extend(differences);
         }
         for id in there.difference(&here) {
             let arn = self.names.certificate_arn(&self.names.secondary, id);
             if !stays(&self.secondary.attached_policies(&arn).await?) {
-                found.push(Difference::AttachedOnlyThere(id.clone()));
+                found.differences.push(Difference::AttachedOnlyThere(id.clone()));
             }
         }
         Ok(found)
@@ -145,15 +163,27 @@ impl<P: Region, S: Region, C: Clock> Regions<'_, P, S, C> {
     /// Compares a certificate of the primary: status, policies, documents; `attached` says whether
     /// the thing that it is looked at for has it in the secondary.
     pub async fn compare_certificate(&self, id: &str, attached: Option<bool>) -> Outcome<Vec<Difference>> {
+        Ok(self.certificate(id, attached).await?.1)
+    }
+
+    /// Its status in the primary, and what differs.
+    async fn certificate(
+        &self,
+        id: &str,
+        attached: Option<bool>,
+    ) -> Outcome<(Option<Status>, Vec<Difference>)> {
         let (here, there) = futures::join!(self.primary.certificate(id), self.secondary.certificate(id));
         // One that is gone in the meantime is no difference: its own deletion says so.
-        let Some(here) = here? else { return Ok(Vec::new()) };
+        let Some(here) = here? else { return Ok((None, Vec::new())) };
+        let status = Some(here.status);
         let arn = self.names.certificate_arn(&self.names.primary, id);
         let wanted = self.primary.attached_policies(&arn).await?;
         if stays(&wanted) {
-            return Ok(Vec::new());
+            return Ok((status, Vec::new()));
         }
-        let Some(there) = there? else { return Ok(vec![Difference::CertificateAbsent(id.to_owned())]) };
+        let Some(there) = there? else {
+            return Ok((status, vec![Difference::CertificateAbsent(id.to_owned())]));
+        };
         let mut found = Vec::new();
         if attached == Some(false) {
             found.push(Difference::NotAttached(id.to_owned()));
@@ -162,7 +192,7 @@ impl<P: Region, S: Region, C: Clock> Regions<'_, P, S, C> {
             found.push(Difference::StatusDiffers(id.to_owned(), here.status));
         }
         found.extend(self.compare_policies(&arn, wanted).await?);
-        Ok(found)
+        Ok((status, found))
     }
 
     /// Compares the policies of a group.
@@ -202,11 +232,9 @@ impl<P: Region, S: Region, C: Clock> Regions<'_, P, S, C> {
     pub async fn compare_groups(&self, thing: &str) -> Outcome<Vec<Difference>> {
         let (here, there) =
             futures::join!(self.primary.thing_groups(thing), self.secondary.thing_groups(thing));
-        let others = |groups: Vec<String>| groups.into_iter().filter(|name| !is_own(name)).collect();
-        let (here, there): (BTreeSet<_>, BTreeSet<_>) = (others(here?), others(there?));
-        let missing = here.difference(&there).map(|name| Difference::NotInGroup(name.clone()));
-        let extra = there.difference(&here).map(|name| Difference::InGroupOnlyThere(name.clone()));
-        Ok(missing.chain(extra).collect())
+        let others =
+            |groups: Vec<String>| groups.into_iter().filter(|name| !is_own(name)).collect::<Vec<_>>();
+        Ok(groups(&others(here?), &others(there?)))
     }
 }
 

@@ -3,8 +3,10 @@
 //! Nobody has to know the account's quotas. The rate begins unlimited; a throttled call puts a
 //! distance between the beginnings of pieces of work, and doubles it if it was not enough. Failures
 //! that come together count once: fifty workers that are throttled at once are one sign, not fifty.
+//! Whoever knows better, and wants to leave others their share, says how fast it may be at the most.
 
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use crate::outcome::Outcome;
 use crate::ports::Clock;
@@ -30,6 +32,8 @@ const RECOVERY_PARTS: u64 = 32;
 /// The rate.
 #[derive(Debug, Default)]
 pub struct Pace {
+    /// There is no less distance than this.
+    least_us: u64,
     state: Mutex<State>,
 }
 
@@ -42,12 +46,19 @@ struct State {
 }
 
 impl Pace {
+    /// So many pieces of work a second, or fewer.
+    pub fn at_most(per_s: f64) -> Self {
+        let least_us = Duration::try_from_secs_f64(1.0 / per_s).unwrap_or(Duration::MAX).as_micros();
+        let least_us = u64::try_from(least_us).unwrap_or(u64::MAX).min(DISTANCE_US_MAX);
+        Self { least_us, state: Mutex::default() }
+    }
+
     /// The turn of a piece of work that asks now: how long it has to wait.
     pub fn wait_ms(&self, now_ms: u64) -> u64 {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let now_us = now_ms.saturating_mul(1_000);
         let turn_us = state.next_us.max(now_us);
-        state.next_us = turn_us.saturating_add(state.distance_us);
+        state.next_us = turn_us.saturating_add(state.distance_us.max(self.least_us));
         (turn_us - now_us).div_ceil(1_000)
     }
 
@@ -59,7 +70,8 @@ impl Pace {
         }
         state.sign_ms = Some(now_ms);
         state.slowed += 1;
-        state.distance_us = (state.distance_us * 2).clamp(DISTANCE_US_FIRST, DISTANCE_US_MAX);
+        let before_us = state.distance_us.max(self.least_us);
+        state.distance_us = (before_us * 2).clamp(DISTANCE_US_FIRST, DISTANCE_US_MAX);
     }
 
     /// A piece of work was done.
@@ -122,6 +134,18 @@ mod tests {
         (0..100).for_each(|n| pace.throttled(10_000 * n));
         pace.wait_ms(10_000_000);
         assert_eq!(pace.wait_ms(10_000_000), DISTANCE_US_MAX / 1_000);
+    }
+
+    #[test]
+    fn it_is_never_faster_than_it_may_be() {
+        let pace = Pace::at_most(10.0);
+        assert_eq!((0..3).map(|_| pace.wait_ms(0)).collect::<Vec<_>>(), [0, 100, 200]);
+        pace.throttled(300);
+        assert_eq!((0..3).map(|_| pace.wait_ms(300)).collect::<Vec<_>>(), [0, 200, 400]);
+        (0..200).for_each(|_| pace.went());
+        pace.wait_ms(2_000);
+        assert_eq!(pace.wait_ms(2_000), 100);
+        assert_eq!(Pace::at_most(0.0).least_us, DISTANCE_US_MAX);
     }
 
     #[test]

@@ -8,21 +8,27 @@
 //! In just-in-time mode a device brings its certificate, and its policy is made when it first connects:
 //! neither can be looked at before. The authorities that let it in are, and such a device has a standing
 //! of its own.
+//!
+//! What could not be looked at, or not in time, is unknown, and an unknown device is not ready. Of each
+//! Region a device with one certificate and no group costs one call of `DescribeThing`,
+//! `ListThingPrincipals`, `DescribeCertificate`, `ListAttachedPolicies` and `ListThingGroupsForThing`.
 
 mod authorities;
 mod groups;
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{Mutex, PoisonError};
+use std::pin::pin;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use futures::StreamExt;
+use futures::future::{Either, select};
 use serde::Serialize;
 
 use self::groups::Groups;
 use crate::compare::{self, Difference};
 use crate::look::Regions;
-use crate::model::{DescribedThing, Status};
+use crate::model::DescribedThing;
 use crate::outcome::{Failure, Outcome};
 use crate::pace::Pace;
 use crate::ports::{Clock, Region};
@@ -32,11 +38,23 @@ use crate::sync::WORKERS_MAX;
 /// How many devices that are not ready are told one by one. All are counted.
 pub const TOLD_MAX: usize = 1_000;
 
+/// Which devices are looked at, or drawn from.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Which {
+    /// All things of the primary.
+    #[default]
+    All,
+    /// What a query of the fleet index finds there.
+    Query(String),
+    /// The things of these names.
+    Named(Vec<String>),
+}
+
 /// What is swept.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Options {
-    /// A query of the fleet index; without one all things.
-    pub query: Option<String>,
+    /// The devices.
+    pub which: Which,
     /// How many devices, drawn with the seed; none: all.
     pub sample: Option<usize>,
     /// The seed: the same one draws the same devices of the same fleet.
@@ -46,11 +64,23 @@ pub struct Options {
     /// Whether certificates and policies are looked at; in just-in-time mode devices bring their own, and
     /// their authorities are looked at.
     pub identities: bool,
+    /// How many are looked at in a second at the most; none: as many as the services let.
+    pub rate_per_s: Option<f64>,
+    /// When it has to be over, by the clock; what was not looked at until then is unknown.
+    pub deadline_ms: Option<u64>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { query: None, sample: None, seed: 0, workers: crate::sync::WORKERS, identities: true }
+        Self {
+            which: Which::All,
+            sample: None,
+            seed: 0,
+            workers: crate::sync::WORKERS,
+            identities: true,
+            rate_per_s: None,
+            deadline_ms: None,
+        }
     }
 }
 
@@ -84,25 +114,56 @@ pub struct Device {
     pub failure: Option<String>,
 }
 
+impl Device {
+    fn unknown(thing: String, why: String) -> Self {
+        Self { thing, standing: Standing::Unknown, reasons: Vec::new(), failure: Some(why) }
+    }
+
+    /// Why it is not ready, or could not be looked at.
+    pub fn why(&self) -> String {
+        let mut why: Vec<_> = self.reasons.iter().map(ToString::to_string).collect();
+        why.extend(self.failure.clone());
+        why.join("; ")
+    }
+}
+
+/// What a sample was drawn by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Draw {
+    /// How many were asked for; of a smaller fleet all are looked at.
+    pub size: usize,
+    /// The seed.
+    pub seed: u64,
+}
+
 /// A sweep.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Report {
     /// How many devices there are to choose from.
     pub fleet: u64,
+    /// The sample; none: all were looked at.
+    pub sample: Option<Draw>,
     /// How many stand in each way.
     pub totals: BTreeMap<Standing, u64>,
     /// What keeps out all devices of an authority, in just-in-time mode.
     pub authorities: Vec<Difference>,
     /// The first of those that are not ready or could not be looked at.
     pub devices: Vec<Device>,
+    /// Why there may be more devices: the list was not read to its end.
+    pub unlisted: Option<String>,
 }
 
 impl Report {
-    /// Whether every device that was looked at would be let in. A sweep of no device is not ready.
+    /// Whether every device that was to be looked at would be let in. A sweep of no device is not ready.
     pub fn is_ready(&self) -> bool {
-        let count = |standing| self.totals.get(&standing).copied().unwrap_or_default();
-        let found = !self.totals.is_empty() && self.authorities.is_empty();
-        found && count(Standing::NotReady) == 0 && count(Standing::Unknown) == 0
+        let none = |standing| self.of(standing) == 0;
+        let is_whole = !self.totals.is_empty() && self.unlisted.is_none() && self.authorities.is_empty();
+        is_whole && none(Standing::NotReady) && none(Standing::Unknown)
+    }
+
+    /// How many stand in that way.
+    pub fn of(&self, standing: Standing) -> u64 {
+        self.totals.get(&standing).copied().unwrap_or_default()
     }
 
     fn count(&mut self, device: Device) {
@@ -119,18 +180,23 @@ impl fmt::Display for Report {
         for difference in &self.authorities {
             writeln!(f, "not ready: {difference}")?;
         }
-        for Device { thing, standing, reasons, failure } in &self.devices {
-            let mut why: Vec<_> = reasons.iter().map(ToString::to_string).collect();
-            why.extend(failure.clone());
-            writeln!(f, "{standing:?} {thing}: {}", why.join("; "))?;
+        for device in &self.devices {
+            writeln!(f, "{:?} {}: {}", device.standing, device.thing, device.why())?;
+        }
+        if let Some(why) = &self.unlisted {
+            writeln!(f, "not all devices were listed: {why}")?;
         }
         let totals: Vec<_> =
             self.totals.iter().map(|(standing, count)| format!("{standing:?}: {count}")).collect();
-        writeln!(f, "of {} devices: {}", self.fleet, totals.join(", "))
+        write!(f, "of {} devices", self.fleet)?;
+        if let Some(Draw { size, seed }) = self.sample {
+            write!(f, ", a sample of {size} by seed {seed}")?;
+        }
+        writeln!(f, ": {}", if totals.is_empty() { "none looked at".to_owned() } else { totals.join(", ") })
     }
 }
 
-/// Sweeps.
+/// Sweeps. Only options that make no sense are an error: what cannot be looked at is in the report.
 pub async fn sweep<P, S, C>(
     regions: &Regions<'_, P, S, C>,
     options: &Options,
@@ -144,7 +210,7 @@ where
     if !(1..=WORKERS_MAX).contains(&options.workers) {
         return Err(Failure::permanent("sweep", format!("workers have to be 1 to {WORKERS_MAX}")));
     }
-    let pace = Pace::default();
+    let pace = options.rate_per_s.map_or_else(Pace::default, Pace::at_most);
     let authorities = match options.identities {
         true => Vec::new(),
         false => authorities::compare(regions, &pace).await?,
@@ -152,18 +218,23 @@ where
     let report = Mutex::new(Report { authorities, ..Report::default() });
     let sweep = Sweep { regions, options, pace, groups: Groups::default(), report };
     let mut sample = options.sample.map(|size| Sample { size, seed: options.seed, drawn: BTreeMap::new() });
+    sweep.report().sample = options.sample.map(|size| Draw { size, seed: options.seed });
     let mut from = None::<String>;
     loop {
-        let list = async || regions.primary.things(options.query.as_deref(), from.as_deref()).await;
-        let page = sweep.pace.patient(regions.clock, list).await?;
-        let devices: Vec<_> = page.items.into_iter().filter(|listed| !is_own(&listed.thing.name)).collect();
-        sweep.report.lock().unwrap_or_else(PoisonError::into_inner).fleet += devices.len() as u64;
+        let (devices, next) = match sweep.page(from.as_deref()).await {
+            Ok(page) => page,
+            Err(failure) => {
+                sweep.report().unlisted = Some(failure.to_string());
+                break;
+            }
+        };
+        sweep.report().fleet += devices.len() as u64;
         match &mut sample {
             Some(sample) => devices.into_iter().for_each(|device| sample.offer(device)),
             None => sweep.look_at(devices).await,
         }
-        on_progress(&sweep.report.lock().unwrap_or_else(PoisonError::into_inner));
-        from = page.next;
+        on_progress(&sweep.report());
+        from = next;
         if from.is_none() {
             break;
         }
@@ -177,6 +248,13 @@ where
     Ok(report)
 }
 
+/// A device to look at, with what a list said of it.
+#[derive(Debug)]
+struct Candidate {
+    name: String,
+    listed: Option<DescribedThing>,
+}
+
 struct Sweep<'a, P, S, C> {
     regions: &'a Regions<'a, P, S, C>,
     options: &'a Options,
@@ -186,47 +264,86 @@ struct Sweep<'a, P, S, C> {
 }
 
 impl<P: Region, S: Region, C: Clock> Sweep<'_, P, S, C> {
-    async fn look_at(&self, devices: Vec<DescribedThing>) {
+    fn report(&self) -> MutexGuard<'_, Report> {
+        self.report.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Some of the devices, and from where there are more.
+    async fn page(&self, from: Option<&str>) -> Outcome<(Vec<Candidate>, Option<String>)> {
+        let query = match &self.options.which {
+            Which::Named(names) => {
+                let named = names.iter().map(|name| Candidate { name: name.clone(), listed: None });
+                return Ok((named.collect(), None));
+            }
+            Which::Query(query) => Some(query.as_str()),
+            Which::All => None,
+        };
+        let list = async || self.regions.primary.things(query, from).await;
+        let page = self.within(self.pace.patient(self.regions.clock, list)).await?;
+        let listed = page.items.into_iter().filter(|listed| !is_own(&listed.thing.name));
+        let listed = listed.map(|listed| Candidate { name: listed.thing.name.clone(), listed: Some(listed) });
+        Ok((listed.collect(), page.next))
+    }
+
+    async fn look_at(&self, devices: Vec<Candidate>) {
         futures::stream::iter(devices)
-            .map(async |listed| {
-                let looked = self.pace.patient(self.regions.clock, async || self.one(&listed).await).await;
-                let thing = listed.thing.name;
-                looked.unwrap_or_else(|failure| Device {
-                    thing,
-                    standing: Standing::Unknown,
-                    reasons: Vec::new(),
-                    failure: Some(failure.to_string()),
-                })
+            .map(async |device| {
+                let look = async || self.one(&device).await;
+                let looked = self.within(self.pace.patient(self.regions.clock, look)).await;
+                looked.unwrap_or_else(|failure| Device::unknown(device.name.clone(), failure.to_string()))
             })
             .buffer_unordered(self.options.workers)
-            .for_each(async |device| {
-                self.report.lock().unwrap_or_else(PoisonError::into_inner).count(device);
-            })
+            .for_each(async |device| self.report().count(device))
             .await;
     }
 
-    async fn one(&self, listed: &DescribedThing) -> Outcome<Device> {
-        let (regions, identities) = (self.regions, self.options.identities);
-        let thing = listed.thing.name.clone();
+    /// Works until the time is up.
+    async fn within<T>(&self, work: impl Future<Output = Outcome<T>>) -> Outcome<T> {
+        let Some(deadline_ms) = self.options.deadline_ms else { return work.await };
+        let is_up = || Failure::transient("sweep", "the time was up");
+        let left_ms = deadline_ms.saturating_sub(self.regions.clock.now_ms());
+        if left_ms == 0 {
+            return Err(is_up());
+        }
+        match select(pin!(work), pin!(self.regions.clock.sleep_ms(left_ms))).await {
+            Either::Left((done, _)) => done,
+            Either::Right(_) => Err(is_up()),
+        }
+    }
+
+    async fn one(&self, device: &Candidate) -> Outcome<Device> {
+        let (regions, thing) = (self.regions, device.name.clone());
+        let here = match &device.listed {
+            Some(listed) => Some(listed.thing.clone()),
+            None => regions.primary.thing(&thing).await?.map(|described| described.thing),
+        };
+        let Some(here) = here else {
+            return Ok(Device::unknown(thing, "the primary has no such thing".to_owned()));
+        };
         let there = regions.secondary.thing(&thing).await?;
-        let mut reasons = compare::thing(&listed.thing, there.as_ref().map(|there| &there.thing));
+        let mut reasons = compare::thing(&here, there.as_ref().map(|there| &there.thing));
         let mut has_certificate = true;
-        if identities {
+        if self.options.identities {
             let found = regions.compare_identity(&thing).await?;
-            has_certificate = has_active(regions, &thing).await?;
-            reasons.extend(found);
+            has_certificate = found.has_active;
+            reasons.extend(found.differences);
         }
-        for difference in regions.compare_groups(&thing).await? {
-            reasons.push(difference);
-        }
-        for group in regions.primary.thing_groups(&thing).await? {
-            reasons.extend(self.groups.compare(regions, &group, identities).await?);
+        let (groups, there) =
+            futures::join!(regions.primary.thing_groups(&thing), regions.secondary.thing_groups(&thing));
+        let others = |mut groups: Vec<String>| {
+            groups.retain(|name| !is_own(name));
+            groups
+        };
+        let (groups, there) = (others(groups?), others(there?));
+        reasons.extend(compare::groups(&groups, &there));
+        for group in &groups {
+            reasons.extend(self.groups.compare(regions, group, self.options.identities).await?);
         }
         // What it has in the secondary alone does not keep it out.
         reasons.retain(|reason| !matches!(reason, Difference::AttachedOnlyThere(_)));
         let standing = match () {
             () if !reasons.is_empty() => Standing::NotReady,
-            () if !identities => Standing::BringsIdentity,
+            () if !self.options.identities => Standing::BringsIdentity,
             () if !has_certificate => Standing::NoCertificate,
             () => Standing::Ready,
         };
@@ -234,30 +351,18 @@ impl<P: Region, S: Region, C: Clock> Sweep<'_, P, S, C> {
     }
 }
 
-async fn has_active<P: Region, S: Region, C: Clock>(
-    regions: &Regions<'_, P, S, C>,
-    thing: &str,
-) -> Outcome<bool> {
-    for id in crate::look::Principals::of(regions.primary.thing_principals(thing).await?).certificates {
-        if regions.primary.certificate(&id).await?.is_some_and(|there| there.status == Status::Active) {
-            return Ok(true);
-        }
-    }
-    Ok(false)
-}
-
 /// A sample of a list whose length is not known: those with the smallest hashes, so that neither the
 /// order of the list nor its pages matter.
 struct Sample {
     size: usize,
     seed: u64,
-    drawn: BTreeMap<(u64, String), DescribedThing>,
+    drawn: BTreeMap<(u64, String), Candidate>,
 }
 
 impl Sample {
-    fn offer(&mut self, device: DescribedThing) {
-        let hash = hash(self.seed, &device.thing.name);
-        self.drawn.insert((hash, device.thing.name.clone()), device);
+    fn offer(&mut self, device: Candidate) {
+        let hash = hash(self.seed, &device.name);
+        self.drawn.insert((hash, device.name.clone()), device);
         if self.drawn.len() > self.size {
             self.drawn.pop_last();
         }

@@ -16,6 +16,7 @@ use crate::outcome::{Failure, Outcome};
 pub struct Clients {
     name: String,
     config: SdkConfig,
+    iot: aws_sdk_iot::Client,
     data: OnceCell<aws_sdk_iotdataplane::Client>,
 }
 
@@ -33,7 +34,19 @@ impl Clients {
             .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS_MAX))
             .load()
             .await;
-        Self { name: name.to_owned(), config, data: OnceCell::new() }
+        let iot = aws_sdk_iot::Client::new(&config);
+        Self { name: name.to_owned(), config, iot, data: OnceCell::new() }
+    }
+
+    /// Over clients that somebody made already, to count their calls say. Without one of the data plane
+    /// its address is asked for, as ever.
+    pub fn over(
+        name: &str,
+        config: SdkConfig,
+        iot: aws_sdk_iot::Client,
+        data: Option<aws_sdk_iotdataplane::Client>,
+    ) -> Self {
+        Self { name: name.to_owned(), config, iot, data: OnceCell::new_with(data) }
     }
 
     /// The Region's name.
@@ -43,7 +56,7 @@ impl Clients {
 
     /// The control plane of AWS IoT.
     pub fn iot(&self) -> aws_sdk_iot::Client {
-        aws_sdk_iot::Client::new(&self.config)
+        self.iot.clone()
     }
 
     /// `DynamoDB`.

@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::{Common, Error, answer, query, tell};
-use crate::readiness::{self, Options, Report};
+use crate::readiness::{self, Options, Report, Which};
 
 /// The whole fleet, or a sample of it.
 #[derive(Debug, Args)]
@@ -23,7 +23,8 @@ impl Ready {
     pub(super) async fn run(self, common: &Common) -> Result<bool, Error> {
         let Self { query_string, sample, seed } = self;
         let (workers, identities) = (common.workers()?, common.identities()?);
-        let options = Options { query: query(query_string.as_ref()), sample, seed, workers, identities };
+        let which = query(query_string.as_ref()).map_or(Which::All, Which::Query);
+        let options = Options { which, sample, seed, workers, identities, ..Options::default() };
         let both = common.connect().await?;
         let on_progress = |report: &Report| {
             let looked: u64 = report.totals.values().sum();

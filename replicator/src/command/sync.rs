@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::{Both, Common, Error, answer, misuse, query, said, tell};
-use crate::aws::{Aws, EventTable, Settings, StateTable};
+use super::{Common, Error, answer, misuse, query, said, tell};
+use crate::aws::{Aws, Both, EventTable, Settings, StateTable};
 use crate::outcome::Outcome;
 use crate::policy::Policies;
 use crate::progress::{Folder, Forgetful};

@@ -1,5 +1,5 @@
 use super::*;
-use crate::model::{Authority, Policy};
+use crate::model::{Authority, Policy, Status};
 use crate::simulation::{PRIMARY, SECONDARY, Twins, arn, group_arn, policy_document};
 use crate::sync::Mode;
 use crate::sync::tests::{direct, fleet, regions};
@@ -81,6 +81,53 @@ async fn a_sample_is_of_its_size_and_its_seed() {
     let (one, again, other) = (sample(1).await, sample(1).await, sample(2).await);
     assert_eq!((one.len(), &one), (4, &again));
     assert_ne!(one, other);
+}
+
+#[tokio::test]
+async fn devices_may_be_named() {
+    let twins = fleet(7);
+    direct(&twins, Mode::Smart).await;
+    let names = ["t-1", "t-4", "t-99"].map(str::to_owned);
+    let options = Options { which: Which::Named(names.into()), ..Options::default() };
+    let report = swept(&twins, options.clone()).await;
+    assert_eq!((report.fleet, report.of(Standing::Ready), report.of(Standing::Unknown)), (3, 2, 1));
+    assert_eq!(report.to_string().lines().next(), Some("Unknown t-99: the primary has no such thing"));
+    let report = swept(&twins, Options { sample: Some(2), seed: 5, ..options }).await;
+    assert_eq!((report.fleet, report.totals.values().sum::<u64>()), (3, 2));
+    assert!(report.to_string().contains("of 3 devices, a sample of 2 by seed 5: "), "{report}");
+}
+
+#[tokio::test]
+async fn what_was_not_looked_at_in_time_is_unknown() {
+    let twins = fleet(7);
+    direct(&twins, Mode::Smart).await;
+    twins.advance_ms(120_000);
+    let names = (0..7).map(|number| format!("t-{number}")).collect();
+    let options = Options {
+        which: Which::Named(names),
+        rate_per_s: Some(1.0),
+        deadline_ms: Some(twins.inner().now_ms + 2_500),
+        workers: 1,
+        ..Options::default()
+    };
+    let report = sweep(&regions(&twins), &options, &|_| {}).await.unwrap();
+    assert_eq!((report.of(Standing::Unknown), report.is_ready()), (3, false), "{report}");
+    assert!(report.to_string().contains("sweep: the time was up\n"), "{report}");
+}
+
+#[tokio::test]
+async fn what_was_not_listed_is_not_ready() {
+    let twins = fleet(7);
+    direct(&twins, Mode::Smart).await;
+    twins.fail_next("primary.things", crate::outcome::Class::Permanent, 1);
+    let report = swept(&twins, Options::default()).await;
+    assert!(report.totals.is_empty() && !report.is_ready(), "{report}");
+    twins.advance_ms(120_000);
+    let deadline_ms = Some(twins.inner().now_ms + 2_500);
+    let options = Options { rate_per_s: Some(1.0), deadline_ms, workers: 1, ..Options::default() };
+    let report = sweep(&regions(&twins), &options, &|_| {}).await.unwrap();
+    assert!(report.of(Standing::Ready) > 0 && !report.is_ready(), "{report}");
+    assert!(report.to_string().contains("not all devices were listed: sweep: the time was up\n"), "{report}");
 }
 
 #[tokio::test]

@@ -65,7 +65,7 @@ impl<P: Region, S: Region, C: Clock, K: Sink> Walk<'_, P, S, C, K> {
     async fn identity(&self, tally: &mut Tally, name: &str) -> Outcome<()> {
         let looked_ms = self.now_ms();
         if !self.sends_all() {
-            let found = self.regions.compare_identity(name).await?;
+            let found = self.regions.compare_identity(name).await?.differences;
             if !self.send_policies(tally, &found).await? {
                 tally.count(Kind::Identity, Counts::EXISTING);
                 return Ok(());
