@@ -18,7 +18,8 @@ pub use checks::{LATE_SENDS_MAX_PERCENT, TIMER_DELAY_P99_MAX_MS};
 
 use crate::record::{Direction, EndReason, Event, Record};
 use crate::summary::{
-    ApiRow, Devices, FaultRow, HarnessHealth, Ledger, ObjectiveRow, Rpo, SUMMARY_FORMAT, Summary, Undo,
+    ApiRow, Devices, FaultRow, HarnessHealth, Ledger, ObjectiveRow, ReadinessRow, Rpo, SUMMARY_FORMAT,
+    Summary, Undo,
 };
 use crate::units;
 use crate::verdict::{ExitCode, Verdict};
@@ -39,6 +40,7 @@ struct Evidence<'a> {
     latencies: BTreeMap<String, Measured>,
     ledger: Ledger,
     rpo: Option<Rpo>,
+    readiness: Vec<ReadinessRow>,
     devices: Devices,
     api: Option<Vec<ApiRow>>,
     harness: HarnessHealth,
@@ -60,6 +62,7 @@ impl<'a> Evidence<'a> {
             latencies: latency::latencies(record),
             ledger: writes::ledger(&record.info, &record.ledger),
             rpo: writes::rpo(&record.info, &record.ledger, &timeline),
+            readiness: fleet::readiness(record),
             devices: devices(record, &traces, &timeline),
             api: fleet::api(record),
             harness: fleet::harness(record),
@@ -101,6 +104,7 @@ pub fn judge(record: &Record) -> Summary {
         checks,
         faults: faults(&evidence.timeline),
         steps: evidence.timeline.steps.clone(),
+        readiness: evidence.readiness,
         devices: evidence.devices.clone(),
         failover: evidence.failovers.waterfall(
             &FAILOVER_STAGES,

@@ -14,8 +14,8 @@ mod undo;
 
 pub use error::RecordError;
 pub use event::{
-    ApiCalls, Direction, EndReason, Entry, Event, FaultState, HarnessSample, Leftover, Move, RunInfo, Sample,
-    StepState,
+    ApiCalls, Direction, EndReason, Entry, Event, FaultState, HarnessSample, Leftover, Move, NotReady,
+    Readiness, RunInfo, Sample, StepState,
 };
 pub use folder::{Folder, Record};
 pub use hdrhistogram::Histogram;

@@ -33,6 +33,7 @@ pub fn render(record: &Record, summary: &Summary) -> String {
     let sections = [
         head::head(summary),
         head::objectives(summary),
+        fleet::readiness(summary),
         journey::failover(summary),
         journey::failback(summary),
         latency::replication(summary),

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 
 use crate::record::{
     ApiCalls, Direction, EndReason, Entry, Event, FaultState, HarnessSample, Histogram, HistogramSeries,
-    Interval, Leftover, Move, Record, RunInfo, Sample, StepState, UndoEntry, UndoState, Write, new_histogram,
+    Interval, Leftover, Move, NotReady, Readiness, Record, RunInfo, Sample, StepState, UndoEntry, UndoState,
+    Write, new_histogram,
 };
 
 const S: u64 = 1_000_000;
@@ -21,6 +22,7 @@ pub(crate) fn info() -> RunInfo {
         ("failover.detection", "<= 45s"),
         ("failback.time.p99", "<= 60s"),
         ("replication.shadow.p99", "<= 2s"),
+        ("devices.not_ready", "== 0"),
         ("devices.failed_over", ">= 99.9%"),
         ("rpo.seconds", "<= 5s"),
         ("writes.lost", "== 0"),
@@ -176,11 +178,30 @@ impl Day {
         self.push(at_us, Event::Fault { fault, label, state, detail });
     }
 
+    fn readiness(&mut self, at_us: u64) {
+        let not_ready = u64::from(self.luck == Luck::Bad);
+        let why = "certificate 3f2a9c01d4be is not Active there".to_owned();
+        let device = NotReady { device: "device-00003".into(), why };
+        let fleet = u64::from(self.record.info.devices);
+        self.push(
+            at_us,
+            Event::Readiness(Readiness {
+                fleet,
+                sample: None,
+                ready: fleet - not_ready,
+                not_ready,
+                unknown: 0,
+                devices: (0..not_ready).map(|_| device.clone()).collect(),
+            }),
+        );
+    }
+
     fn begin(&mut self) {
         let info = self.record.info.clone();
         self.push(0, Event::RunBegan(info.clone()));
         self.push(S / 20, Event::Observer { seeing: true, detail: None });
         self.step(0, "provision", "Provision 500 devices", S / 10, 8 * S);
+        self.readiness(8 * S);
         self.step(1, "connect", "Connect, 200 a second", 8 * S, CONNECTED);
         self.step(2, "hold", "Hold for 30 s", CONNECTED, BROKEN - S);
         self.step(

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::record::{EndReason, RunInfo, StepState};
+use crate::record::{EndReason, NotReady, RunInfo, StepState};
 use crate::verdict::{ExitCode, Verdict};
 
 mod fleet;
@@ -49,6 +49,8 @@ pub struct Summary {
     pub faults: Vec<FaultRow>,
     /// A row a step of the scenario.
     pub steps: Vec<StepRow>,
+    /// A row each time that devices were looked at in both Regions.
+    pub readiness: Vec<ReadinessRow>,
     /// What became of the devices.
     pub devices: Devices,
     /// From the fault to the secondary.
@@ -145,6 +147,25 @@ pub struct StepRow {
     pub state: StepState,
     /// Why, when it was not completed.
     pub detail: Option<String>,
+}
+
+/// How the devices stood when they were looked at: would the secondary let them in?
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ReadinessRow {
+    /// When the look ended, since the run began.
+    pub at_ms: f64,
+    /// Devices that there were to choose from.
+    pub fleet: u64,
+    /// How many were drawn; absent when all were looked at.
+    pub sample: Option<u64>,
+    /// The secondary would have let them in.
+    pub ready: u64,
+    /// It would not.
+    pub not_ready: u64,
+    /// They could not be looked at.
+    pub unknown: u64,
+    /// The first 20 of those that are not ready or unknown.
+    pub devices: Vec<NotReady>,
 }
 
 /// What became of the devices.

@@ -1,14 +1,36 @@
-//! The fleet over time, the API calls, and how the harness itself did.
+//! The fleet over time, how ready it was, the API calls, and how the harness itself did.
 
 use std::collections::BTreeMap;
 
 use crate::record::{Event, HarnessSample, Record, Sample};
-use crate::summary::{ApiRow, FleetPoint, HarnessHealth};
+use crate::summary::{ApiRow, FleetPoint, HarnessHealth, ReadinessRow};
 
 use super::spread::{at, ms};
 
 /// More points than a chart has room for would only make the summary large.
 const POINTS_MAX: usize = 600;
+
+/// Devices that were not ready, by name.
+const NOT_READY_LISTED: usize = 20;
+
+/// How the devices stood, each time that they were looked at.
+pub(crate) fn readiness(record: &Record) -> Vec<ReadinessRow> {
+    let looks = record.events.iter().filter_map(|entry| match &entry.event {
+        Event::Readiness(look) => Some((entry.at_us, look)),
+        _ => None,
+    });
+    looks
+        .map(|(at_us, look)| ReadinessRow {
+            at_ms: ms(at_us),
+            fleet: look.fleet,
+            sample: look.sample,
+            ready: look.ready,
+            not_ready: look.not_ready,
+            unknown: look.unknown,
+            devices: look.devices.iter().take(NOT_READY_LISTED).cloned().collect(),
+        })
+        .collect()
+}
 
 /// The samples, summed up to at most [`POINTS_MAX`] points.
 pub(crate) fn fleet(record: &Record) -> Vec<FleetPoint> {

@@ -72,7 +72,9 @@ pub(crate) fn row(evidence: &Evidence<'_>, key: &str, condition: &str) -> Object
 /// Counts that only mean something when devices and writes had their time to arrive: a run that was ended early cannot
 /// be blamed for what it did not wait for.
 fn settles_late(metric: &str) -> bool {
-    ["writes.", "devices.", "rpo."].iter().any(|family| metric.starts_with(family))
+    // How ready devices were was settled when they were looked at.
+    metric != "devices.not_ready"
+        && ["writes.", "devices.", "rpo."].iter().any(|family| metric.starts_with(family))
 }
 
 fn text(objective: &Objective, measured: &Measurement) -> String {
@@ -91,7 +93,7 @@ fn verdict(objective: &Objective, measured: &Measurement) -> Verdict {
         || match objective.op {
             Op::AtMost | Op::Below => !holds,
             Op::AtLeast | Op::Above => holds,
-            Op::Equal => false,
+            Op::Equal => measured.value > objective.target.value(),
         };
     match (decided, holds) {
         (true, true) => Verdict::Pass,
@@ -138,6 +140,7 @@ fn measure(evidence: &Evidence<'_>, objective: &Objective) -> Measured {
         "failover.answer" => moment(evidence, "DNS answer", |each| each.answer_us, evidence.answer_watched),
         _ if objective.metric.shape == Shape::Distribution => latency(evidence, objective.metric, statistic),
         _ if name.starts_with("writes.") => writes(evidence, name),
+        "devices.not_ready" => not_ready(evidence, objective),
         _ if name.starts_with("devices.") => devices(evidence, objective),
         _ if name.starts_with("rpo.") => rpo(evidence, objective),
         "api.throttled" => match &evidence.api {
@@ -238,6 +241,25 @@ fn devices(evidence: &Evidence<'_>, objective: &Objective) -> Measured {
         }
     };
     share(objective, value, devices.fleet, devices.fleet)
+}
+
+/// The worst look. What could not be looked at, in whichever look, may be not ready as well.
+fn not_ready(evidence: &Evidence<'_>, objective: &Objective) -> Measured {
+    let mut worst: Option<Measurement> = None;
+    for row in &evidence.readiness {
+        let looked = row.ready + row.not_ready + row.unknown;
+        if looked == 0 {
+            return Err("There was no device to look at.".to_owned());
+        }
+        let measured = share(objective, row.not_ready, looked, looked)?;
+        if worst.as_ref().is_none_or(|worst| measured.value > worst.value) {
+            worst = Some(measured);
+        }
+    }
+    let unknown: u64 = evidence.readiness.iter().map(|row| row.unknown).sum();
+    let note = (unknown > 0).then(|| format!("{} could not be looked at", units::plural(unknown, "device")));
+    let worst = worst.ok_or("No step looked whether the secondary would let devices in.")?;
+    Ok(Measurement { at_least: unknown > 0, note, ..worst })
 }
 
 /// A number of devices, as a share of the fleet if the target is one.

@@ -1,7 +1,7 @@
 //! Whole records, judged.
 
 use super::*;
-use crate::record::{Entry, FaultState, Leftover, StepState, UndoState};
+use crate::record::{Entry, FaultState, Leftover, Readiness, StepState, UndoState};
 use crate::sample::{Luck, record};
 
 fn verdict_of(summary: &Summary, metric: &str) -> Verdict {
@@ -254,4 +254,38 @@ fn two_breaks_are_two_ways_of_each_device() {
     assert_eq!(summary.devices.failed_over, 100);
     let once = judge(&day()).failover.total.unwrap();
     assert!((summary.failover.total.unwrap().p99_ms - once.p99_ms).abs() < 1e-6);
+}
+
+#[test]
+fn readiness_is_the_worst_look_and_unknown_when_it_could_not_be_looked() {
+    let look = |ready, not_ready, unknown| {
+        let fleet = ready + not_ready + unknown;
+        Readiness { fleet, sample: None, ready, not_ready, unknown, devices: vec![] }
+    };
+    let judged = |looks: &[Readiness], condition: &str| {
+        let mut record = day();
+        record.events.retain(|entry| !matches!(entry.event, Event::Readiness(_)));
+        let at = record.events.iter().position(|entry| matches!(entry.event, Event::Step { .. })).unwrap();
+        for look in looks {
+            let entry = Entry { event: Event::Readiness(look.clone()), ..record.events[at].clone() };
+            record.events.insert(at, entry);
+        }
+        let summary = asked(record, &[("devices.not_ready", condition)]);
+        let row = summary.objectives[0].clone();
+        (row.verdict, row.measured, row.why)
+    };
+    let verdict = |looks: &[Readiness], condition: &str| judged(looks, condition).0;
+    assert_eq!(judged(&[look(40, 0, 0)], "== 0").1, "0");
+    assert_eq!(verdict(&[look(40, 0, 0), look(39, 1, 0)], "== 0"), Verdict::Fail, "the worst counts");
+    assert_eq!(verdict(&[look(39, 1, 0)], "<= 5%"), Verdict::Pass);
+    assert_eq!(verdict(&[look(39, 0, 1)], "== 0"), Verdict::Unknown);
+    assert_eq!(verdict(&[look(39, 0, 1), look(40, 0, 0)], "== 0"), Verdict::Unknown, "in either order");
+    assert_eq!(
+        verdict(&[look(30, 1, 9), look(38, 2, 0)], "<= 2"),
+        Verdict::Unknown,
+        "one of the nine may be"
+    );
+    assert_eq!(verdict(&[look(38, 1, 1)], "== 0"), Verdict::Fail, "one is enough, whatever the other is");
+    assert_eq!(verdict(&[look(0, 0, 0)], "== 0"), Verdict::Unknown);
+    assert_eq!(judged(&[], "== 0").2, "No step looked whether the secondary would let devices in.");
 }

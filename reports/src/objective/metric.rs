@@ -161,6 +161,11 @@ pub const METRICS: &[Metric] = &[
         Unit::Devices,
         "Devices that were seen to be connectable in the secondary.",
     ),
+    scalar(
+        "devices.not_ready",
+        Unit::Devices,
+        "Devices that the secondary would not have let in when they were looked at: thing, ACTIVE certificate, policies or groups were not as in the primary. Of several looks the worst; a percentage is of the devices that were looked at.",
+    ),
     scalar("devices.failed_over", Unit::Devices, "Devices that failed over."),
     scalar("devices.failed_back", Unit::Devices, "Devices that failed back."),
     scalar(

@@ -28,7 +28,7 @@ pub enum Event {
     Step {
         /// Its place in the scenario, from 0.
         index: u32,
-        /// What it does: `provision`, `connect`, `hold`, `break`, `heal`, `converge`, `clean-up`.
+        /// What it does: `provision`, `connect`, `hold`, `readiness`, `break`, `heal`, `converge`, `clean-up`.
         name: String,
         /// The same as a reader would say it ("Break: primary health check, primary Region dark").
         label: String,
@@ -78,6 +78,8 @@ pub enum Event {
         /// How long before this line it may have been so: the time since it was last seen not to be.
         resolution_us: u64,
     },
+    /// The devices, or a sample of them, were looked at in both Regions: would the secondary let them in?
+    Readiness(Readiness),
     /// A device's first acknowledged publish on a new connection.
     Moved(Move),
     /// A device lost or left its connection.
@@ -167,6 +169,33 @@ pub struct RunInfo {
     pub replay: String,
     /// The objectives as the scenario says them, metric to condition: `"failover.outage.p99"` to `"<= 90s"`.
     pub objectives: IndexMap<String, String>,
+}
+
+/// How the devices stood when they were looked at in both Regions.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Readiness {
+    /// Devices that there were to choose from.
+    pub fleet: u64,
+    /// How many were drawn; absent: all were looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sample: Option<u64>,
+    /// The secondary would let them in.
+    pub ready: u64,
+    /// It would not.
+    pub not_ready: u64,
+    /// They could not be looked at, or not in time.
+    pub unknown: u64,
+    /// The first of those that are not ready or unknown.
+    pub devices: Vec<NotReady>,
+}
+
+/// A device that was not seen to be ready.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NotReady {
+    /// The device.
+    pub device: String,
+    /// In what it is not as in the primary, or why it could not be looked at.
+    pub why: String,
 }
 
 /// Where a step stands.

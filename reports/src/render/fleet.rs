@@ -1,10 +1,50 @@
-//! The fleet over time: who was connected where, and what was acknowledged.
+//! The fleet: how ready it was, and over time who was connected where and what was acknowledged.
 
 use super::chart::{Ink, Kind, Lines, Series};
-use super::html::{empty, figure, legend, section};
+use super::html::{Column, empty, esc, figure, legend, section, table};
 use super::{bands, clock, ink_of, regions};
-use crate::summary::{FleetPoint, Summary};
-use crate::units::number;
+use crate::record::NotReady;
+use crate::summary::{FleetPoint, ReadinessRow, Summary};
+use crate::units::{self, number};
+
+/// Would the secondary have let the devices in? Nothing in a run that did not look.
+pub(super) fn readiness(summary: &Summary) -> String {
+    if summary.readiness.is_empty() {
+        return String::new();
+    }
+    let lead = "Thing, ACTIVE certificate, policies and groups of each device, compared in both Regions.";
+    let number = |count: u64, class| match count {
+        0 => units::count(0),
+        some => format!("<b class=\"{class}\">{}</b>", units::count(some)),
+    };
+    let row = |row: &ReadinessRow| {
+        let drawn =
+            row.sample.map_or_else(|| "all".to_owned(), |size| format!("a sample of {}", units::count(size)));
+        vec![
+            clock(row.at_ms / 1e3),
+            format!("{drawn} of {}", units::count(row.fleet)),
+            units::count(row.ready),
+            number(row.not_ready, "bad"),
+            number(row.unknown, "warn"),
+        ]
+    };
+    let columns = [
+        Column::Number("at"),
+        Column::Text("Devices"),
+        Column::Number("ready"),
+        Column::Number("not ready"),
+        Column::Number("unknown"),
+    ];
+    let mut body = table(&columns, &summary.readiness.iter().map(row).collect::<Vec<_>>());
+    let named: Vec<_> = summary.readiness.iter().flat_map(|row| &row.devices).collect();
+    if !named.is_empty() {
+        let row =
+            |device: &&NotReady| vec![format!("<code>{}</code>", esc(&device.device)), esc(&device.why)];
+        let columns = [Column::Text("Device"), Column::Text("why it was not seen to be ready")];
+        body.push_str(&table(&columns, &named.iter().map(row).collect::<Vec<_>>()));
+    }
+    section("readiness", "Ready to fail over?", lead, &body)
+}
 
 /// Connections and throughput.
 pub(super) fn fleet(summary: &Summary) -> String {

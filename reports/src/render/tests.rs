@@ -1,6 +1,6 @@
 //! What a report must always be: the same bytes for the same record, whole in itself, and safe.
 
-use crate::record::{Event, Record};
+use crate::record::{Event, NotReady, Record};
 use crate::sample::{Luck, record};
 use crate::{judge, render};
 
@@ -58,6 +58,9 @@ fn nothing_from_a_record_is_markup() {
                 (*label, *detail, *fault) = (HOSTILE.into(), HOSTILE.into(), HOSTILE.into());
             }
             Event::Step { label, .. } => *label = HOSTILE.to_owned(),
+            Event::Readiness(look) => {
+                look.devices = vec![NotReady { device: HOSTILE.into(), why: HOSTILE.into() }];
+            }
             Event::Api(calls) => calls.operation = HOSTILE.to_owned(),
             Event::Swept { region, kinds, leftovers } => {
                 (*region, *kinds) = (HOSTILE.into(), vec![HOSTILE.into()]);
@@ -101,4 +104,16 @@ fn an_empty_record_renders_as_unknown() {
 fn a_large_fleet_does_not_make_a_large_report() {
     let html = html(&record(5_000, Luck::Good));
     assert!(html.len() < 400_000, "{} bytes", html.len());
+}
+
+#[test]
+fn devices_that_were_not_ready_are_named() {
+    let bad = html(&record(60, Luck::Bad));
+    assert!(
+        bad.contains("Ready to fail over?") && bad.contains("certificate 3f2a9c01d4be is not Active there")
+    );
+    assert!(bad.contains("all of 60"));
+    let mut silent = record(60, Luck::Good);
+    silent.events.retain(|entry| !matches!(entry.event, Event::Readiness(_)));
+    assert!(!html(&silent).contains("Ready to fail over?"), "nobody looked");
 }
