@@ -8,10 +8,11 @@ use std::time::Duration;
 
 use aws_config::{BehaviorVersion, Region, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
 use gameday_twin::Endpoints;
+use replicator::aws::{AwsRegion, Both, Clients};
 
 pub(crate) use calls::Calls;
 pub(crate) use error::{Missing, describe};
-pub(crate) use pace::Pace;
+pub(crate) use pace::{Pace, READINESS_CALLS};
 
 /// One attempt of a call gets this long.
 const ATTEMPT_S_MAX: u64 = 5;
@@ -27,6 +28,7 @@ pub(crate) struct RegionClients {
     pub(crate) data: aws_sdk_iotdataplane::Client,
     pub(crate) dynamodb: aws_sdk_dynamodb::Client,
     pub(crate) lambda: aws_sdk_lambda::Client,
+    config: SdkConfig,
 }
 
 /// Clients of both Regions and of what is global.
@@ -67,6 +69,11 @@ impl Aws {
         }
     }
 
+    /// Both Regions as the replicator's library takes them, over these clients.
+    pub(crate) fn both(&self, account: &str) -> Both {
+        Both::new(self.primary.replicated(), self.secondary.replicated(), account.to_owned())
+    }
+
     pub(crate) fn region(&self, region: &str) -> &RegionClients {
         if self.secondary.region == region { &self.secondary } else { &self.primary }
     }
@@ -92,7 +99,14 @@ impl RegionClients {
             lambda: aws_sdk_lambda::Client::from_conf(
                 aws_sdk_lambda::config::Builder::from(config).interceptor(count()).build(),
             ),
+            config: config.clone(),
         }
+    }
+
+    fn replicated(&self) -> AwsRegion {
+        // On AWS the data plane has an address of the account's own, which the library asks for.
+        let data = self.config.endpoint_url().map(|_| self.data.clone());
+        AwsRegion::new(Clients::over(&self.region, self.config.clone(), self.iot.clone(), data))
     }
 }
 

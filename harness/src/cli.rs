@@ -2,7 +2,9 @@
 
 mod at;
 mod deploy;
+mod failback;
 mod function;
+mod readiness;
 mod report;
 mod run;
 mod twin;
@@ -37,6 +39,10 @@ enum Command {
     Destroy(deploy::Destroy),
     /// Print what is deployed: tables, queues, health checks.
     Outputs(deploy::Outputs),
+    /// Bring home what changed in the secondary during an outage: first a plan, which changes nothing.
+    Failback(failback::Failback),
+    /// Say whether the secondary would let each device in today.
+    Readiness(readiness::Readiness),
     /// Run the twin on its own, for the AWS CLI, SDKs and MQTT clients.
     Twin(twin::TwinCommand),
     /// Run a function of the replicator as AWS Lambda does (the twin starts this).
@@ -82,6 +88,8 @@ pub fn main() -> ExitCode {
         Command::Deploy(deploy) => deploy.run(),
         Command::Destroy(destroy) => destroy.run(),
         Command::Outputs(outputs) => outputs.run(),
+        Command::Failback(failback) => failback.run(),
+        Command::Readiness(readiness) => readiness.run(),
         Command::Twin(twin) => twin.run(),
         Command::Function(function) => function.run(),
     };

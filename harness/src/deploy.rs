@@ -10,6 +10,7 @@ mod identity;
 mod install;
 mod package;
 mod place;
+mod replica;
 mod stack;
 
 use serde_json::Value;
@@ -23,6 +24,7 @@ pub(crate) use package::{
     Package, deployed as deployed_package, is_current as is_current_package, write as write_package,
 };
 pub(crate) use place::Place;
+pub(crate) use replica::Replica;
 pub(crate) use stack::Stacks;
 
 use crate::{

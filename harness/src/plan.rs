@@ -4,7 +4,7 @@
 use serde::Serialize;
 
 use crate::{
-    aws::Pace,
+    aws::{Pace, READINESS_CALLS},
     scenario::{Scenario, Step, Strategy},
 };
 
@@ -68,16 +68,24 @@ impl Plan {
             );
         }
         let pace = Pace::new(quota_scale);
-        let calls = |operation, region| Calls {
+        let calls_of = |operation, region, count| Calls {
             operation,
             region,
-            count: devices,
+            count,
             rate_per_s_max: pace.rate_per_s(operation).unwrap_or(f64::MAX),
         };
+        let calls = |operation, region| calls_of(operation, region, devices);
+        let looks = scenario.step.iter().filter_map(|step| match step {
+            Step::Readiness(step) => Some(step.devices(devices)),
+            _ => None,
+        });
+        let looks = looks.flat_map(|count| {
+            READINESS_CALLS.into_iter().map(move |operation| calls_of(operation, "both", count))
+        });
         Ok(Self {
             devices,
             creates: creates(),
-            calls: vec![
+            calls: [
                 calls("CreateCertificateFromCsr", "primary"),
                 calls("AttachPolicy", "primary"),
                 calls("CreateThing", "primary"),
@@ -89,7 +97,10 @@ impl Plan {
                 calls("UpdateCertificate", "both"),
                 calls("DeleteCertificate", "both"),
                 calls("DeleteThing", "both"),
-            ],
+            ]
+            .into_iter()
+            .chain(looks)
+            .collect(),
             steps: scenario.step.iter().map(|step| label(step, scenario)).collect(),
             faults: scenario.step.iter().flat_map(faults).collect(),
             telemetry_per_s: per_s(scenario.load.telemetry.as_ref().map(|t| *t.every)),
@@ -128,6 +139,11 @@ pub(crate) fn label(step: &Step, scenario: &Scenario) -> String {
         }
         Step::Connect(step) => format!("Connect {devices} devices, {} a second", step.rate_per_s),
         Step::Hold(step) => format!("Hold for {}", step.time),
+        Step::Readiness(step) if step.sample.is_some() => {
+            let drawn = step.devices(devices);
+            format!("Look whether the secondary would let a sample of {drawn} of {devices} devices in")
+        }
+        Step::Readiness(_) => format!("Look whether the secondary would let each of {devices} devices in"),
         Step::Break(step) => {
             let faults: Vec<&str> = step.faults.iter().map(|fault| fault.entry().label).collect();
             format!("Break: {}", faults.join(", "))
@@ -142,6 +158,7 @@ pub(crate) fn name(step: &Step) -> &'static str {
         Step::Provision(_) => "provision",
         Step::Connect(_) => "connect",
         Step::Hold(_) => "hold",
+        Step::Readiness(_) => "readiness",
         Step::Break(_) => "break",
         Step::Heal(_) => "heal",
     }

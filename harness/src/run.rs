@@ -3,6 +3,7 @@
 
 mod finish;
 mod interrupt;
+mod readiness;
 mod shout;
 mod status;
 mod steps;

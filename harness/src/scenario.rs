@@ -17,7 +17,7 @@ use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
 pub use span::Span;
-pub use step::{Break, Connect, Heal, Hold, Provision, ProvisionVia, Step, Until};
+pub use step::{Break, Connect, Heal, Hold, Provision, ProvisionVia, Readiness, Step, Until};
 
 /// A whole scenario.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -407,6 +407,22 @@ hold = { for = "3s" }
         let message = error(&VALID.replace("replication.shadow.p99", "replication.shadw.p99"));
         assert!(message.contains("f.toml:14"), "{message}");
         assert!(message.contains("replication.shadow"), "suggests the right one: {message}");
+    }
+
+    #[test]
+    fn readiness_looks_at_devices_that_are_there() {
+        let step = |place: &str, what: &str| {
+            VALID.replace(
+                &format!("[[step]]\n{place} ="),
+                &format!("[[step]]\nreadiness = {{ {what} }}\n[[step]]\n{place} ="),
+            )
+        };
+        let scenario = Scenario::parse(&step("connect", "sample = 9"), "f.toml", &[]).unwrap();
+        let Step::Readiness(readiness) = &scenario.step[1] else { panic!("{:?}", scenario.step) };
+        assert_eq!((readiness.devices(5), readiness.devices(50)), (5, 9));
+        let message = error(&step("provision", ""));
+        assert!(message.contains("step.0") && message.contains("needs a `provision` step"), "{message}");
+        assert!(error(&step("connect", "sample = 0")).contains("at least 1"));
     }
 
     #[test]

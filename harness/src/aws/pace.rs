@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep_until};
 const SHARE: f64 = 0.8;
 
 /// AWS's default quotas of the operations that a fleet multiplies, calls per second.
-const QUOTAS_PER_S: [(&str, f64); 13] = [
+const QUOTAS_PER_S: [(&str, f64); 14] = [
     ("CreateThing", 100.0),
     ("CreateCertificateFromCsr", 15.0),
     ("AttachPolicy", 15.0),
@@ -19,11 +19,21 @@ const QUOTAS_PER_S: [(&str, f64); 13] = [
     ("ListThingPrincipals", 20.0),
     ("DescribeCertificate", 10.0),
     ("ListAttachedPolicies", 15.0),
+    ("ListThingGroupsForThing", 50.0),
     ("DetachThingPrincipal", 100.0),
     ("DetachPolicy", 15.0),
     ("UpdateCertificate", 10.0),
     ("DeleteCertificate", 10.0),
     ("DeleteThing", 100.0),
+];
+
+/// What looking whether a device is ready calls once in each Region.
+pub(crate) const READINESS_CALLS: [&str; 5] = [
+    "DescribeThing",
+    "ListThingPrincipals",
+    "DescribeCertificate",
+    "ListAttachedPolicies",
+    "ListThingGroupsForThing",
 ];
 
 /// When each operation may be called next.
@@ -41,6 +51,11 @@ impl Pace {
     /// Calls per second that the harness makes of an operation at most; `None` is as many as it likes.
     pub(crate) fn rate_per_s(&self, operation: &str) -> Option<f64> {
         QUOTAS_PER_S.iter().find(|(name, _)| *name == operation).map(|(_, quota)| quota * self.scale * SHARE)
+    }
+
+    /// Devices that are looked at in a second at the most, by the tightest quota.
+    pub(crate) fn readiness_per_s(&self) -> f64 {
+        READINESS_CALLS.iter().filter_map(|operation| self.rate_per_s(operation)).fold(f64::MAX, f64::min)
     }
 
     /// Waits for this call's turn.
@@ -77,5 +92,6 @@ mod tests {
             None,
             "what is not multiplied is not paced"
         );
+        assert!((pace.readiness_per_s() - 8.0).abs() < 1e-9, "of DescribeCertificate 10 a second");
     }
 }

@@ -1,10 +1,15 @@
 //! Where a deployment is: arguments that its commands share.
 
+use anyhow::anyhow;
 use clap::Args;
 use gameday_twin::Endpoints;
 
 use super::usage;
-use crate::{aws::Aws, deploy::Place, target};
+use crate::{
+    aws::Aws,
+    deploy::{Place, Replica},
+    target,
+};
 
 /// Characters of a postfix, so that all names that have it in them are short enough.
 const POSTFIX_CHARS_MAX: usize = 20;
@@ -61,6 +66,19 @@ impl At {
         }
         let twin = target::endpoints(&target).await?;
         Ok(Reached { aws: Aws::connect(&twin).await, twin: Some(twin) })
+    }
+}
+
+impl At {
+    /// That there is no such deployment.
+    pub(super) fn nothing(&self) -> anyhow::Error {
+        anyhow!("nothing of gameday-{} is deployed there; --postfix says which deployment", self.postfix)
+    }
+
+    /// The replicator that is deployed there.
+    pub(super) async fn replica(&self) -> anyhow::Result<Replica> {
+        let reached = self.reach().await?;
+        Replica::find(&reached.aws, &self.postfix).await?.ok_or_else(|| self.nothing())
     }
 }
 

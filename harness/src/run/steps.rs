@@ -112,6 +112,7 @@ impl Game {
                 tokio::time::sleep(*step.time).await;
                 Ok(None)
             }
+            Step::Readiness(step) => self.readiness(step).await,
             Step::Break(step) => self.break_(step).await,
             Step::Heal(step) => self.heal(step).await,
         }

@@ -1,6 +1,6 @@
 //! A length of time as people write it: `250ms`, `10s`, `5m`, `1h 30m`.
 
-use std::{fmt, ops::Deref, time::Duration};
+use std::{fmt, ops::Deref, str::FromStr, time::Duration};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
@@ -18,8 +18,12 @@ impl Span {
     pub const fn milliseconds(ms: u64) -> Self {
         Self(Duration::from_millis(ms))
     }
+}
 
-    fn parse(text: &str) -> Result<Self, String> {
+impl FromStr for Span {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
         let help = "a time is written like \"250ms\", \"10s\", \"5m\" or \"1h 30m\"";
         let time: jiff::SignedDuration =
             text.parse().map_err(|_| format!("{text:?} is not a time: {help}"))?;
@@ -56,7 +60,7 @@ impl Serialize for Span {
 impl<'de> Deserialize<'de> for Span {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        Self::parse(&text).map_err(de::Error::custom)
+        text.parse().map_err(de::Error::custom)
     }
 }
 
@@ -71,10 +75,10 @@ mod tests {
         for (text, ms) in
             [("250ms", 250), ("10s", 10_000), ("5m", 300_000), ("1h 30m", 5_400_000), ("1.5s", 1_500)]
         {
-            assert_eq!(Span::parse(text), Ok(Span::milliseconds(ms)), "{text}");
+            assert_eq!(text.parse(), Ok(Span::milliseconds(ms)), "{text}");
         }
         for text in ["", "5", "-1s", "soon"] {
-            assert!(Span::parse(text).is_err(), "{text}");
+            assert!(text.parse::<Span>().is_err(), "{text}");
         }
     }
 
@@ -83,7 +87,7 @@ mod tests {
         #[test]
         fn shown_reads_back(ms in 0u64..10_000_000) {
             let span = Span::milliseconds(ms);
-            prop_assert_eq!(Span::parse(&span.to_string()), Ok(span));
+            prop_assert_eq!(span.to_string().parse(), Ok(span));
         }
     }
 }

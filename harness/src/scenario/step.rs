@@ -15,6 +15,8 @@ pub enum Step {
     Connect(Connect),
     /// Let it run.
     Hold(Hold),
+    /// Look whether the secondary would let the devices in.
+    Readiness(Readiness),
     /// Apply faults.
     Break(Break),
     /// Cure every fault.
@@ -60,6 +62,18 @@ pub struct Hold {
     pub time: Span,
 }
 
+/// Look whether the secondary would let the devices in: thing, ACTIVE certificate, policies, groups.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Readiness {
+    /// How many devices are drawn. Without it all are looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sample: Option<u32>,
+    /// What was not looked at by then is unknown; the run goes on.
+    #[serde(default = "Readiness::at_most_default")]
+    pub at_most: Span,
+}
+
 /// Apply faults.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -103,6 +117,7 @@ impl Step {
             Self::Provision(step) => step.at_most,
             Self::Connect(step) => step.at_most,
             Self::Hold(step) => step.time,
+            Self::Readiness(step) => step.at_most,
             Self::Break(step) => step.at_most,
             Self::Heal(step) => step.at_most,
         }
@@ -118,6 +133,17 @@ impl Provision {
 impl Connect {
     fn at_most_default() -> Span {
         Span::seconds(120)
+    }
+}
+
+impl Readiness {
+    fn at_most_default() -> Span {
+        Span::seconds(300)
+    }
+
+    /// How many devices of a fleet are looked at.
+    pub fn devices(&self, fleet: u32) -> u32 {
+        self.sample.map_or(fleet, |sample| sample.min(fleet))
     }
 }
 
@@ -147,6 +173,12 @@ pub(super) fn check(steps: &[Step]) -> Result<(), (String, String)> {
                 return wrong(n, "connect.rate_per_s must be at least 1");
             }
             Step::Connect(_) => connected = true,
+            Step::Readiness(_) if !provisioned => {
+                return wrong(n, "looks at devices: needs a `provision` step before it");
+            }
+            Step::Readiness(step) if step.sample == Some(0) => {
+                return wrong(n, "readiness.sample must be at least 1; without it all devices are looked at");
+            }
             Step::Break(_) if broken => return wrong(n, "something is broken already: `heal` first"),
             Step::Break(step) if step.faults.is_empty() => return wrong(n, "break.faults names no fault"),
             Step::Break(step) if step.until.is_some() && !connected => {
@@ -155,7 +187,7 @@ pub(super) fn check(steps: &[Step]) -> Result<(), (String, String)> {
             Step::Break(_) => broken = true,
             Step::Heal(_) if !broken => return wrong(n, "nothing is broken here"),
             Step::Heal(_) => broken = false,
-            Step::Hold(_) => {}
+            Step::Hold(_) | Step::Readiness(_) => {}
         }
     }
     Ok(())

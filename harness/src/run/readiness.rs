@@ -1,0 +1,68 @@
+//! The step `readiness`: would the secondary let the devices in, now? What `gameday readiness` asks of a whole account, asked
+//! of the run's own devices. The answer is in the record; what could not be looked at is unknown there, and never ready.
+
+use gameday_report::record::{Event, NotReady, Readiness as Record};
+use replicator::readiness::{self, Options, Report, Standing, Which};
+
+use super::Game;
+use crate::scenario::Readiness;
+
+/// Devices that were not seen to be ready are named on the terminal up to this many.
+const SAID_MAX: usize = 5;
+
+impl Game {
+    pub(super) async fn readiness(&self, step: &Readiness) -> anyhow::Result<Option<String>> {
+        let both = self.aws.both(&self.target.endpoints.account);
+        let options = Options {
+            which: Which::Named(self.devices.iter().map(|device| device.name.clone()).collect()),
+            sample: step.sample.map(|sample| sample as usize),
+            seed: self.seed,
+            rate_per_s: Some(self.aws.pace.readiness_per_s()),
+            deadline_ms: Some(both.deadline_ms(*step.at_most)),
+            ..Options::default()
+        };
+        let report = Box::pin(readiness::sweep(&both.regions(), &options, &|_| {})).await?;
+        let record = record(&report);
+        for device in record.devices.iter().take(SAID_MAX) {
+            self.output.line(&format!("      NOT READY: {}: {}", device.device, device.why));
+        }
+        if record.not_ready + record.unknown > 0 {
+            let (not_ready, unknown) = (record.not_ready, record.unknown);
+            self.output
+                .line(&format!("      {} ready, {not_ready} not ready, {unknown} unknown", record.ready));
+        }
+        let unknown = record.unknown;
+        self.recorder.event(Event::Readiness(record));
+        Ok((unknown > 0).then(|| format!("{unknown} devices could not be looked at")))
+    }
+}
+
+/// A run's devices are let in by a certificate: one that has no active one in the primary is not let in by the secondary.
+fn record(report: &Report) -> Record {
+    Record {
+        fleet: report.fleet,
+        sample: report.sample.map(|draw| draw.size as u64),
+        ready: report.of(Standing::Ready),
+        not_ready: report.of(Standing::NotReady) + report.of(Standing::NoCertificate),
+        unknown: report.of(Standing::Unknown),
+        devices: report
+            .devices
+            .iter()
+            .map(|device| NotReady { device: device.thing.clone(), why: device.why() })
+            .collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_was_seen_to_be_ready_is_ready() {
+        let of = |standing| (standing, 2);
+        let all = [Standing::Ready, Standing::NoCertificate, Standing::NotReady, Standing::Unknown];
+        let report = Report { fleet: 8, totals: all.map(of).into(), ..Report::default() };
+        let record = record(&report);
+        assert_eq!((record.ready, record.not_ready, record.unknown), (2, 4, 2));
+    }
+}
