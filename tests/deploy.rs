@@ -5,164 +5,42 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    process::{Command, Output},
+    path::PathBuf,
+    process::Command,
     time::{Duration, Instant},
 };
 
-use aws_config::{BehaviorVersion, Region, SdkConfig};
-use aws_sdk_cloudformation::types::StackStatus;
 use aws_sdk_iot::types::{Configuration, EventType};
-use gameday_tests::{TwinProcess, gameday, skipped, tool};
+use gameday_tests::{
+    gameday,
+    site::{PRIMARY, Region, SECONDARY, Site, WAIT_MAX},
+    skipped, tool,
+};
 use serde_json::Value;
 
-const PRIMARY: &str = "us-east-1";
-const SECONDARY: &str = "us-west-2";
-/// A state is waited for this long.
-const WAIT_MAX: Duration = Duration::from_mins(1);
+/// AWS's quotas times this.
+const QUOTA_SCALE: u32 = 20;
 
-/// Clients of one Region.
-struct At {
-    stacks: aws_sdk_cloudformation::Client,
-    tables: aws_sdk_dynamodb::Client,
-    iot: aws_sdk_iot::Client,
-    functions: aws_sdk_lambda::Client,
+/// A thing made in the primary comes to the secondary, and goes with it.
+async fn replicates(site: &Site, thing: &str) {
+    site.primary.iot.create_thing().thing_name(thing).send().await.unwrap();
+    eventually("the thing is in the secondary", async || site.secondary.has_thing(thing).await).await;
+    site.primary.iot.delete_thing().thing_name(thing).send().await.unwrap();
+    eventually("the thing is gone from the secondary", async || !site.secondary.has_thing(thing).await).await;
 }
 
-/// A twin and what looks at it.
-struct Site {
-    twin: TwinProcess,
-    primary: At,
-    secondary: At,
-    names: aws_sdk_route53::Client,
+async fn is_healthy(site: &Site, check: &str) -> bool {
+    let status = site.names.get_health_check_status().health_check_id(check).send().await.unwrap();
+    let observations = status.health_check_observations();
+    !observations.is_empty()
+        && observations.iter().all(|observation| {
+            let report = observation.status_report().and_then(|report| report.status());
+            report.is_some_and(|status| status.starts_with("Success"))
+        })
 }
 
-async fn config(url: &str, region: &str) -> SdkConfig {
-    aws_config::defaults(BehaviorVersion::latest())
-        .region(Region::new(region.to_owned()))
-        .endpoint_url(url)
-        .credentials_provider(aws_sdk_iot::config::Credentials::new("test", "test", None, None, "test"))
-        .load()
-        .await
-}
-
-impl At {
-    async fn new(url: &str, region: &str) -> Self {
-        let config = config(url, region).await;
-        Self {
-            stacks: aws_sdk_cloudformation::Client::new(&config),
-            tables: aws_sdk_dynamodb::Client::new(&config),
-            iot: aws_sdk_iot::Client::new(&config),
-            functions: aws_sdk_lambda::Client::new(&config),
-        }
-    }
-
-    async fn events_on(&self) -> BTreeSet<String> {
-        let now = self.iot.describe_event_configurations().send().await.unwrap();
-        let kinds = now.event_configurations.unwrap_or_default();
-        kinds
-            .into_iter()
-            .filter(|(_, kind)| kind.enabled())
-            .map(|(name, _)| name.as_str().to_owned())
-            .collect()
-    }
-
-    async fn functions(&self) -> BTreeSet<String> {
-        let list = self.functions.list_functions().send().await.unwrap();
-        list.functions().iter().map(|function| function.function_name().unwrap().to_owned()).collect()
-    }
-
-    async fn stacks(&self) -> BTreeSet<String> {
-        let list = self.stacks.list_stacks().send().await.unwrap();
-        list.stack_summaries()
-            .iter()
-            .filter(|stack| stack.stack_status() != Some(&StackStatus::DeleteComplete))
-            .map(|stack| stack.stack_name().unwrap().to_owned())
-            .collect()
-    }
-
-    async fn has_thing(&self, name: &str) -> bool {
-        self.iot.describe_thing().thing_name(name).send().await.is_ok()
-    }
-}
-
-impl Site {
-    async fn start() -> Self {
-        let twin = TwinProcess::start().unwrap();
-        let url = twin.variable("AWS_ENDPOINT_URL").to_owned();
-        Self {
-            primary: At::new(&url, PRIMARY).await,
-            secondary: At::new(&url, SECONDARY).await,
-            names: aws_sdk_route53::Client::new(&config(&url, PRIMARY).await),
-            twin,
-        }
-    }
-
-    /// Runs `gameday` against the twin, which its variables name.
-    fn gameday(&self, arguments: &[&str]) -> Output {
-        self.twin.command(&gameday().unwrap()).args(arguments).output().unwrap()
-    }
-
-    /// The same; it must succeed. The answer is what it printed and said.
-    fn does(&self, arguments: &[&str]) -> (String, String) {
-        let output = self.gameday(arguments);
-        let [printed, said] = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
-        assert_eq!(output.status.code(), Some(0), "{arguments:?}: {said}");
-        (printed, said)
-    }
-
-    fn outputs(&self, postfix: &str) -> Value {
-        serde_json::from_str(&self.does(&["outputs", "--json", "--postfix", postfix]).0).unwrap()
-    }
-
-    /// A thing made in the primary comes to the secondary, and goes with it.
-    async fn replicates(&self, thing: &str) {
-        self.primary.iot.create_thing().thing_name(thing).send().await.unwrap();
-        eventually("the thing is in the secondary", async || self.secondary.has_thing(thing).await).await;
-        self.primary.iot.delete_thing().thing_name(thing).send().await.unwrap();
-        eventually("the thing is gone from the secondary", async || !self.secondary.has_thing(thing).await)
-            .await;
-    }
-
-    async fn is_healthy(&self, check: &str) -> bool {
-        let status = self.names.get_health_check_status().health_check_id(check).send().await.unwrap();
-        let observations = status.health_check_observations();
-        !observations.is_empty()
-            && observations.iter().all(|observation| {
-                let report = observation.status_report().and_then(|report| report.status());
-                report.is_some_and(|status| status.starts_with("Success"))
-            })
-    }
-
-    /// Nothing is left of any deployment, by the services themselves.
-    async fn assert_empty(&self) {
-        for at in [&self.primary, &self.secondary] {
-            assert_eq!(at.stacks().await, BTreeSet::new());
-            assert_eq!(at.functions().await, BTreeSet::new());
-            let tables = at.tables.list_tables().send().await.unwrap();
-            assert_eq!(tables.table_names(), [""; 0]);
-            assert!(at.iot.list_topic_rules().send().await.unwrap().rules().is_empty());
-            assert!(at.iot.list_policies().send().await.unwrap().policies().is_empty());
-            assert!(at.iot.list_certificates().send().await.unwrap().certificates().is_empty());
-            let mappings = at.functions.list_event_source_mappings().send().await.unwrap();
-            assert!(mappings.event_source_mappings().is_empty());
-        }
-        assert!(self.names.list_health_checks().send().await.unwrap().health_checks().is_empty());
-        let Some(aws) = tool("aws") else {
-            return skipped("queues, rules and APIs", "no AWS CLI to look with; see .ci/tools");
-        };
-        let url = self.twin.variable("AWS_ENDPOINT_URL");
-        for region in [PRIMARY, SECONDARY] {
-            let list = |call: &[&str]| {
-                let call = [call, &["--region", region, "--endpoint-url", url]].concat();
-                self.twin.aws(&aws, &call).unwrap()
-            };
-            assert_eq!(list(&["sqs", "list-queues"]), Value::Null, "queues in {region}");
-            assert_eq!(list(&["events", "list-rules"])["Rules"], serde_json::json!([]), "in {region}");
-            assert_eq!(list(&["apigateway", "get-rest-apis"])["items"], serde_json::json!([]), "in {region}");
-            let machines = list(&["stepfunctions", "list-state-machines"]);
-            assert_eq!(machines["stateMachines"], serde_json::json!([]), "in {region}");
-        }
-    }
+async fn assert_empty(site: &Site) {
+    assert_eq!(site.leftovers().await.unwrap(), [""; 0]);
 }
 
 async fn eventually(what: &str, is_so: impl AsyncFn() -> bool) {
@@ -185,28 +63,28 @@ fn by_stack(outputs: &Value, region: &str) -> BTreeMap<String, Value> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn deployed_twice_it_works_and_destroyed_it_leaves_everything_as_it_was() {
-    let site = Site::start().await;
+    let site = Site::start(QUOTA_SCALE).await.unwrap();
     let (primary, secondary) = (&site.primary, &site.secondary);
     // What somebody else has switched on stays on.
     let on = Configuration::builder().enabled(true).build();
     let events = primary.iot.update_event_configurations().event_configurations(EventType::ThingGroup, on);
     events.send().await.unwrap();
-    let before = primary.events_on().await;
+    let before = primary.events_on().await.unwrap();
 
     primary.iot.create_thing().thing_name("old").send().await.unwrap();
-    site.does(&["deploy", "--postfix", "blue", "--interval", "10"]);
-    let outputs = site.outputs("blue");
+    site.does(&["deploy", "--postfix", "blue", "--interval", "10"]).unwrap();
+    let outputs = site.outputs("blue").unwrap();
     let wanted = ["gameday-blue-tables", "gameday-blue-secondary", "gameday-blue-health"];
-    assert_eq!(secondary.stacks().await, set(&wanted));
-    assert_eq!(primary.stacks().await, set(&["gameday-blue-primary", "gameday-blue-health"]));
+    assert_eq!(secondary.stack_names().await.unwrap(), set(&wanted));
+    assert_eq!(primary.stack_names().await.unwrap(), set(&["gameday-blue-primary", "gameday-blue-health"]));
     let wanted = ["gameday-blue-replicate", "gameday-blue-repair", "gameday-blue-health"];
-    assert_eq!(secondary.functions().await, set(&wanted));
+    assert_eq!(secondary.function_names().await.unwrap(), set(&wanted));
     let wanted = ["gameday-blue-capture", "gameday-blue-reconcile", "gameday-blue-health"];
-    assert_eq!(primary.functions().await, set(&wanted));
+    assert_eq!(primary.function_names().await.unwrap(), set(&wanted));
     let rules = primary.iot.list_topic_rules().send().await.unwrap();
     assert_eq!(rules.rules().len(), 8);
     let wanted = ["THING", "THING_GROUP", "THING_GROUP_MEMBERSHIP", "THING_TYPE"];
-    assert_eq!(primary.events_on().await, set(&wanted));
+    assert_eq!(primary.events_on().await.unwrap(), set(&wanted));
     for at in [primary, secondary] {
         let table = at.tables.describe_table().table_name("gameday-blue-events").send().await.unwrap();
         let table = table.table().unwrap();
@@ -222,9 +100,9 @@ async fn deployed_twice_it_works_and_destroyed_it_leaves_everything_as_it_was() 
         })
         .into();
     for check in &checks {
-        eventually("the health check's function answers", async || site.is_healthy(check).await).await;
+        eventually("the health check's function answers", async || is_healthy(&site, check).await).await;
     }
-    site.replicates("lamp").await;
+    replicates(&site, "lamp").await;
     // What no event told of, since it was there before.
     let reconcile = primary.functions.invoke().function_name("gameday-blue-reconcile").send().await.unwrap();
     assert_eq!(reconcile.function_error(), None);
@@ -232,13 +110,14 @@ async fn deployed_twice_it_works_and_destroyed_it_leaves_everything_as_it_was() 
     primary.iot.delete_thing().thing_name("old").send().await.unwrap();
     eventually("the old thing is gone", async || !secondary.has_thing("old").await).await;
 
-    let (_, said) = site.does(&["deploy", "--postfix", "blue", "--interval", "10"]);
+    let (_, said) = site.does(&["deploy", "--postfix", "blue", "--interval", "10"]).unwrap();
     assert_eq!(said.matches(": unchanged").count(), 5, "{said}");
-    assert_eq!(site.outputs("blue"), outputs);
+    assert_eq!(site.outputs("blue").unwrap(), outputs);
 
     // A secret that is new, and a dispatch that is another.
     let certificates = primary.iot.list_certificates().send().await.unwrap();
-    site.does(&["deploy", "--postfix", "blue", "--interval", "10", "--rotate", "--dispatch", "workflow"]);
+    site.does(&["deploy", "--postfix", "blue", "--interval", "10", "--rotate", "--dispatch", "workflow"])
+        .unwrap();
     let rotated = primary.iot.list_certificates().send().await.unwrap();
     let id = |list: &aws_sdk_iot::operation::list_certificates::ListCertificatesOutput| {
         assert_eq!(list.certificates().len(), 1);
@@ -247,24 +126,24 @@ async fn deployed_twice_it_works_and_destroyed_it_leaves_everything_as_it_was() 
     assert_ne!(id(&certificates), id(&rotated));
     let wanted =
         ["dispatch", "apply", "give-up", "repair", "health"].map(|name| format!("gameday-blue-{name}"));
-    assert_eq!(secondary.functions().await, BTreeSet::from(wanted));
-    site.replicates("pump").await;
+    assert_eq!(secondary.function_names().await.unwrap(), BTreeSet::from(wanted));
+    replicates(&site, "pump").await;
     for check in &checks {
-        eventually("the health check is healthy again", async || site.is_healthy(check).await).await;
+        eventually("the health check is healthy again", async || is_healthy(&site, check).await).await;
     }
 
     // Another deployment beside it, which does not take with it what both need.
-    site.does(&["deploy", "--postfix", "green"]);
-    let (_, said) = site.does(&["destroy", "--postfix", "blue"]);
+    site.does(&["deploy", "--postfix", "green"]).unwrap();
+    let (_, said) = site.does(&["destroy", "--postfix", "blue"]).unwrap();
     assert!(said.contains("another deployment"), "{said}");
-    assert!(primary.events_on().await.contains("THING"));
-    site.replicates("valve").await;
-    site.does(&["destroy", "--postfix", "green"]);
-    let (_, said) = site.does(&["destroy", "--postfix", "green"]);
+    assert!(primary.events_on().await.unwrap().contains("THING"));
+    replicates(&site, "valve").await;
+    site.does(&["destroy", "--postfix", "green"]).unwrap();
+    let (_, said) = site.does(&["destroy", "--postfix", "green"]).unwrap();
     assert!(said.contains("nothing of gameday-green was there"), "{said}");
-    assert_eq!(site.gameday(&["outputs", "--postfix", "green"]).status.code(), Some(1));
-    site.assert_empty().await;
-    assert_eq!(primary.events_on().await, before);
+    assert_eq!(site.gameday(&["outputs", "--postfix", "green"]).unwrap().status.code(), Some(1));
+    assert_empty(&site).await;
+    assert_eq!(primary.events_on().await.unwrap(), before);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -272,8 +151,8 @@ async fn a_deployment_that_fails_says_why_and_may_be_given_again() {
     use aws_sdk_dynamodb::types::{
         AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
     };
-    let site = Site::start().await;
-    let before = site.primary.events_on().await;
+    let site = Site::start(QUOTA_SCALE).await.unwrap();
+    let before = site.primary.events_on().await.unwrap();
     let key = KeySchemaElement::builder().attribute_name("k").key_type(KeyType::Hash).build().unwrap();
     let attribute = AttributeDefinition::builder().attribute_name("k").attribute_type(ScalarAttributeType::S);
     let tables = &site.secondary.tables;
@@ -285,32 +164,54 @@ async fn a_deployment_that_fails_says_why_and_may_be_given_again() {
         .attribute_definitions(attribute.build().unwrap());
     in_the_way.send().await.unwrap();
 
-    let output = site.gameday(&["deploy"]);
+    let output = site.gameday(&["deploy"]).unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1), "{said}");
     assert!(said.contains("error: it is not deployed") && said.contains("ErrorTable"), "{said}");
     assert!(said.contains("gameday-main-secondary in us-west-2 is ROLLBACK_COMPLETE"), "{said}");
-    assert_eq!(site.primary.events_on().await, before, "no producer was begun");
-    assert_eq!(site.primary.stacks().await, set(&[]));
+    assert_eq!(site.primary.events_on().await.unwrap(), before, "no producer was begun");
+    assert_eq!(site.primary.stack_names().await.unwrap(), set(&[]));
 
     tables.delete_table().table_name("gameday-main-errors").send().await.unwrap();
-    let (_, said) = site.does(&["deploy"]);
+    let (_, said) = site.does(&["deploy"]).unwrap();
     assert!(said.contains("making it anew"), "{said}");
-    site.replicates("lamp").await;
-    let stack = site.secondary.stacks.update_termination_protection().stack_name("gameday-main-secondary");
-    stack.enable_termination_protection(true).send().await.unwrap();
-    let output = site.gameday(&["destroy"]);
-    let said = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(20), "{said}");
+    replicates(&site, "lamp").await;
+    // What cannot be taken down is said, and what remembers the rest stays with it, whichever stack it is.
+    let folder = package_folder(&site).await;
+    assert!(folder.is_dir());
+    protect(&site.secondary, "gameday-main-secondary", true).await;
+    protect(&site.primary, "gameday-main-health", true).await;
+    let (code, _, said) = site.ends(&["destroy"]).unwrap();
+    assert_eq!(code, Some(20), "{said}");
     assert!(said.contains("NOT DESTROYED: stack gameday-main-secondary in us-west-2"), "{said}");
+    assert!(said.contains("NOT DESTROYED: stack gameday-main-health in us-east-1"), "{said}");
     assert!(said.contains("by hand: aws cloudformation delete-stack"), "{said}");
     let wanted = ["gameday-main-secondary", "gameday-main-tables"];
-    assert_eq!(site.secondary.stacks().await, set(&wanted), "what remembers the rest stays with it");
-    let stack = site.secondary.stacks.update_termination_protection().stack_name("gameday-main-secondary");
-    stack.enable_termination_protection(false).send().await.unwrap();
-    site.does(&["destroy"]);
-    site.assert_empty().await;
-    assert_eq!(site.primary.events_on().await, before);
+    assert_eq!(site.secondary.stack_names().await.unwrap(), set(&wanted));
+    protect(&site.secondary, "gameday-main-secondary", false).await;
+    assert_eq!(site.ends(&["destroy"]).unwrap().0, Some(20));
+    assert_eq!(site.secondary.stack_names().await.unwrap(), set(&["gameday-main-tables"]));
+    assert_eq!(site.primary.stack_names().await.unwrap(), set(&["gameday-main-health"]));
+    assert!(folder.is_dir(), "the health check's function runs from it");
+    protect(&site.primary, "gameday-main-health", false).await;
+    site.does(&["destroy"]).unwrap();
+    assert_empty(&site).await;
+    assert!(!folder.exists());
+    assert_eq!(site.primary.events_on().await.unwrap(), before);
+}
+
+async fn protect(region: &Region, stack: &str, on: bool) {
+    let protect = region.stacks.update_termination_protection().stack_name(stack);
+    protect.enable_termination_protection(on).send().await.unwrap();
+}
+
+/// Where the functions' package is: on the twin a folder.
+async fn package_folder(site: &Site) -> PathBuf {
+    let stacks = site.secondary.stacks.describe_stacks().stack_name("gameday-main-secondary").send().await;
+    let stacks = stacks.unwrap().stacks.unwrap();
+    let mut parameters = stacks[0].parameters().iter();
+    let key = parameters.find(|parameter| parameter.parameter_key() == Some("CodeKey")).unwrap();
+    key.parameter_value().unwrap().into()
 }
 
 #[test]
@@ -322,6 +223,9 @@ fn what_makes_no_sense_ends_with_2() {
         (&["deploy", "--interval", "20"], "10 or every 30"),
         (&["destroy", "--target", "mars"], "give aws, or a twin"),
         (&["outputs"], "AWS_ENDPOINT_URL"),
+        (&["readiness", "--sample", "0"], "--sample"),
+        (&["readiness", "--at-most", "soon"], "is not a time"),
+        (&["failback", "--target", "mars"], "give aws, or a twin"),
     ] {
         let output =
             Command::new(gameday().unwrap()).args(arguments).env_remove("AWS_ENDPOINT_URL").output().unwrap();

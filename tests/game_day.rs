@@ -5,7 +5,9 @@
 
 use std::fs;
 
-use gameday_tests::{GameDay, TwinProcess, fixture, play, run, skipped, tool};
+use aws_sdk_iot::types::CertificateStatus;
+use aws_sdk_route53::types::{HealthCheckConfig, HealthCheckType, Tag, TagResourceType};
+use gameday_tests::{GameDay, fixture, play, run, site::Site};
 use serde_json::Value;
 
 fn objective<'a>(summary: &'a Value, metric: &str) -> &'a Value {
@@ -33,6 +35,12 @@ fn a_lost_region_is_survived_and_the_report_is_recomputed_byte_for_byte() {
     assert_eq!(summary["failover"]["devices"], 12);
     assert_eq!(summary["failback"]["devices"], 12);
     assert_eq!(summary["ledger"]["lost"], 0);
+    let look = &summary["readiness"][0];
+    assert_eq!(
+        (&look["fleet"], &look["sample"], &look["ready"]),
+        (&12.into(), &6.into(), &6.into()),
+        "{look}"
+    );
     assert!(summary["ledger"]["visible"].as_u64().unwrap() > 50, "{}", summary["ledger"]);
     assert_swept(&day);
     let last = day.events("sample").unwrap().pop().unwrap();
@@ -109,19 +117,20 @@ fn an_unknown_target_is_refused_in_words() {
 
 #[test]
 fn an_interrupt_in_each_phase_leaves_nothing_behind() {
-    let twin = TwinProcess::start().unwrap();
-    let target = twin.variable("AWS_ENDPOINT_URL").to_owned();
+    let site = block_on(Site::start(20)).unwrap();
     for phase in [
         "deploy: replicator",
         "Provision",
+        "Look whether",
         "Connect",
         "Hold",
         "broken: primary Region dark",
         "Heal",
         "converge",
     ] {
-        let mut day = GameDay::start(&fixture("quick.toml"), &["--target", &target]).unwrap();
-        day.signal_at(Some(phase), "-INT").unwrap();
+        let mut day = GameDay::start(&fixture("quick.toml"), &["--target", &site.url()]).unwrap();
+        day.until_it_says(phase).unwrap();
+        day.signal("-INT").unwrap();
         let exit = day.exit().unwrap();
         let summary = day.summary().unwrap();
         assert_eq!(exit, 13, "interrupted at {phase}: {}", summary["reason"]);
@@ -129,45 +138,138 @@ fn an_interrupt_in_each_phase_leaves_nothing_behind() {
         assert_swept(&day);
         assert!(day.folder().unwrap().join("report.html").is_file(), "at {phase}");
     }
-    assert_empty(&twin, "an_interrupt_in_each_phase_leaves_nothing_behind");
+    assert_empty(&site);
 }
 
 /// With 16 devices a second, an interrupt comes while devices are half made and their copies are under way.
 #[test]
 fn a_lost_terminal_in_the_middle_of_provisioning_leaves_nothing_behind() {
-    let twin = TwinProcess::start_scaled(2).unwrap();
-    let target = twin.variable("AWS_ENDPOINT_URL").to_owned();
-    let more = ["--target", &target, "--set", "fleet.devices=180"];
+    let site = block_on(Site::start(2)).unwrap();
+    let more = ["--target", &site.url(), "--set", "fleet.devices=180"];
     let mut day = GameDay::start(&fixture("quick.toml"), &more).unwrap();
-    let is_begun = |line: &str| line.contains("devices connectable") && !line.trim().starts_with("0 ");
-    day.signal_when(is_begun, "-HUP").unwrap();
+    day.until(|line| line.contains("devices connectable") && !line.trim().starts_with("0 ")).unwrap();
+    day.signal("-HUP").unwrap();
     let exit = day.exit().unwrap();
     let summary = day.summary().unwrap();
     assert_eq!(exit, 13, "{}", summary["reason"]);
     let connectable = day.events("connectable").unwrap().len();
     assert!(connectable > 0 && connectable < 180, "it was in the middle: {connectable}");
-    assert_empty(&twin, "a_lost_terminal_in_the_middle_of_provisioning_leaves_nothing_behind");
+    assert_empty(&site);
 }
 
-/// Nothing of any run is in the twin, by a client that is not ours.
-fn assert_empty(twin: &TwinProcess, test: &str) {
-    let Some(aws) = tool("aws") else {
-        return skipped(test, "no AWS CLI to look with; see .ci/tools");
-    };
-    for region in ["us-east-1", "us-west-2"] {
-        for (call, list) in [
-            (["iot", "list-things"], "things"),
-            (["iot", "list-certificates"], "certificates"),
-            (["iot", "list-policies"], "policies"),
-            (["iot", "list-topic-rules"], "rules"),
-            (["dynamodb", "list-tables"], "TableNames"),
-            (["lambda", "list-functions"], "Functions"),
-        ] {
-            let answer = twin.aws(&aws, &[call[0], call[1], "--region", region]).unwrap();
-            assert_eq!(answer[list], serde_json::json!([]), "{} in {region}", call[1]);
-        }
-    }
-    for (call, list) in [("list-hosted-zones", "HostedZones"), ("list-health-checks", "HealthChecks")] {
-        assert_eq!(twin.aws(&aws, &["route53", call]).unwrap()[list], serde_json::json!([]), "{call}");
-    }
+/// What was never told by an id is found by its tag: here a health check that the run's deployment would have made.
+#[test]
+fn what_a_half_made_deployment_leaves_is_found_by_its_tag() {
+    let site = block_on(Site::start(20)).unwrap();
+    let mut day = GameDay::start(&fixture("quick.toml"), &["--target", &site.url()]).unwrap();
+    let said = day.until_it_says("      run ").unwrap();
+    let run = said.trim().split([' ', ',']).nth(1).unwrap();
+    let check = block_on(tagged_check(&site, run));
+    let of_another = block_on(tagged_check(&site, "another"));
+    day.until_it_says("deploy: replicator").unwrap();
+    day.signal("-INT").unwrap();
+    let exit = day.exit().unwrap();
+    let summary = day.summary().unwrap();
+    assert_eq!(exit, 20, "{}", summary["reason"]);
+    let swept = day.events("swept").unwrap();
+    let left = serde_json::json!([{"kind": "health check", "name": check}]);
+    assert_eq!(swept.last().unwrap()["leftovers"], left, "and not {of_another}");
+}
+
+async fn tagged_check(site: &Site, run: &str) -> String {
+    let config = HealthCheckConfig::builder()
+        .r#type(HealthCheckType::Https)
+        .fully_qualified_domain_name("health.example")
+        .build()
+        .unwrap();
+    let make = site.names.create_health_check().caller_reference(run).health_check_config(config);
+    let check = make.send().await.unwrap().health_check.unwrap().id;
+    let tag = Tag::builder().key("gameday").value(run).build();
+    let tagging = site.names.change_tags_for_resource().resource_type(TagResourceType::Healthcheck);
+    tagging.resource_id(&check).add_tags(tag).send().await.unwrap();
+    check
+}
+
+#[test]
+fn a_run_leaves_on_the_registry_events_that_another_deployment_needs() {
+    let site = block_on(Site::start(20)).unwrap();
+    let events = || block_on(site.primary.events_on()).unwrap();
+    let before = events();
+    let mut day = GameDay::start(&fixture("quick.toml"), &["--target", &site.url()]).unwrap();
+    day.until_it_says("Provision").unwrap();
+    let on = events();
+    assert!(on.contains("THING") && on.len() == 4, "{on:?}");
+    site.does(&["deploy", "--postfix", "green"]).unwrap();
+    day.signal("-INT").unwrap();
+    assert_eq!(day.exit().unwrap(), 13);
+    assert_swept(&day);
+    assert_eq!(events(), on, "green has rules that take them");
+    site.does(&["destroy", "--postfix", "green"]).unwrap();
+    assert_eq!(events(), before, "the last one that goes switches them off");
+    assert_empty(&site);
+}
+
+/// The other way round: the run is the last that goes, and undoes what the deployment before it switched on.
+#[test]
+fn a_run_that_is_the_last_to_go_switches_registry_events_off() {
+    let site = block_on(Site::start(20)).unwrap();
+    let events = || block_on(site.primary.events_on()).unwrap();
+    let before = events();
+    site.does(&["deploy", "--postfix", "green"]).unwrap();
+    let mut day = GameDay::start(&fixture("quick.toml"), &["--target", &site.url()]).unwrap();
+    day.until_it_says("Provision").unwrap();
+    let (_, said) = site.does(&["destroy", "--postfix", "green"]).unwrap();
+    assert!(said.contains("another deployment"), "{said}");
+    assert_ne!(events(), before);
+    day.signal("-INT").unwrap();
+    assert_eq!(day.exit().unwrap(), 13);
+    assert_eq!(events(), before);
+    assert_empty(&site);
+}
+
+#[test]
+fn a_certificate_that_is_not_active_in_the_secondary_is_found_before_the_break() {
+    let site = block_on(Site::start(20)).unwrap();
+    let mut day = GameDay::start(&fixture("ready.toml"), &["--target", &site.url()]).unwrap();
+    day.until_it_says("Hold").unwrap();
+    let device = block_on(async {
+        let things = site.secondary.iot.list_things().send().await.unwrap().things.unwrap_or_default();
+        let device = things[0].thing_name.clone().unwrap();
+        let principals = site.secondary.iot.list_thing_principals().thing_name(&device).send().await.unwrap();
+        site.secondary.status(&principals.principals()[0], CertificateStatus::Inactive).await.unwrap();
+        device
+    });
+    let exit = day.exit().unwrap();
+    let summary = day.summary().unwrap();
+    assert_eq!(exit, 10, "{}", summary["reason"]);
+    let row = objective(&summary, "devices.not_ready");
+    assert_eq!((&row["verdict"], &row["value"]), (&"fail".into(), &1.0.into()), "{row}");
+    let look = &summary["readiness"][0];
+    assert_eq!((&look["ready"], &look["not_ready"], &look["unknown"]), (&4.into(), &1.into(), &0.into()));
+    assert_eq!(look["devices"][0]["device"], *device);
+    let why = look["devices"][0]["why"].as_str().unwrap();
+    assert!(why.starts_with("certificate ") && why.ends_with(" is not Active there"), "{why}");
+    let report = fs::read_to_string(day.folder().unwrap().join("report.html")).unwrap();
+    assert!(report.contains(&device) && report.contains("is not Active there"));
+    assert_swept(&day);
+}
+
+#[test]
+fn devices_that_cannot_be_looked_at_are_unknown() {
+    let (day, exit) = play(&fixture("dark.toml"), &[]).unwrap();
+    let summary = day.summary().unwrap();
+    assert_eq!(exit, 11, "{}", summary["reason"]);
+    assert_eq!(objective(&summary, "devices.not_ready")["verdict"], "unknown");
+    let look = &summary["readiness"][0];
+    assert_eq!((&look["ready"], &look["unknown"]), (&0.into(), &3.into()), "{look}");
+    assert_swept(&day);
+}
+
+/// Nothing of any run is in the twin, by AWS's SDKs.
+fn assert_empty(site: &Site) {
+    assert_eq!(block_on(site.leftovers()).unwrap(), [""; 0]);
+}
+
+fn block_on<T>(work: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work)
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::Result;
 use aws_sdk_iot::types::{AttributePayload, CertificateStatus};
 use gameday_tests::{
-    gameday, run,
+    gameday,
     site::{POLICY, Site, WAIT_MAX},
     skipped, tool,
 };
@@ -37,6 +37,11 @@ async fn a_life(site: &Site) -> Result<()> {
     primary.shadow("pump-1", None, &state).await?;
     primary.shadow("pump-1", Some("config"), &json!({"reported": {"a": [1, {"M": {}}]}})).await?;
     site.converge(WAIT_MAX).await?;
+    // Of a policy's ARN the Region is rewritten, and nothing that only looks like one.
+    let policy = site.secondary.iot.get_policy().policy_name("device").send().await?;
+    let document = policy.policy_document.unwrap_or_default();
+    anyhow::ensure!(document.contains("arn:aws:iot:us-west-2:123456789012:topic/us-east-1/x"), "{document}");
+    anyhow::ensure!(!document.contains("arn:aws:iot:us-east-1"), "{document}");
 
     // What no registry event says: a status, a document, attachments.
     primary.status(&arn, CertificateStatus::Inactive).await?;
@@ -101,14 +106,7 @@ fn a_fleet_arrives_in_full_although_functions_die_replication_pauses_and_calls_a
         // AWS's own quotas: ten certificates a second.
         let site = Site::deploy(1, &[]).await?;
         site.primary.policy("device").await?;
-        let url = site.url();
-        let fault = |words: &[&str]| -> Result<()> {
-            let all: Vec<&str> = ["twin", "fault", "set"].into_iter().chain(words.iter().copied()).collect();
-            let output = run(&[&all[..], &["--url", &url]].concat())?;
-            anyhow::ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-            Ok(())
-        };
-        fault(&[
+        site.fault(&[
             "function-kill",
             "--region",
             "us-west-2",
@@ -124,7 +122,7 @@ fn a_fleet_arrives_in_full_although_functions_die_replication_pauses_and_calls_a
             retry(|| site.primary.device(&thing, None, "device")).await?;
             site.primary.shadow(&thing, None, &json!({"reported": {"number": number}})).await?;
             if number == 20 {
-                fault(&["replication-paused", "--region", "us-east-1", "--for-ms", "15000"])?;
+                site.fault(&["replication-paused", "--region", "us-east-1", "--for-ms", "15000"])?;
             }
         }
         site.arrived(60, Duration::from_mins(3)).await?;

@@ -1,23 +1,27 @@
-//! A twin with the replicator deployed into it by the binary, and the clients of both Regions.
+//! A twin, `gameday` aimed at it, and the clients of both Regions.
 
 mod operator;
+mod region;
 mod snapshot;
 
 use std::{
+    collections::BTreeSet,
     process::Output,
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Result, bail, ensure};
 use aws_config::{BehaviorVersion, Region as AwsRegion, SdkConfig, retry::RetryConfig};
 use serde_json::Value;
 
-use crate::{TwinProcess, run};
+use crate::{TwinProcess, gameday};
 
-pub use self::{
-    operator::POLICY,
-    snapshot::{Region, Snapshot},
-};
+pub use self::{operator::POLICY, region::Region, snapshot::Snapshot};
+
+/// The Region in which devices live.
+pub const PRIMARY: &str = "us-east-1";
+/// The Region that is kept ready.
+pub const SECONDARY: &str = "us-west-2";
 
 /// A state is waited for this long, unless a case says otherwise.
 pub const WAIT_MAX: Duration = Duration::from_mins(1);
@@ -25,7 +29,7 @@ pub const WAIT_MAX: Duration = Duration::from_mins(1);
 /// How often a call is tried that is throttled.
 const READ_ATTEMPTS_MAX: u32 = 12;
 
-/// A twin and what was deployed into it.
+/// A twin and what looks at it.
 #[derive(Debug)]
 pub struct Site {
     /// The twin, which ends with this value.
@@ -34,14 +38,10 @@ pub struct Site {
     pub primary: Region,
     /// The Region that is kept ready.
     pub secondary: Region,
-    /// What `gameday outputs --json` said.
-    pub outputs: Value,
-}
-
-fn succeeded(what: &str, output: &Output) -> Result<()> {
-    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    ensure!(output.status.success(), "{what}: {:?}\n{out}\n{err}", output.status.code());
-    Ok(())
+    /// Names and health checks.
+    pub names: aws_sdk_route53::Client,
+    /// Certificates of the secondary that came with the deployment, and of no device.
+    equipment: BTreeSet<String>,
 }
 
 async fn config(url: &str, region: &str) -> SdkConfig {
@@ -55,29 +55,73 @@ async fn config(url: &str, region: &str) -> SdkConfig {
         .await
 }
 
-async fn region(url: &str, name: &str) -> Region {
-    let config = config(url, name).await;
-    Region {
-        iot: aws_sdk_iot::Client::new(&config),
-        data: aws_sdk_iotdataplane::Client::new(&config),
-        tables: aws_sdk_dynamodb::Client::new(&config),
-        functions: aws_sdk_lambda::Client::new(&config),
-    }
-}
-
 impl Site {
+    /// Starts a twin with that multiple of AWS's quotas.
+    pub async fn start(quota_scale: u32) -> Result<Self> {
+        Ok(Self::of(TwinProcess::start_scaled(quota_scale)?).await)
+    }
+
+    /// Around a twin that runs.
+    pub async fn of(twin: TwinProcess) -> Self {
+        let url = twin.variable("AWS_ENDPOINT_URL").to_owned();
+        let (primary, secondary) = (config(&url, PRIMARY).await, config(&url, SECONDARY).await);
+        Self {
+            twin,
+            primary: Region::new(&primary),
+            secondary: Region::new(&secondary),
+            names: aws_sdk_route53::Client::new(&primary),
+            equipment: BTreeSet::new(),
+        }
+    }
+
     /// Starts a twin with that multiple of AWS's quotas and deploys.
     pub async fn deploy(quota_scale: u32, more: &[&str]) -> Result<Self> {
-        let twin = TwinProcess::start_scaled(quota_scale)?;
-        let url = twin.variable("AWS_ENDPOINT_URL").to_owned();
-        let arguments: Vec<&str> =
-            ["deploy", "--target", &url].into_iter().chain(more.iter().copied()).collect();
-        succeeded("deploy", &run(&arguments)?)?;
-        let outputs = run(&["outputs", "--target", &url, "--json"])?;
-        succeeded("outputs", &outputs)?;
-        let outputs = serde_json::from_slice(&outputs.stdout).context("outputs are JSON")?;
-        let (primary, secondary) = (region(&url, "us-east-1").await, region(&url, "us-west-2").await);
-        Ok(Self { twin, primary, secondary, outputs })
+        let mut site = Self::start(quota_scale).await?;
+        site.does(&[&["deploy"][..], more].concat())?;
+        site.equipment = site.secondary.certificate_ids().await?;
+        Ok(site)
+    }
+
+    /// Runs `gameday` against the twin, which its variables name.
+    pub fn gameday(&self, arguments: &[&str]) -> Result<Output> {
+        Ok(self.twin.command(&gameday()?).args(arguments).output()?)
+    }
+
+    /// The same; the answer is its exit code, what it printed and what it said.
+    pub fn ends(&self, arguments: &[&str]) -> Result<(Option<i32>, String, String)> {
+        let output = self.gameday(arguments)?;
+        let (printed, said) = (String::from_utf8(output.stdout)?, String::from_utf8(output.stderr)?);
+        Ok((output.status.code(), printed, said))
+    }
+
+    /// The same; it must succeed. The answer is what it printed and what it said.
+    pub fn does(&self, arguments: &[&str]) -> Result<(String, String)> {
+        let (code, printed, said) = self.ends(arguments)?;
+        ensure!(code == Some(0), "{arguments:?} ended with {code:?}: {printed}\n{said}");
+        Ok((printed, said))
+    }
+
+    /// What `gameday outputs` says of a deployment.
+    pub fn outputs(&self, postfix: &str) -> Result<Value> {
+        Ok(serde_json::from_str(&self.does(&["outputs", "--json", "--postfix", postfix])?.0)?)
+    }
+
+    /// Sets a fault of the twin, in the words of `gameday twin fault set`; the answer is its id.
+    pub fn fault(&self, words: &[&str]) -> Result<String> {
+        Ok(self.does(&[&["twin", "fault", "set"][..], words].concat())?.0.trim().to_owned())
+    }
+
+    /// What there is in both Regions and beside them of the kinds that a deployment or a run makes.
+    pub async fn leftovers(&self) -> Result<Vec<String>> {
+        let mut found = Vec::new();
+        for (name, region) in [(PRIMARY, &self.primary), (SECONDARY, &self.secondary)] {
+            found.extend(region.leftovers().await?.into_iter().map(|what| format!("{name}: {what}")));
+        }
+        let checks = self.names.list_health_checks().send().await?;
+        found.extend(checks.health_checks().iter().map(|check| format!("health check {}", check.id())));
+        let zones = self.names.list_hosted_zones().send().await?;
+        found.extend(zones.hosted_zones().iter().map(|zone| format!("hosted zone {}", zone.name())));
+        Ok(found)
     }
 
     /// Where its API is.
@@ -104,22 +148,21 @@ impl Site {
 
     /// Removes all that was deployed.
     pub fn destroy(&self) -> Result<()> {
-        succeeded("destroy", &run(&["destroy", "--target", &self.url()])?)
+        self.does(&["destroy"]).map(drop)
     }
 
-    /// Waits until the secondary has that many certificates, within a bound. One call a look: under AWS's own quotas a
-    /// reader of everything would take what the replicator needs.
+    /// Waits until the secondary has that many certificates of devices, within a bound. Nothing but lists is looked at:
+    /// under AWS's own quotas a reader of everything would take what the replicator needs.
     pub async fn arrived(&self, count: usize, within: Duration) -> Result<()> {
         let began = Instant::now();
         loop {
-            let certificates =
-                self.secondary.iot.list_certificates().page_size(250).send().await?.certificates().len();
+            let certificates = self.secondary.certificate_ids().await?.difference(&self.equipment).count();
             if certificates >= count {
                 return Ok(());
             }
             ensure!(
                 began.elapsed() < within,
-                "after {within:?} the secondary has {certificates} certificates"
+                "after {within:?} the secondary has {certificates} of {count} certificates"
             );
             tokio::time::sleep(Duration::from_secs(2)).await;
         }
@@ -129,7 +172,8 @@ impl Site {
     pub async fn converge(&self, within: Duration) -> Result<Duration> {
         let began = Instant::now();
         loop {
-            let differences = self.primary.snapshot().await?.differences(&self.secondary.snapshot().await?);
+            let wanted = self.primary.snapshot().await?.moved(PRIMARY, SECONDARY)?;
+            let differences = wanted.differences(&self.secondary.snapshot().await?);
             if differences.is_empty() {
                 return Ok(began.elapsed());
             }

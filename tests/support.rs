@@ -6,9 +6,9 @@ pub mod site;
 
 use std::{
     fs,
-    io::{BufRead, BufReader, Write},
+    io::{BufRead, BufReader, Lines, Write},
     path::{Path, PathBuf},
-    process::{Child, Command, Output, Stdio},
+    process::{Child, ChildStderr, Command, Output, Stdio},
     time::{Duration, Instant},
 };
 
@@ -61,13 +61,14 @@ pub struct GameDay {
     /// Holds the run folder; removed with this value.
     pub out: tempfile::TempDir,
     child: Child,
+    said: Option<Lines<BufReader<ChildStderr>>>,
 }
 
 impl GameDay {
     /// Starts a scenario.
     pub fn start(scenario: &Path, more: &[&str]) -> Result<Self> {
         let out = tempfile::tempdir()?;
-        let child = Command::new(gameday()?)
+        let mut child = Command::new(gameday()?)
             .arg("run")
             .arg(scenario)
             .arg("--out")
@@ -77,36 +78,34 @@ impl GameDay {
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()?;
-        Ok(Self { out, child })
+        let said = child.stderr.take().map(|stderr| BufReader::new(stderr).lines());
+        Ok(Self { out, child, said })
     }
 
-    /// Reads what it says until a line holds `mark`, then sends it `signal`. Without a mark it runs on.
-    pub fn signal_at(&mut self, mark: Option<&str>, signal: &str) -> Result<()> {
-        let Some(mark) = mark else {
-            // It is read so that it never waits for a reader.
-            let stderr = self.child.stderr.take().context("standard error is read once")?;
-            BufReader::new(stderr).lines().for_each(drop);
-            return Ok(());
-        };
-        self.signal_when(|line| line.contains(mark), signal).with_context(|| format!("no word of {mark:?}"))
+    /// Reads on in what it says, to the first line of which something is true; the answer is that line.
+    pub fn until(&mut self, mut is_mark: impl FnMut(&str) -> bool) -> Result<String> {
+        let lines = self.said.as_mut().context("it is read no more")?;
+        let found = lines.map_while(std::result::Result::ok).find(|line| is_mark(line));
+        found.context("it ended without saying it")
     }
 
-    /// The same at the first line of which something is true.
-    pub fn signal_when(&mut self, is_mark: impl Fn(&str) -> bool, signal: &str) -> Result<()> {
-        let stderr = self.child.stderr.take().context("standard error is read once")?;
-        let mut lines = BufReader::new(stderr).lines();
-        if !lines.by_ref().map_while(std::result::Result::ok).any(|line| is_mark(&line)) {
-            bail!("it ended without saying it");
-        }
-        let pid = self.child.id().to_string();
-        Command::new("kill").args([signal, &pid]).status()?;
-        // The rest is read so that it never waits for a reader.
-        lines.for_each(drop);
+    /// The same to the first line that has `mark` in it.
+    pub fn until_it_says(&mut self, mark: &str) -> Result<String> {
+        self.until(|line| line.contains(mark)).with_context(|| format!("no word of {mark:?}"))
+    }
+
+    /// Sends it a signal.
+    pub fn signal(&self, signal: &str) -> Result<()> {
+        Command::new("kill").args([signal, &self.child.id().to_string()]).status()?;
         Ok(())
     }
 
     /// Waits, within a bound, for its exit code.
     pub fn exit(&mut self) -> Result<i32> {
+        if let Some(lines) = self.said.take() {
+            // The rest is read, so that it never waits for a reader.
+            std::thread::spawn(move || lines.for_each(drop));
+        }
         let began = Instant::now();
         while began.elapsed() < Duration::from_secs(RUN_S_MAX) {
             if let Some(status) = self.child.try_wait()? {
@@ -140,7 +139,6 @@ impl GameDay {
 /// Runs a scenario to its end; the answer is the run and its exit code.
 pub fn play(scenario: &Path, more: &[&str]) -> Result<(GameDay, i32)> {
     let mut day = GameDay::start(scenario, more)?;
-    day.signal_at(None, "")?;
     let exit = day.exit()?;
     Ok((day, exit))
 }
@@ -202,18 +200,6 @@ impl TwinProcess {
         }
         command.envs(self.variables.iter().cloned()).current_dir(self.folder.path()).stdin(Stdio::null());
         command
-    }
-
-    /// Runs the AWS CLI; the answer is what it printed as JSON.
-    pub fn aws(&self, aws: &Path, arguments: &[&str]) -> Result<Value> {
-        let output = self.command(aws).args(arguments).output()?;
-        if !output.status.success() {
-            bail!("aws {}: {}", arguments.join(" "), String::from_utf8_lossy(&output.stderr).trim());
-        }
-        if output.stdout.is_empty() {
-            return Ok(Value::Null);
-        }
-        Ok(serde_json::from_slice(&output.stdout)?)
     }
 }
 

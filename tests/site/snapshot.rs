@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, Result};
 use aws_sdk_iotdataplane::operation::get_thing_shadow::GetThingShadowError;
+use replicator::rules::EXCLUDED_PREFIX;
 use serde_json::Value;
 
-/// The replicator's own equipment stays in its Region.
-const EXCLUDED_PREFIX: &str = "gameday-health-";
+use super::Region;
 
-/// A Region's registry, identities and shadows. Policies are as they would be in the secondary.
+/// A Region's registry, identities and shadows, without the replicator's own equipment, which stays in its Region.
 #[derive(Debug, Default, PartialEq)]
 pub struct Snapshot {
     /// Things by name.
@@ -59,19 +59,6 @@ pub struct Certificate {
     policies: BTreeSet<String>,
 }
 
-/// The clients of one Region.
-#[derive(Debug, Clone)]
-pub struct Region {
-    /// Control plane.
-    pub iot: aws_sdk_iot::Client,
-    /// Data plane.
-    pub data: aws_sdk_iotdataplane::Client,
-    /// Tables.
-    pub tables: aws_sdk_dynamodb::Client,
-    /// Functions.
-    pub functions: aws_sdk_lambda::Client,
-}
-
 impl Region {
     /// Reads all of it.
     pub async fn snapshot(&self) -> Result<Snapshot> {
@@ -93,9 +80,7 @@ impl Region {
                 continue;
             }
             let document = self.iot.get_policy().policy_name(&name).send().await?.policy_document;
-            let document =
-                document.unwrap_or_default().replace("arn:aws:iot:us-east-1:", "arn:aws:iot:us-west-2:");
-            all.policies.insert(name, serde_json::from_str(&document)?);
+            all.policies.insert(name, serde_json::from_str(&document.unwrap_or_default())?);
         }
         Ok(())
     }
@@ -218,6 +203,15 @@ impl Region {
 }
 
 impl Snapshot {
+    /// The same with the ARNs of another Region in its policies: what that one is to have.
+    pub fn moved(mut self, from: &str, to: &str) -> Result<Self> {
+        let arn = |region: &str| format!("arn:aws:iot:{region}:");
+        for document in self.policies.values_mut() {
+            *document = serde_json::from_str(&document.to_string().replace(&arn(from), &arn(to)))?;
+        }
+        Ok(self)
+    }
+
     /// Where two differ, a line each, at the most thirty; nothing if they do not.
     pub fn differences(&self, other: &Self) -> Vec<String> {
         let mut lines = Vec::new();
