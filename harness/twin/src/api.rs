@@ -109,14 +109,19 @@ async fn aws(
         region,
         service,
     };
-    tokio::select! {
+    let reply = tokio::select! {
         // What hangs hangs no longer than the twin.
-        () = world.shutdown.cancelled() => response(refusal(&call.service, &unreachable())),
-        answered = answer(&world, &call, &doom) => answered,
+        () = world.shutdown.cancelled() => Some(refusal(&call.service, &unreachable())),
+        answered = answer(&world, &call) => answered,
+    };
+    if let Some(reply) = &reply {
+        world.calls.count(&call, reply);
     }
+    response_or_reset(reply, &doom)
 }
 
-async fn answer(world: &Arc<World>, call: &Call, doom: &Doom) -> Response<Body> {
+/// What a client is told; nothing: its connection is reset.
+async fn answer(world: &Arc<World>, call: &Call) -> Option<Reply> {
     // A dark Region answers nothing: the call hangs until the caller gives up or the Region is back. Route 53 and STS
     // are global and go on.
     let region = world.region(&call.region).filter(|_| !is_global(&call.service));
@@ -125,14 +130,11 @@ async fn answer(world: &Arc<World>, call: &Call, doom: &Doom) -> Response<Body> 
     {
         world.faults.count(Kind::RegionDark, &region.name);
         region.dark.wait(false).await;
-        return response(refusal(&call.service, &unreachable()));
+        return Some(refusal(&call.service, &unreachable()));
     }
     let answer = match world.faults.api(call) {
-        None => response(dispatch(world, call).await),
-        Some(rule) => {
-            let answered = Box::pin(rule.answer(call, dispatch(world, call)));
-            response_or_reset(answered.await, doom)
-        }
+        None => Some(carry_out(world, call).await),
+        Some(rule) => Box::pin(rule.answer(call, carry_out(world, call))).await,
     };
     // A Region that is half dark has carried the call out, and its answer does not get out.
     if let Some(region) = region
@@ -140,7 +142,7 @@ async fn answer(world: &Arc<World>, call: &Call, doom: &Doom) -> Response<Body> 
     {
         world.faults.count(Kind::RegionHalfDark, &region.name);
         region.half_dark.wait(false).await;
-        return response(refusal(&call.service, &unreachable()));
+        return Some(refusal(&call.service, &unreachable()));
     }
     answer
 }
@@ -223,7 +225,7 @@ fn is_over_quota(world: &World, call: &Call) -> bool {
     }
 }
 
-/// Answers a call, whoever makes it: a client over HTTP or the twin itself.
+/// Answers a call of the twin itself: faults are met by clients only.
 pub(crate) async fn dispatch(world: &Arc<World>, call: &Call) -> Reply {
     let reply = carry_out(world, call).await;
     world.calls.count(call, &reply);

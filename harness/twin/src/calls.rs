@@ -1,8 +1,9 @@
 //! Calls that were answered, counted by Region, service and operation: what a design costs in calls, and where it is
 //! throttled.
 //!
-//! Off until it is switched on, which begins the counts anew; off, a call costs a relaxed load. The twin's own calls count
-//! too: those of stacks and schedules.
+//! A call counts by what its caller was told, a fault's answer too; one that was told nothing, since its connection was
+//! reset or it was given up, does not count. Off until it is switched on, which begins the counts anew; off, a call costs
+//! a relaxed load. The twin's own calls count too: those of stacks and schedules.
 
 use std::{
     collections::BTreeMap,
@@ -72,7 +73,7 @@ impl Calls {
             service: call.service.clone(),
             operation: api::operation(call),
         };
-        let is_throttled = reply.status == 429 || reply.status == 400 && says_throttled(reply);
+        let is_throttled = is_throttled(reply);
         let mut counts = self.counts.lock();
         if counts.len() >= KINDS_MAX && !counts.contains_key(&kind) {
             return;
@@ -88,12 +89,17 @@ impl Calls {
     }
 }
 
-/// Services spell it differently, and put it into a header or the body.
-fn says_throttled(reply: &Reply) -> bool {
-    let names = |text: &[u8]| {
-        [&b"Throttling"[..], b"ThroughputExceeded"].iter().any(|w| text.windows(w.len()).any(|t| t == *w))
+/// How services say that a call came too soon, besides a status of 429.
+const THROTTLED: [(u16, &str); 4] =
+    [(400, "Throttling"), (400, "ThroughputExceeded"), (400, "TooManyRequestsException"), (503, "SlowDown")];
+
+/// Services put the name of an error into a header or the body.
+fn is_throttled(reply: &Reply) -> bool {
+    let says = |name: &str| {
+        let is_in = |text: &[u8]| text.windows(name.len()).any(|t| t == name.as_bytes());
+        reply.headers.iter().any(|(_, value)| is_in(value.as_bytes())) || is_in(&reply.body)
     };
-    reply.headers.iter().any(|(_, value)| names(value.as_bytes())) || names(&reply.body)
+    reply.status == 429 || THROTTLED.iter().any(|(status, name)| reply.status == *status && says(name))
 }
 
 #[cfg(test)]
@@ -101,6 +107,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::error::AwsError;
 
     #[test]
     fn calls_are_counted_by_operation_from_when_it_is_switched_on() {
@@ -117,5 +124,17 @@ mod tests {
         assert_eq!(listed[0].count, Count { answered: 3, throttled: 1, refused: 1 });
         calls.set(true);
         assert_eq!(calls.list(), []);
+    }
+
+    #[test]
+    fn every_service_is_known_to_throttle_as_it_says_it() {
+        for service in api::SERVICES {
+            let throttled = api::refusal(service, &api::throttled(service, "Any"));
+            assert!(is_throttled(&throttled), "{service}: {} {:?}", throttled.status, throttled.body);
+            let error = AwsError::new(400, "ValidationException", "no");
+            assert!(!is_throttled(&api::refusal(service, &error)), "{service}");
+            let error = AwsError::new(503, "ServiceUnavailableException", "no");
+            assert!(!is_throttled(&api::refusal(service, &error)), "{service}");
+        }
     }
 }

@@ -61,6 +61,7 @@ use tokio::sync::watch;
 pub(crate) use self::{
     api::error_reply,
     item::{Item, Value as AttributeValue},
+    key::fixed_digest,
     stream::{Record, SHARDS, StreamName, sequence_text, shard_id},
 };
 use self::{item::item_from_plain, tables::Tables};

@@ -47,7 +47,7 @@ impl Key {
 
     /// A hash of the key, the same in every Region.
     pub(crate) fn digest(&self) -> String {
-        format!("{:016x}", fixed_hash(&(&self.hash, &self.range)))
+        fixed_digest(&(&self.hash, &self.range))
     }
 }
 
@@ -56,6 +56,11 @@ pub(crate) fn fixed_hash(value: &impl Hash) -> u64 {
     let mut hasher = DefaultHasher::new();
     value.hash(&mut hasher);
     hasher.finish()
+}
+
+/// The same as text.
+pub(crate) fn fixed_digest(value: &impl Hash) -> String {
+    format!("{:016x}", fixed_hash(value))
 }
 
 /// A key attribute: name and type (`S`, `N` or `B`).

@@ -14,6 +14,7 @@ use super::{
     topic::{Ingest, is_topic},
 };
 use crate::{
+    dynamodb::fixed_digest,
     region::Region,
     rules::{Chain, Publisher},
     shadow::ShadowError,
@@ -196,6 +197,7 @@ fn shadow_for(
                     thing: thing.to_owned(),
                     shadow: shadow.to_owned(),
                     version: updated.accepted["version"].as_u64().unwrap_or_default(),
+                    state: fixed_digest(&updated.documents["current"]["state"]),
                 });
                 updated
             };

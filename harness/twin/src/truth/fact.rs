@@ -11,8 +11,9 @@ pub(crate) enum Fact {
     /// A client's message is through subscribers' queues, shadows and rules; its PUBACK, or 200, is the next thing that
     /// is written to its connection.
     Publish { region: String, topic: String, qos: u8 },
-    /// A shadow has a new version; before `accepted` is published.
-    Shadow { region: String, thing: String, shadow: String, version: u64 },
+    /// A shadow has a new version; before `accepted` is published. The state is a hash, equal for equal states in all
+    /// Regions: versions are counted in each.
+    Shadow { region: String, thing: String, shadow: String, version: u64, state: String },
     /// An item of a table was written by a client or by time to live: each read from now on sees it. The key is a hash,
     /// equal in all Regions.
     TableWrite { region: String, table: String, key: String },

@@ -75,6 +75,32 @@ async fn a_call_fails_before_or_after_it_is_carried_out() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_call_counts_by_what_its_caller_was_told() {
+    let site = Site::start().await;
+    site.table(false).await;
+    site.twin.world().calls.set(true);
+    assert_eq!(site.put("a").await.unwrap().status, 200);
+    let error = json!({"error": {"status": 500, "code": "InternalServerError", "message": "oh"}});
+    for (how, when) in [
+        (json!("throttle"), "before"),
+        (json!("throttle"), "after"),
+        (error, "after"),
+        (json!("reset"), "after"),
+    ] {
+        let mut fault = puts(&how);
+        fault["when"] = json!(when);
+        let id = site.set(&fault).await;
+        assert_eq!(site.put("a").await.is_err(), how == "reset");
+        site.clear(id).await;
+    }
+    let listed = serde_json::to_value(site.twin.world().calls.list()).unwrap();
+    let put = json!({"region": EAST, "service": "dynamodb", "operation": "PutItem",
+        "answered": 4, "throttled": 2, "refused": 1});
+    assert_eq!(listed, json!([put]), "nobody was told of the one that was reset");
+    site.twin.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_call_is_late_or_hangs_until_the_fault_is_gone() {
     let site = Site::start().await;
     site.table(false).await;

@@ -55,5 +55,13 @@ async fn what_becomes_visible_is_stamped_in_its_order_once_it_is_on() {
         assert_eq!(refused.status, 400, "{query}");
     }
     assert_eq!(site.control("PUT /_twin/truth", &json!({"off": true})).await.status, 400);
+
+    for state in [r#"{"state":{"reported":{"on":2}}}"#, shadow] {
+        site.send((WEST, "iotdata"), "POST /things/d/shadow", &[], state).await.unwrap();
+    }
+    let (shadows, _) = truth(&site, "kind=shadow").await;
+    assert_eq!(shadows[2]["version"], 2);
+    assert_eq!(shadows[2]["state"], shadows[0]["state"], "equal in both Regions, whatever the version");
+    assert_ne!(shadows[2]["state"], shadows[1]["state"]);
     site.twin.stop().await;
 }
