@@ -187,6 +187,11 @@ impl TwinProcess {
         bail!("the twin did not start")
     }
 
+    /// Its process: parent of the functions' processes.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// A variable that it printed.
     pub fn variable(&self, name: &str) -> &str {
         self.variables.iter().find(|(n, _)| n == name).map_or("", |(_, value)| value)

@@ -3,7 +3,7 @@
 
 use anyhow::{Context, Result, bail};
 use http_body_util::{BodyExt, Full};
-use hyper::{Request, body::Bytes, client::conn::http1};
+use hyper::{Request, body::Bytes, client::conn::http1, http::request::Builder};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
@@ -29,10 +29,27 @@ impl Http {
         path: &str,
         body: String,
     ) -> Result<Bytes> {
-        let scope = format!("AKIDGAMEDAY/20261101/us-east-1/{service}/aws4_request");
-        let request = Request::builder()
-            .method(method)
-            .uri(path)
+        let request = self.request("us-east-1", service).method(method).uri(path);
+        self.send(&format!("{method} {path}"), request.body(Full::new(Bytes::from(body)))?).await
+    }
+
+    /// One call of a JSON-RPC service in a Region; the target is the operation with its prefix.
+    #[allow(dead_code, reason = "not every bench that shares this module asks such a service")]
+    pub(crate) async fn rpc(
+        &mut self,
+        region: &str,
+        service: &str,
+        target: &str,
+        body: &serde_json::Value,
+    ) -> Result<serde_json::Value> {
+        let request = self.request(region, service).method("POST").uri("/").header("x-amz-target", target);
+        let answer = self.send(target, request.body(Full::new(Bytes::from(body.to_string())))?).await?;
+        serde_json::from_slice(&answer).with_context(|| format!("{target}: the answer is no JSON"))
+    }
+
+    fn request(&self, region: &str, service: &str) -> Builder {
+        let scope = format!("AKIDGAMEDAY/20261101/{region}/{service}/aws4_request");
+        Request::builder()
             .header("host", &self.host)
             .header("content-type", "application/json")
             .header("x-amz-date", "20261101T000000Z")
@@ -40,7 +57,9 @@ impl Http {
                 "authorization",
                 format!("AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0"),
             )
-            .body(Full::new(Bytes::from(body)))?;
+    }
+
+    async fn send(&mut self, what: &str, request: Request<Full<Bytes>>) -> Result<Bytes> {
         // A server that ends the connection behind its answer pays for a new one.
         if self.sender.ready().await.is_err() {
             self.sender = open(&self.host).await?;
@@ -49,7 +68,7 @@ impl Http {
         let status = response.status();
         let body = response.into_body().collect().await?.to_bytes();
         if !status.is_success() {
-            bail!("{method} {path}: {status}: {}", String::from_utf8_lossy(&body));
+            bail!("{what}: {status}: {}", String::from_utf8_lossy(&body));
         }
         Ok(body)
     }

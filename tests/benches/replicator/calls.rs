@@ -1,15 +1,15 @@
-//! Calls: how many a new device, a shadow update and a repetition cost.
+//! Calls: how many a new device, a shadow update and a repetition cost, counted until nothing more comes.
 
 use std::{collections::BTreeMap, time::Duration};
 
 use anyhow::{Context, Result};
-use gameday_tests::site::{Site, WAIT_MAX};
+use gameday_tests::site::Site;
 use serde::Deserialize;
 
-use crate::http::Http;
+use crate::{archived, http::Http, quiet};
 
-/// The counts stand still for this long when the replicator is done: longer than retries of a queue or a stream take.
-const STILL: Duration = Duration::from_secs(4);
+/// Longer than the visibility timeout of the queue of API calls, 360 s, after which a message comes again.
+const QUIET_MAX: Duration = Duration::from_mins(8);
 
 /// One line of `GET /_twin/calls`.
 #[derive(Debug, Clone, Deserialize)]
@@ -28,8 +28,9 @@ impl Counted {
     }
 }
 
-pub(crate) async fn switch_on(http: &mut Http) -> Result<()> {
-    http.call("twin", "PUT", "/_twin/calls", r#"{"on":true}"#.to_owned()).await.map(drop)
+/// Begins to count anew, or stops.
+pub(crate) async fn switch(http: &mut Http, on: bool) -> Result<()> {
+    http.call("twin", "PUT", "/_twin/calls", format!(r#"{{"on":{on}}}"#)).await.map(drop)
 }
 
 pub(crate) async fn list(http: &mut Http) -> Result<Vec<Counted>> {
@@ -37,29 +38,17 @@ pub(crate) async fn list(http: &mut Http) -> Result<Vec<Counted>> {
     serde_json::from_slice(&body).context("the twin's counts")
 }
 
-/// The counts of IoT once they stand still, without what this bench called itself.
-async fn settled(http: &mut Http, own: &[(&str, u64)]) -> Result<BTreeMap<(String, String), u64>> {
-    let of_iot = |counts: Vec<Counted>| -> BTreeMap<(String, String), u64> {
-        let iot = counts.into_iter().filter(|c| c.service.starts_with("iot"));
-        iot.map(|c| ((c.region, c.operation), c.answered)).collect()
-    };
-    let mut before = of_iot(list(http).await?);
-    loop {
-        tokio::time::sleep(STILL).await;
-        let now = of_iot(list(http).await?);
-        if now == before {
-            break;
-        }
-        before = now;
+/// The replicator's calls of AWS IoT, all that were answered: without what this bench called itself.
+async fn counted(site: &Site, http: &mut Http, own: &[&str]) -> Result<BTreeMap<(String, String), u64>> {
+    let quiet = quiet::equal(site, http, QUIET_MAX).await?;
+    let of_iot = quiet.counts.into_iter().filter(|c| c.service.starts_with("iot"));
+    let mut counts: BTreeMap<_, _> = of_iot.map(|c| ((c.region, c.operation), c.answered)).collect();
+    for operation in own {
+        let count = counts.get_mut(&("us-east-1".to_owned(), (*operation).to_owned()));
+        *count.with_context(|| format!("the twin did not count this bench's own {operation}"))? -= 1;
     }
-    for (operation, count) in own {
-        let key = ("us-east-1".to_owned(), (*operation).to_owned());
-        if let Some(all) = before.get_mut(&key) {
-            *all = all.saturating_sub(*count);
-        }
-    }
-    before.retain(|_, count| *count > 0);
-    Ok(before)
+    counts.retain(|_, count| *count > 0);
+    Ok(counts)
 }
 
 fn print(what: &str, counts: &BTreeMap<(String, String), u64>, goal: u64) {
@@ -71,36 +60,30 @@ fn print(what: &str, counts: &BTreeMap<(String, String), u64>, goal: u64) {
     }
 }
 
-/// One device in steady state: its policy is known. Then one update of its shadow, then the device once more, unchanged.
+/// One device in steady state: its policy is known. Then one update of its shadow, then the same update once more.
 pub(crate) async fn of_a_device() -> Result<()> {
     let site = Site::deploy(20, &[]).await?;
+    let mut http = Http::connect(&site.url()).await?;
     site.primary.policy("device").await?;
     site.primary.device("warm", None, "device").await?;
     site.primary.shadow("warm", None, &serde_json::json!({"reported": {"n": 0}})).await?;
-    site.converge(WAIT_MAX).await?;
-    let mut http = Http::connect(&site.url()).await?;
+    quiet::equal(&site, &mut http, QUIET_MAX).await?;
 
-    switch_on(&mut http).await?;
+    switch(&mut http, true).await?;
     site.primary.device("new", None, "device").await?;
-    let own = [
-        ("CreateThing", 1),
-        ("RegisterCertificateWithoutCA", 1),
-        ("AttachPolicy", 1),
-        ("AttachThingPrincipal", 1),
-    ];
-    let counts = settled(&mut http, &own).await?;
-    print("a new device", &counts, 7);
-    println!("    the archived solution: 14 with one new policy, 12 with a known one, and 8 s of sleep");
-
-    switch_on(&mut http).await?;
-    site.primary.shadow("warm", None, &serde_json::json!({"reported": {"n": 1}})).await?;
-    let counts = settled(&mut http, &[("UpdateThingShadow", 1)]).await?;
-    print("a shadow update", &counts, 1);
-
-    switch_on(&mut http).await?;
-    site.primary.shadow("warm", None, &serde_json::json!({"reported": {"n": 1}})).await?;
-    let counts = settled(&mut http, &[("UpdateThingShadow", 1)]).await?;
-    print("a shadow update that changes nothing", &counts, 0);
-    site.converge(WAIT_MAX).await?;
+    let own = ["CreateThing", "RegisterCertificateWithoutCA", "AttachPolicy", "AttachThingPrincipal"];
+    print("a new device", &counted(&site, &mut http, &own).await?, 7);
+    println!("    the archived solution, as read from its source ({}):", archived::SOURCE);
+    println!(
+        "    {} with a known policy, {} with a new one, and {} s of sleep",
+        archived::calls_of_a_device(),
+        archived::CALLS_WITH_NEW_POLICY,
+        archived::SLEEP_S
+    );
+    for (what, goal) in [("a shadow update", 1), ("a shadow update that changes nothing", 0)] {
+        switch(&mut http, true).await?;
+        site.primary.shadow("warm", None, &serde_json::json!({"reported": {"n": 1}})).await?;
+        print(what, &counted(&site, &mut http, &["UpdateThingShadow"]).await?, goal);
+    }
     site.destroy()
 }
