@@ -14,8 +14,8 @@ use std::io::Write as _;
 
 use lambda_runtime::Diagnostic;
 
-use crate::outcome::Failure;
-use crate::workflow::AGAIN_ERROR;
+use crate::outcome::{Class, Failure};
+use crate::workflow::{AGAIN_ERROR, TURN_ERROR};
 
 /// What a function ends with when it cannot go on.
 pub type Error = lambda_runtime::Error;
@@ -119,7 +119,8 @@ struct Again(Failure);
 
 impl From<Again> for Diagnostic {
     fn from(Again(failure): Again) -> Self {
-        Self { error_type: AGAIN_ERROR.to_owned(), error_message: failure.to_string() }
+        let name = if failure.class == Class::Conflict { TURN_ERROR } else { AGAIN_ERROR };
+        Self { error_type: name.to_owned(), error_message: failure.to_string() }
     }
 }
 
@@ -135,8 +136,13 @@ mod tests {
 
     #[test]
     fn a_failure_has_the_name_that_the_state_machine_retries() {
-        let told = Diagnostic::from(Again(Failure::transient("create thing", "throttled")));
-        assert_eq!(told.error_message, "create thing: throttled");
-        assert!(crate::workflow::DEFINITION.contains(&format!("\"{}\"", told.error_type)));
+        for (class, name) in [(Class::Transient, AGAIN_ERROR), (Class::Conflict, TURN_ERROR)] {
+            let told = Diagnostic::from(Again(Failure::new(class, "create thing", "throttled")));
+            assert_eq!(
+                (told.error_type.as_str(), told.error_message.as_str()),
+                (name, "create thing: throttled")
+            );
+            assert!(crate::workflow::DEFINITION.contains(&format!("\"{name}\"")));
+        }
     }
 }

@@ -27,6 +27,11 @@ pub const DEFINITION: &str = include_str!("workflow/replicate.asl.json");
 /// The error of a task that may be tried again, as the state machine names it.
 pub const AGAIN_ERROR: &str = "ReplicationException";
 
+/// The error of a task that only has to wait for its turn: another execution works on its device, as
+/// instances that are all busy make it wait. That passes in moments, so it is tried again within seconds, for
+/// hours; it is no attempt of the guide's policy, whose first wait is half a minute.
+pub const TURN_ERROR: &str = "TurnException";
+
 /// How many executions are started at once.
 pub const STARTS_AT_ONCE_MAX: usize = 16;
 

@@ -174,7 +174,10 @@ fn the_definition_is_whole_and_knows_every_event_type() {
     let machine: Value = serde_json::from_str(&text).unwrap();
     let apply = &machine["States"]["Apply"];
     assert_eq!(apply["Resource"], "arn:apply");
-    let retry = &apply["Retry"][0];
+    let quick = &apply["Retry"][0];
+    assert_eq!(quick["ErrorEquals"], json!([TURN_ERROR, "Lambda.TooManyRequestsException"]));
+    assert_eq!((&quick["IntervalSeconds"], &quick["MaxDelaySeconds"]), (&json!(1), &json!(30)));
+    let retry = &apply["Retry"][1];
     assert_eq!(
         (&retry["IntervalSeconds"], &retry["BackoffRate"], &retry["MaxAttempts"]),
         (&json!(30), &json!(3.0), &json!(10))
