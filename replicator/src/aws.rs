@@ -43,8 +43,15 @@ pub const CONNECT_MS_MAX: u64 = 1_000;
 /// How long one try of a call may take.
 pub const ATTEMPT_MS_MAX: u64 = 3_000;
 
-/// How often a call is tried; beyond this the mapping delivers the record again.
-pub const ATTEMPTS_MAX: u32 = 3;
+/// How often a call is tried; beyond this the mapping delivers the record again. A throttled call is worth waiting for: what
+/// was done for the record before it would have to be done again.
+pub const ATTEMPTS_MAX: u32 = 6;
+
+/// The wait before the second try is up to this, and twice as long for each after it.
+pub const WAIT_MS_FIRST: u64 = 250;
+
+/// No wait is longer. Together they are less than half of what an event may take, so that two throttled calls are not too much.
+pub const WAIT_MS_MAX: u64 = 1_000;
 
 /// How long a call may take with all its tries and the waits between them.
 pub const CALL_MS_MAX: u64 = 9_000;

@@ -9,10 +9,10 @@
 
 use std::collections::BTreeMap;
 
-use futures::StreamExt;
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::crowd::Crowd;
 use crate::metrics::Metrics;
 use crate::outcome::Outcome;
 use crate::policy::Policies;
@@ -20,8 +20,8 @@ use crate::ports::{Clock, World};
 use crate::record::{self, Reading, Record};
 use crate::settle::{DEADLINE_MARGIN_MS, Settlement, age_ms, note_nameless, settle};
 
-/// How many devices are worked on at once. Above this the control plane's default quotas, about ten
-/// calls a second each, are the limit and not this function.
+/// How many devices are worked on at once, at the most: enough for shadows. For what is made of devices the
+/// control plane's default quotas, about ten calls a second each, are the limit, and the crowd gets smaller.
 pub const DEVICES_AT_ONCE_MAX: usize = 16;
 
 /// How old a record is when its row in the error table, which the repair applies again each minute, has to
@@ -54,6 +54,7 @@ pub struct ItemFailure {
 pub async fn apply<W: World>(
     world: &W,
     policies: &Policies,
+    crowd: &Crowd,
     records: &[Value],
     deadline_ms: u64,
 ) -> Outcome<Response> {
@@ -69,10 +70,8 @@ pub async fn apply<W: World>(
             }
         }
     }
-    let mut devices = futures::stream::iter(devices.into_values())
-        .map(|records| device(world, policies, records, deadline_ms))
-        .buffer_unordered(DEVICES_AT_ONCE_MAX);
-    while let Some(device) = devices.next().await {
+    let devices = devices.into_values().map(|records| device(world, policies, records, deadline_ms));
+    for device in crowd.work(world.clock(), devices, |device| device.failures.is_empty()).await {
         response.failures.extend(device.failures);
         response.metrics.add(device.metrics);
     }

@@ -10,7 +10,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use futures::StreamExt;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tracing::{info, warn};
@@ -23,6 +22,7 @@ mod message;
 mod tests;
 
 use crate::batch::{ItemFailure, Response};
+use crate::crowd::Crowd;
 use crate::document::Key;
 use crate::lost;
 use crate::mode::Mode;
@@ -40,7 +40,7 @@ pub const CLOCK_MARGIN_MS: u64 = 2_000;
 /// were made within the rest of it.
 pub const SETTLE_S: u64 = 3;
 
-/// How many looks are made at once. The control plane allows about ten calls of a kind in a second.
+/// How many looks are made at once, at the most. The control plane allows about ten calls of a kind in a second.
 pub const LOOKS_AT_ONCE_MAX: usize = 8;
 
 /// How long before the function's deadline no further look is begun.
@@ -103,10 +103,17 @@ pub struct Later {
 }
 
 /// The function: its mode, and its memory between batches.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Capture {
     mode: Mode,
     memory: Memory,
+    crowd: Crowd,
+}
+
+impl Default for Capture {
+    fn default() -> Self {
+        Self::new(Mode::default())
+    }
 }
 
 /// All that a batch says about one key.
@@ -122,7 +129,7 @@ struct Asked {
 impl Capture {
     /// In that mode.
     pub fn new(mode: Mode) -> Self {
-        Self { mode, memory: Memory::default() }
+        Self { mode, memory: Memory::default(), crowd: Crowd::new(LOOKS_AT_ONCE_MAX) }
     }
 
     /// Handles whatever the function is invoked with. `deadline_ms` is the wall time at which it is
@@ -206,19 +213,16 @@ impl Capture {
         };
         let mut failures = Vec::new();
         for now in 0..=2 {
-            let turn = keys.iter().filter(|(key, _)| turn(key) == now);
-            let done: Vec<Option<(Key, String)>> = futures::stream::iter(turn)
-                .map(async |(key, asked)| {
-                    let too_late = source.clock().now_ms().saturating_add(DEADLINE_MARGIN_MS) > deadline_ms;
-                    if too_late {
-                        return Some((key.clone(), "no time is left".to_owned()));
-                    }
-                    let failure = self.one(source, looks, key, asked).await.err()?;
-                    Some((key.clone(), failure.to_string()))
-                })
-                .buffer_unordered(LOOKS_AT_ONCE_MAX)
-                .collect()
-                .await;
+            let turn = keys.iter().filter(|(key, _)| turn(key) == now).map(|(key, asked)| async move {
+                let too_late = source.clock().now_ms().saturating_add(DEADLINE_MARGIN_MS) > deadline_ms;
+                if too_late {
+                    return Some((key.clone(), "no time is left".to_owned()));
+                }
+                let failure = self.one(source, looks, key, asked).await.err()?;
+                Some((key.clone(), failure.to_string()))
+            });
+            let done: Vec<Option<(Key, String)>> =
+                self.crowd.work(source.clock(), turn, Option::is_none).await;
             failures.extend(done.into_iter().flatten());
         }
         failures

@@ -21,6 +21,7 @@ mod checks;
 #[cfg(feature = "aws")]
 pub mod command;
 pub mod compare;
+pub mod crowd;
 #[cfg(test)]
 mod defects;
 pub mod document;

@@ -5,10 +5,11 @@ use std::time::Duration;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, SdkConfig};
+use aws_sdk_iot::config::retry::{RetryPartition, TokenBucket};
 use tokio::sync::OnceCell;
 
 use super::errors::{failure, unread};
-use super::{ATTEMPT_MS_MAX, ATTEMPTS_MAX, CALL_MS_MAX, CONNECT_MS_MAX};
+use super::{ATTEMPT_MS_MAX, ATTEMPTS_MAX, CALL_MS_MAX, CONNECT_MS_MAX, WAIT_MS_FIRST, WAIT_MS_MAX};
 use crate::outcome::{Failure, Outcome};
 
 /// What makes clients of one Region.
@@ -31,10 +32,17 @@ impl Clients {
         let config = aws_config::defaults(BehaviorVersion::latest())
             .region(aws_config::Region::new(name.to_owned()))
             .timeout_config(timeouts)
-            .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS_MAX))
+            .retry_config(
+                RetryConfig::standard()
+                    .with_max_attempts(ATTEMPTS_MAX)
+                    .with_initial_backoff(Duration::from_millis(WAIT_MS_FIRST))
+                    .with_max_backoff(Duration::from_millis(WAIT_MS_MAX)),
+            )
             .load()
             .await;
-        let iot = aws_sdk_iot::Client::new(&config);
+        let unlimited = RetryPartition::custom("iot").token_bucket(TokenBucket::unlimited()).build();
+        let iot = aws_sdk_iot::config::Builder::from(&config).retry_partition(unlimited).build();
+        let iot = aws_sdk_iot::Client::from_conf(iot);
         Self { name: name.to_owned(), config, iot, data: OnceCell::new() }
     }
 
@@ -54,7 +62,8 @@ impl Clients {
         &self.name
     }
 
-    /// The control plane of AWS IoT.
+    /// The control plane of AWS IoT. Its quotas may be used up for an hour, in which the SDK's budget of retries would soon
+    /// be, too; what bounds them here is [`ATTEMPTS_MAX`], and the [crowd](crate::crowd) that gets smaller.
     pub fn iot(&self) -> aws_sdk_iot::Client {
         self.iot.clone()
     }

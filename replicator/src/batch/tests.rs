@@ -34,7 +34,9 @@ pub(crate) fn shadow(sequence: &str, device: &str, version: u64) -> Value {
 }
 
 async fn run(twins: &Twins, records: &[Value]) -> Response {
-    apply(twins.world(), &Policies::default(), records, DEADLINE_MS).await.unwrap()
+    apply(twins.world(), &Policies::default(), &Crowd::new(DEVICES_AT_ONCE_MAX), records, DEADLINE_MS)
+        .await
+        .unwrap()
 }
 
 fn named(response: &Response) -> Vec<&str> {
@@ -134,7 +136,10 @@ async fn a_batch_whose_nameless_record_cannot_be_noted_is_delivered_again() {
     let twins = Twins::new();
     twins.fail_next("errors.record", Class::Transient, 1);
     let records = [shadow("1", "a", 1), json!({"eventID": "e"})];
-    let failure = apply(twins.world(), &Policies::default(), &records, DEADLINE_MS).await.unwrap_err();
+    let failure =
+        apply(twins.world(), &Policies::default(), &Crowd::new(DEVICES_AT_ONCE_MAX), &records, DEADLINE_MS)
+            .await
+            .unwrap_err();
     assert_eq!(failure.class, Class::Transient);
 }
 
@@ -176,7 +181,9 @@ async fn d18_a_row_that_expires_replays_nothing() {
 #[tokio::test]
 async fn d24_a_failure_taints_no_later_event_of_the_same_function() {
     let (twins, policies) = (Twins::new(), Policies::default());
-    let run = async |records: &[Value]| apply(twins.world(), &policies, records, DEADLINE_MS).await.unwrap();
+    let run = async |records: &[Value]| {
+        apply(twins.world(), &policies, &Crowd::new(DEVICES_AT_ONCE_MAX), records, DEADLINE_MS).await.unwrap()
+    };
     twins.fail_next("secondary.update_shadow", Class::Permanent, 2);
     assert_eq!(run(&[shadow("1", "a", 1)]).await.metrics.error_rows, 1);
     twins.fail_next("state.take", Class::Transient, 1);
@@ -197,7 +204,9 @@ async fn whatever_fails_the_batch_ends_right() {
         async || Twins::new(),
         async |twins| {
             let policies = Policies::default();
-            let applied = apply(twins.world(), &policies, &records, DEADLINE_MS).await;
+            let applied =
+                apply(twins.world(), &policies, &Crowd::new(DEVICES_AT_ONCE_MAX), &records, DEADLINE_MS)
+                    .await;
             applied.is_ok_and(|response| response.failures.is_empty())
         },
         |twins, story| {
@@ -213,7 +222,10 @@ async fn nothing_is_begun_close_to_the_deadline() {
     let twins = Twins::new();
     let deadline_ms = twins.now_ms() + DEADLINE_MARGIN_MS - 1;
     let records = [shadow("1", "a", 1), shadow("2", "a", 2)];
-    let response = apply(twins.world(), &Policies::default(), &records, deadline_ms).await.unwrap();
+    let response =
+        apply(twins.world(), &Policies::default(), &Crowd::new(DEVICES_AT_ONCE_MAX), &records, deadline_ms)
+            .await
+            .unwrap();
     assert_eq!(named(&response), ["1", "2"]);
     assert_eq!(twins.calls().len(), 0);
 }
@@ -222,7 +234,15 @@ async fn nothing_is_begun_close_to_the_deadline() {
 async fn an_event_that_takes_too_long_is_delivered_again() {
     let twins = Twins::new();
     let slow = Slow { world: twins.world(), clock: Stopped };
-    let response = apply(&slow, &Policies::default(), &[shadow("1", "a", 1)], DEADLINE_MS).await.unwrap();
+    let response = apply(
+        &slow,
+        &Policies::default(),
+        &Crowd::new(DEVICES_AT_ONCE_MAX),
+        &[shadow("1", "a", 1)],
+        DEADLINE_MS,
+    )
+    .await
+    .unwrap();
     assert_eq!(named(&response), ["1"]);
 }
 

@@ -2,6 +2,8 @@
 
 use super::{Error, region, variable};
 use crate::aws::{Aws, Clients, Settings};
+use crate::batch::DEVICES_AT_ONCE_MAX;
+use crate::crowd::Crowd;
 use crate::mode::Mode;
 use crate::policy::Policies;
 
@@ -9,6 +11,7 @@ use crate::policy::Policies;
 pub(super) struct Replica {
     pub(super) aws: Aws,
     pub(super) policies: Policies,
+    pub(super) crowd: Crowd,
     pub(super) mode: Mode,
 }
 
@@ -23,7 +26,12 @@ impl Replica {
             state_table: variable("STATE_TABLE")?,
             error_table: variable("ERROR_TABLE")?,
         };
-        Ok(Self { aws: Box::pin(Aws::connect(settings)).await, policies: Policies::default(), mode: mode()? })
+        Ok(Self {
+            aws: Box::pin(Aws::connect(settings)).await,
+            policies: Policies::default(),
+            crowd: Crowd::new(DEVICES_AT_ONCE_MAX),
+            mode: mode()?,
+        })
     }
 }
 

@@ -15,10 +15,10 @@ pub(super) async fn run() -> Result<(), Error> {
 }
 
 async fn handle(replica: &Replica, event: LambdaEvent<StreamEvent>) -> Result<Response, Error> {
-    let Replica { aws, policies, mode } = replica;
+    let Replica { aws, policies, crowd, mode } = replica;
     let mut records = event.payload.records;
     records.retain(|record| mode.wants(record));
-    let response = batch::apply(aws, policies, &records, event.context.deadline).await?;
+    let response = batch::apply(aws, policies, crowd, &records, event.context.deadline).await?;
     tell(&response.metrics.line(&called(REPLICATE), aws.clock().now_ms()));
     Ok(response)
 }

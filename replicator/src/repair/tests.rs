@@ -6,6 +6,7 @@ use super::*;
 use crate::batch;
 use crate::batch::tests::{record, shadow, shadow_row};
 use crate::checks::at_every_end;
+use crate::crowd::Crowd;
 use crate::outcome::Class;
 use crate::simulation::Twins;
 
@@ -23,7 +24,7 @@ fn refuse_writes(twins: &Twins, refuses: bool) {
 /// Lets the application of records fail for good.
 async fn fail(twins: &Twins, records: &[Value]) {
     refuse_writes(twins, true);
-    batch::apply(twins.world(), &Policies::default(), records, DEADLINE_MS).await.unwrap();
+    batch::apply(twins.world(), &Policies::default(), &Crowd::new(1), records, DEADLINE_MS).await.unwrap();
     refuse_writes(twins, false);
     assert_eq!(twins.error_rows().len(), records.len());
 }
@@ -64,7 +65,7 @@ async fn a_row_of_something_that_newer_events_replaced_goes_without_a_write() {
     fail(&twins, &[shadow("1", "a", 1)]).await;
     twins.advance_ms(60_000);
     let records = [shadow("2", "a", 2)];
-    batch::apply(twins.world(), &Policies::default(), &records, DEADLINE_MS).await.unwrap();
+    batch::apply(twins.world(), &Policies::default(), &Crowd::new(1), &records, DEADLINE_MS).await.unwrap();
     twins.clear_calls();
     let report = run(&twins).await;
     assert_eq!((report.cleared, report.superseded), (1, 1));
@@ -77,7 +78,7 @@ async fn what_cannot_be_read_stays_and_is_counted() {
     let twins = Twins::new();
     let unknown = record("1", &json!({"device": "b", "event": "x#2", "eventType": "FLEET_EVENT"}));
     let records = [unknown, json!({"eventID": "e"})];
-    batch::apply(twins.world(), &Policies::default(), &records, DEADLINE_MS).await.unwrap();
+    batch::apply(twins.world(), &Policies::default(), &Crowd::new(1), &records, DEADLINE_MS).await.unwrap();
     let report = run(&twins).await;
     assert_eq!((report.rows, report.unreadable, report.cleared), (2, 2, 0));
     assert_eq!(twins.error_rows().len(), 2);
@@ -132,7 +133,15 @@ async fn d47_rows_of_all_pages_are_tried_and_those_of_what_was_deleted_go() {
     deleted["operation"] = json!("DELETED");
     deleted["event"] = json!("shadow##1#deleted");
     let policies = Policies::default();
-    batch::apply(twins.world(), &policies, &[record("30", &deleted)], DEADLINE_MS).await.unwrap();
+    batch::apply(
+        twins.world(),
+        &policies,
+        &Crowd::new(batch::DEVICES_AT_ONCE_MAX),
+        &[record("30", &deleted)],
+        DEADLINE_MS,
+    )
+    .await
+    .unwrap();
     let report = run(&twins).await;
     assert_eq!((report.cleared, report.superseded), (30, 1));
     assert!(twins.error_rows().is_empty());

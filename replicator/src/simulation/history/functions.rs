@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::pipeline::{Done, Message};
 use crate::capture::Capture;
+use crate::crowd::Crowd;
 use crate::look::{Names, Regions};
 use crate::policy::Policies;
 use crate::ports::Clock;
@@ -28,7 +29,8 @@ const LOOK_MS_MAX: u64 = 60_000;
 /// Applies a batch.
 pub(super) async fn replicate(world: Function, policies: Arc<Policies>, records: Vec<Value>) -> Done {
     let deadline_ms = world.now_ms() + REPLICATE_MS_MAX;
-    let response = batch::apply(&world, &policies, &records, deadline_ms).await.ok()?;
+    let crowd = Crowd::new(batch::DEVICES_AT_ONCE_MAX);
+    let response = batch::apply(&world, &policies, &crowd, &records, deadline_ms).await.ok()?;
     Some(response.failures.into_iter().map(|failure| failure.sequence).collect())
 }
 
