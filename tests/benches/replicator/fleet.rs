@@ -72,7 +72,7 @@ async fn drain(site: &Site, http: &mut Http, operation: &str, count: usize) -> R
     let load = Load::start(site.twin.id());
     let began = Instant::now();
     site.pause(false).await?;
-    let quiet = quiet::wait(http, WAIT_MAX).await?;
+    let quiet = quiet::wait(site, http, WAIT_MAX).await?;
     calls::switch(http, false).await?;
     let load = load.told();
     quiet::verify(site).await?;

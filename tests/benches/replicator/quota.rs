@@ -63,7 +63,7 @@ pub(crate) async fn bulk_fleet(devices: usize, scale: u32) -> Result<()> {
     let load = Load::start(site.twin.id());
     let began = Instant::now();
     site.pause(false).await?;
-    let quiet = quiet::wait(&mut http, WAIT_MAX).await?;
+    let quiet = quiet::wait(&site, &mut http, WAIT_MAX).await?;
     calls::switch(&mut http, false).await?;
     let took_s = quiet.changed.duration_since(began).as_secs_f64();
     let load = load.told();
