@@ -211,10 +211,8 @@ where
         return Err(Failure::permanent("sweep", format!("workers have to be 1 to {WORKERS_MAX}")));
     }
     let pace = options.rate_per_s.map_or_else(Pace::default, Pace::at_most);
-    let authorities = match options.identities {
-        true => Vec::new(),
-        false => authorities::compare(regions, &pace).await?,
-    };
+    let authorities =
+        if options.identities { Vec::new() } else { authorities::compare(regions, &pace).await? };
     let report = Mutex::new(Report { authorities, ..Report::default() });
     let sweep = Sweep { regions, options, pace, groups: Groups::default(), report };
     let mut sample = options.sample.map(|size| Sample { size, seed: options.seed, drawn: BTreeMap::new() });

@@ -31,16 +31,12 @@ pub async fn apply<W: World>(world: &W, event: &ThingEvent, again: bool) -> Outc
     let ThingRow { mark, undone } = row_of(&taken)?;
     let again = again || undone;
     if !order::life(&event.mark, mark.as_ref()).applies(again) {
-        world.state().release(&taken).await?;
-        // What came after it may have no type, and would not give back what this one was lent.
-        make::give_back_late(world, &event.thing).await?;
-        return Ok(Change::Superseded.into());
+        return superseded(world, event, &taken).await;
     }
     let begun = taken.unfinished.as_ref().map(order::begun);
     if order::life(&event.mark, begun.as_ref()) == Verdict::Stale {
         // A newer one was begun and will come again. Of two that were begun only one would be known.
-        world.state().release(&taken).await?;
-        return Ok(Change::Superseded.into());
+        return superseded(world, event, &taken).await;
     }
     let after = order::after(&event.mark, mark.as_ref());
     let mut applied = Applied::from(Change::Changed);
@@ -55,8 +51,7 @@ pub async fn apply<W: World>(world: &W, event: &ThingEvent, again: bool) -> Outc
             // Someone else may have had the key in between, with a newer event.
             let mark = row_of(&taken)?.mark;
             if order::life(&event.mark, mark.as_ref()) == Verdict::Stale {
-                world.state().release(&taken).await?;
-                return Ok(Change::Superseded.into());
+                return superseded(world, event, &taken).await;
             }
         }
         applied.remarks = bring(world, event, &past, again).await?;
@@ -65,6 +60,14 @@ pub async fn apply<W: World>(world: &W, event: &ThingEvent, again: bool) -> Outc
     let row = Row::Thing(ThingRow { mark: Some(after), undone });
     world.state().put(&taken, &row).await?;
     Ok(applied)
+}
+
+/// Lets go of the key. What came after the event may have no type, and would not give back what this one
+/// was lent.
+async fn superseded<W: World>(world: &W, event: &ThingEvent, taken: &Taken) -> Outcome<Applied> {
+    world.state().release(taken).await?;
+    make::give_back_late(world, &event.thing).await?;
+    Ok(Change::Superseded.into())
 }
 
 fn row_of(taken: &Taken) -> Outcome<ThingRow> {

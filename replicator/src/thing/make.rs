@@ -107,9 +107,10 @@ pub(super) async fn give_back<W: World>(world: &W, thing: &Thing) -> Outcome<()>
     give_back_if(world, thing, |_| true).await
 }
 
-/// The same, only if it is known that someone lent it and did not give it back.
+/// The same, only if someone had the type's key and ended. If that was not to lend it, whoever lent it
+/// afterwards and ended, too, is not known.
 pub(super) async fn give_back_late<W: World>(world: &W, thing: &Thing) -> Outcome<()> {
-    give_back_if(world, thing, is_lent).await
+    give_back_if(world, thing, |taken| taken.unfinished.is_some()).await
 }
 
 fn is_lent(taken: &Taken) -> bool {

@@ -11,7 +11,7 @@ use crate::model::{DescribedThing, Group, Thing, ThingType};
 use crate::order::{LifeMark, MembershipMark};
 use crate::outcome::Class;
 use crate::ports::{GroupRow, IdentityRow, Memberships, TypeRow};
-use crate::simulation::{SECONDARY, Twins, arn, pem};
+use crate::simulation::{Crash, SECONDARY, Twins, arn, pem};
 use crate::sync::events;
 
 fn thing(attributes: &[(&str, &str)]) -> Thing {
@@ -301,6 +301,25 @@ async fn a_type_that_was_deprecated_since_is_lent() {
     assert_eq!(there(&twins).unwrap().thing_type.as_deref(), Some("pump"));
     assert!(is_deprecated(&twins, "pump"));
     assert!(!twins.is_held(&tables::type_key("pump")));
+}
+
+#[tokio::test]
+async fn a_type_that_was_lent_is_given_back_whoever_ended_with_its_key_before() {
+    let lent = with_type(created(), "pump");
+    for at in 1..=12 {
+        let twins = Twins::new();
+        thing_type(&twins, "pump", true);
+        let row = TypeRow { mark: Some(LifeMark::default()), deprecated: true, undone: false };
+        twins.put_row(&tables::type_key("pump"), Row::Type(row));
+        twins.inner().state.take(&tables::type_key("pump"), &json!(LifeMark::default()), 0).unwrap();
+        twins.crash(Some(Crash { at, after: true }));
+        let _ = run(&twins, &lent).await;
+        twins.crash(None);
+        twins.advance_ms(order::LEASE_MS);
+        run(&twins, &event("a", 2, 1_001, false)).await.unwrap();
+        assert_eq!(run(&twins, &lent).await.unwrap().change, Change::Superseded);
+        assert!(is_deprecated(&twins, "pump"), "ended at call {at}");
+    }
 }
 
 #[tokio::test]
