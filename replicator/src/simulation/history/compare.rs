@@ -38,8 +38,9 @@ where
     of.into_iter().map(|(key, it)| (name(key), value(it))).collect()
 }
 
-/// The differences, for people.
-pub(crate) fn differences(inner: &Inner) -> Vec<String> {
+/// The differences, for people. Unless all events were told, two things cannot be known: no Region lists
+/// the shadows of no thing, and nobody says when a shadow went, so that what a device wrote stays.
+pub(crate) fn differences(inner: &Inner, all_told: bool) -> Vec<String> {
     let (primary, secondary) = (&inner.primary, &inner.secondary);
     let mut found = Vec::new();
     let both = [primary, secondary];
@@ -67,10 +68,14 @@ pub(crate) fn differences(inner: &Inner) -> Vec<String> {
     maps("policy of", &ties(&primary.attached, false), &ties(&secondary.attached, false), &mut found);
     let names: BTreeSet<_> = primary.shadows.keys().chain(secondary.shadows.keys()).collect();
     for key in names {
+        if !all_told && !primary.things.contains_key(&key.0) {
+            continue;
+        }
         let state = |region: &crate::simulation::RegionState| {
             region.shadows.get(key).map(|shadow| shadow.state.clone())
         };
-        shadow(inner.truth.as_ref(), key, state(primary).as_ref(), state(secondary).as_ref(), &mut found);
+        let states = (state(primary), state(secondary));
+        shadow(inner.truth.as_ref(), key, (states.0.as_ref(), states.1.as_ref()), all_told, &mut found);
     }
     found
 }
@@ -78,8 +83,8 @@ pub(crate) fn differences(inner: &Inner) -> Vec<String> {
 fn shadow(
     truth: Option<&Truth>,
     key: &(String, String),
-    theirs: Option<&Value>,
-    ours: Option<&Value>,
+    (theirs, ours): (Option<&Value>, Option<&Value>),
+    all_told: bool,
     into: &mut Vec<String>,
 ) {
     let nothing = BTreeMap::new();
@@ -89,7 +94,8 @@ fn shadow(
     }
     // Nobody says when a leaf was taken away, nor that it was there if that event was never applied: what
     // a device wrote stays, unless the shadow was deleted after it.
-    let deleted_s = truth.and_then(|truth| truth.deleted_s.get(key)).copied().filter(|_| theirs.is_none());
+    let deleted_s = truth.and_then(|truth| truth.deleted_s.get(key)).copied();
+    let deleted_s = deleted_s.filter(|_| theirs.is_none() && all_told);
     let flat = |state: Option<&Value>| state.map(leaves).unwrap_or_default();
     let (theirs, ours): (Leaves, Leaves) = (flat(theirs), flat(ours));
     let written_s = |pointer: &str| {

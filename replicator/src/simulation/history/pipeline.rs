@@ -173,15 +173,19 @@ impl History {
             self.link.inner().trace(|| format!("lost {}", saying.summary()));
             return;
         }
-        let (step, late) = match saying {
-            Saying::Row(row) => (Step::Put(row), 0),
-            Saying::Call(call) => (Step::Look(Message::Call(call)), self.plan.late),
+        // An API-call event is seconds late at the least: by more than clocks disagree, so that a look
+        // after it is known to be later than any before the call.
+        let (step, late, ms_min) = match saying {
+            Saying::Row(row) => (Step::Put(row), 0, 0),
+            Saying::Call(call) => {
+                (Step::Look(Message::Call(call)), self.plan.late, 2 * self.plan.skew_ms_max())
+            }
         };
         for _ in 0..=u64::from(self.random.chance(self.plan.twice)) {
             let minutes = self.random.chance(late);
             let ms = travel_ms(&mut self.random);
             let ms = if minutes { self.random.between(60_000, CALL_MS_MAX) } else { ms };
-            self.later(ms, step.clone());
+            self.later(ms.max(ms_min), step.clone());
         }
     }
 

@@ -11,7 +11,7 @@ use crate::simulation::random::Random;
 const SKEW_MS_MAX: u64 = 500;
 
 /// In how many of a thousand histories that lose API-call events others are lost, too.
-const LOSES_ROWS: u64 = 0;
+const LOSES_ROWS: u64 = 500;
 
 /// What is out of order for a while.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,6 +103,11 @@ impl Plan {
     /// Whether what was said is lost.
     pub(crate) fn loses(&self, saying: &Saying, random: &mut Random) -> bool {
         (self.loses_rows || matches!(saying, Saying::Call(_))) && random.chance(self.lost)
+    }
+
+    /// Whether every event of registry and shadows is told.
+    pub(crate) fn tells_all(&self) -> bool {
+        !self.loses_rows
     }
 
     /// By how much the clock of an environment is ahead.
