@@ -263,5 +263,4 @@ fn the_templates_deploy_on_ministack() {
     let output = Command::new(python).arg(script).output().unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
-    print!("{said}");
 }

@@ -46,7 +46,7 @@ pub(crate) async fn starts() -> Result<()> {
 
 async fn of(executable: &Path, arguments: &[&str]) -> Result<()> {
     let size_mib = fs::metadata(executable)?.len() as f64 / 1_048_576.0;
-    let called: PathBuf = executable.iter().chain(arguments.iter().map(|a| a.as_ref())).collect();
+    let called: PathBuf = executable.iter().chain(arguments.iter().map(AsRef::as_ref)).collect();
     println!("cold start of {} ({size_mib:.0} MiB), {STARTS} starts each:", called.display());
     for function in FUNCTIONS {
         let mut starts = Vec::new();
