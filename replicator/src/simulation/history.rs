@@ -11,6 +11,7 @@ mod functions;
 mod operator;
 mod pipeline;
 mod plan;
+mod tell;
 #[cfg(test)]
 mod tests;
 

@@ -1,4 +1,4 @@
-//! From what is said in the primary to the functions: rules, the global table, its streams, a queue.
+//! From the event table to the functions: the global table, its streams, a queue.
 //!
 //! A message comes at least once, late, and in any order; rows of one key keep theirs. A batch that was
 //! not done comes again from its first record that was not.
@@ -8,20 +8,15 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
-use super::event::{self, EventRow};
-use super::operator::Saying;
+use super::event::EventRow;
+use super::tell::travel_ms;
 use super::{History, functions};
 use crate::capture::{Capture, Later};
 use crate::policy::Policies;
-use crate::rules::EVENT_LIFE_S;
 use crate::simulation::executor::End;
-use crate::simulation::random::Random;
 use crate::simulation::{Function, Link, Looker, Side, typed};
 
 const SHARDS: usize = 2;
-
-/// How late an API-call event may be: CloudTrail promises about a quarter of an hour.
-const CALL_MS_MAX: u64 = 15 * 60_000;
 
 /// How often the workflow tries an event before it gives it up to the error table.
 const ATTEMPTS_MAX: u32 = 6;
@@ -129,14 +124,6 @@ impl Pipeline {
     }
 }
 
-fn travel_ms(random: &mut Random) -> u64 {
-    match random.below(100) {
-        0..65 => random.between(1, 60),
-        65..95 => random.between(60, 3_000),
-        _ => random.between(3_000, 60_000),
-    }
-}
-
 fn shard_of(device: &str) -> usize {
     device.bytes().map(usize::from).sum::<usize>() % SHARDS
 }
@@ -163,30 +150,8 @@ fn record(number: usize, now_ms: u64, old: Option<&EventRow>, new: Option<&Event
 }
 
 impl History {
-    fn later(&mut self, ms: u64, step: Step) {
+    pub(super) fn later(&mut self, ms: u64, step: Step) {
         self.soon(ms, super::Step::Pipeline(step));
-    }
-
-    /// Sends on what was said in the primary.
-    pub(super) fn say(&mut self, saying: Saying) {
-        if self.plan.loses(&saying, &mut self.random) {
-            self.link.inner().trace(|| format!("lost {}", saying.summary()));
-            return;
-        }
-        // An API-call event is seconds late at the least: by more than clocks disagree, so that a look
-        // after it is known to be later than any before the call.
-        let (step, late, ms_min) = match saying {
-            Saying::Row(row) => (Step::Put(row), 0, 0),
-            Saying::Call(call) => {
-                (Step::Look(Message::Call(call)), self.plan.late, 2 * self.plan.skew_ms_max())
-            }
-        };
-        for _ in 0..=u64::from(self.random.chance(self.plan.twice)) {
-            let minutes = self.random.chance(late);
-            let ms = travel_ms(&mut self.random);
-            let ms = if minutes { self.random.between(60_000, CALL_MS_MAX) } else { ms };
-            self.later(ms.max(ms_min), step.clone());
-        }
     }
 
     /// Sends on what was written to the event table, and what the looking function sent to itself.
@@ -256,21 +221,6 @@ impl History {
                     self.settle(job, None);
                 }
             }
-        }
-    }
-
-    /// A rule writes a row; one that got no answer may have been written all the same.
-    fn put(&mut self, mut row: EventRow) {
-        let fails = self.random.chance(self.plan.failing);
-        if fails {
-            let ms = self.random.between(20, 2_000);
-            self.later(ms, Step::Look(Message::Lost(event::lost(&row))));
-        }
-        if !fails || self.random.chance(300) {
-            let mut inner = self.link.inner();
-            let now_ms = inner.now_ms;
-            row.insert("expires".to_owned(), json!(now_ms / 1_000 + EVENT_LIFE_S));
-            inner.events.put_row(row, now_ms);
         }
     }
 
