@@ -78,7 +78,7 @@ impl Site<'_> {
 
     /// Deploys everything, in the order in which nothing is lost: consumers before producers.
     pub(crate) async fn deploy(&self, output: &Output) -> anyhow::Result<Deployment> {
-        let folder = package::write()?;
+        let folder = package::write(&self.target.endpoints.folder)?;
         let health_check = &self.scenario.dns.health_check;
         let settings = Settings {
             interval_s: health_check.interval.as_secs(),

@@ -83,8 +83,9 @@ impl At {
 }
 
 impl Reached {
-    pub(super) fn is_twin(&self) -> bool {
-        self.twin.is_some()
+    /// None: it is AWS.
+    pub(super) fn twin(&self) -> Option<&Endpoints> {
+        self.twin.as_ref()
     }
 
     pub(super) async fn place(&self) -> anyhow::Result<Place> {

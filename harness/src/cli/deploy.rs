@@ -146,7 +146,7 @@ impl Deploy {
 
     /// The functions' package, and a new folder if it is one.
     async fn package(&self, reached: &Reached) -> anyhow::Result<(Package, Option<tempfile::TempDir>)> {
-        if reached.is_twin() {
+        if let Some(twin) = reached.twin() {
             if self.code.is_some() {
                 return Err(usage("--code is for AWS: on the twin this executable is the package").into());
             }
@@ -155,7 +155,7 @@ impl Deploy {
             {
                 return Ok((Package::in_folder(std::path::Path::new(&key))?, None));
             }
-            let folder = deploy::write_package()?;
+            let folder = deploy::write_package(&twin.folder)?;
             return Ok((Package::in_folder(folder.path())?, Some(folder)));
         }
         let code = self.code.as_deref().unwrap_or_default();

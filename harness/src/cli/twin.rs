@@ -28,7 +28,7 @@ const QUOTA_SCALE_MAX: f64 = 1e6;
 #[command(
     args_conflicts_with_subcommands = true,
     after_help = "Examples:
-  gameday twin --port 4566 --env twin.env &
+  rm -f twin.env; gameday twin --port 4566 --quota-scale 10 --env twin.env &
   until [ -s twin.env ]; do sleep 0.1; done; . ./twin.env
   aws iot list-things
   gameday twin fault set region-dark --region us-east-1
@@ -98,8 +98,7 @@ impl TwinCommand {
         };
         let twin = Twin::start(config).await.context("the twin did not start")?;
         let endpoints = twin.endpoints();
-        let folder = tempfile::Builder::new().prefix("gameday-ca-").tempdir()?;
-        let ca = folder.path().join("ca.pem");
+        let ca = endpoints.folder.join("ca.pem");
         std::fs::write(&ca, &endpoints.ca_pem)?;
         let variables = variables(&endpoints, &ca);
         if let Some(path) = &self.env {

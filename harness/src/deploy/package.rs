@@ -44,9 +44,12 @@ impl Package {
     }
 }
 
-/// Writes the package for the twin into a folder of its own, which goes with the value unless it is kept.
-pub(crate) fn write() -> anyhow::Result<tempfile::TempDir> {
-    let folder = tempfile::Builder::new().prefix(PREFIX).tempdir().context("no temporary folder")?;
+/// Writes the package for the twin into a folder of its own in the twin's: it goes with the value, or if it is kept, with
+/// the twin.
+pub(crate) fn write(twin: &Path) -> anyhow::Result<tempfile::TempDir> {
+    let folder = tempfile::Builder::new().prefix(PREFIX).tempdir_in(twin);
+    let folder =
+        folder.with_context(|| format!("no folder can be made in the twin's, {}", twin.display()))?;
     let path = folder.path().join(BOOTSTRAP);
     fs::write(&path, script()?)?;
     fs::set_permissions(&path, fs::Permissions::from_mode(0o755))?;
@@ -109,7 +112,8 @@ mod tests {
 
     #[test]
     fn a_package_is_found_again_and_removed_and_nothing_else_is() {
-        let folder = write().unwrap();
+        let twin = tempfile::tempdir().unwrap();
+        let folder = write(twin.path()).unwrap();
         let package = Package::in_folder(folder.path()).unwrap();
         assert!(is_current(&package.bucket, &package.key));
         assert!(!is_current("a-bucket", &package.key));

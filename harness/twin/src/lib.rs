@@ -36,6 +36,7 @@ mod dynamodb;
 mod error;
 mod events;
 mod fault;
+mod folder;
 #[cfg(test)]
 mod fuzz;
 mod https;

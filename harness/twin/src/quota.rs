@@ -148,6 +148,7 @@ pub(crate) struct Quotas {
     /// Code to its place in the list.
     codes: BTreeMap<&'static str, usize>,
     scale: f64,
+    enforced: bool,
     /// By Region, in the order of the list.
     limits: BTreeMap<String, Vec<Arc<Limit>>>,
 }
@@ -171,12 +172,17 @@ impl Quotas {
             (region.clone(), limits.collect())
         });
         let codes = list.iter().enumerate().map(|(n, quota)| (quota.code, n)).collect();
-        Self { rates: rates.collect(), codes, scale, limits: limits.collect(), list }
+        Self { rates: rates.collect(), codes, scale, enforced, limits: limits.collect(), list }
     }
 
     /// What AWS's defaults of rates are multiplied by.
     pub(crate) fn scale(&self) -> f64 {
         self.scale
+    }
+
+    /// Whether anything is counted and refused.
+    pub(crate) fn are_enforced(&self) -> bool {
+        self.enforced
     }
 
     /// Every quota, by service and code.

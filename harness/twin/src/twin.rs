@@ -3,6 +3,7 @@
 use std::{
     io,
     net::{IpAddr, Ipv4Addr, SocketAddr},
+    path::PathBuf,
     sync::Arc,
     time::Duration,
 };
@@ -23,6 +24,7 @@ use crate::{
     dynamodb::{self, DynamoDb},
     events::{self, Events},
     fault::{Fault, FaultError, FaultGuard, Faults, Switch},
+    folder::Folder,
     https,
     lambda::Lambda,
     mqtt::{self, Broker},
@@ -127,8 +129,12 @@ pub struct Endpoints {
     pub account: String,
     /// AWS's default quotas of calls per second are multiplied by this.
     pub quota_scale: f64,
+    /// Whether quotas are enforced.
+    pub quotas_enforced: bool,
     /// How long a write to a global table takes to the other Region.
     pub replication_delay_ms: u64,
+    /// The twin's temporary folder: what is put there goes when the twin does.
+    pub folder: PathBuf,
     /// The Regions, the primary first.
     pub regions: Vec<RegionEndpoint>,
 }
@@ -156,8 +162,10 @@ impl Endpoints {
             ca_pem: world.pki.ca_pem.clone(),
             account: world.account.clone(),
             quota_scale: world.quotas.scale(),
+            quotas_enforced: world.quotas.are_enforced(),
             replication_delay_ms: u64::try_from(world.dynamodb.replication_delay().as_millis())
                 .unwrap_or(u64::MAX),
+            folder: world.folder.clone(),
             regions: world
                 .regions
                 .iter()
@@ -178,7 +186,7 @@ impl Endpoints {
 pub struct Twin {
     world: Arc<World>,
     // Removed when the twin is dropped.
-    _folder: tempfile::TempDir,
+    _folder: Folder,
 }
 
 impl Twin {
@@ -187,7 +195,7 @@ impl Twin {
     /// # Errors
     /// When a socket cannot be bound or TLS cannot be set up.
     pub async fn start(config: TwinConfig) -> Result<Self, TwinError> {
-        let folder = tempfile::Builder::new().prefix("gameday-twin-").tempdir().map_err(TwinError::Folder)?;
+        let folder = Folder::make().map_err(TwinError::Folder)?;
         let api = listen(SocketAddr::from((Ipv4Addr::LOCALHOST, config.api_port))).await?;
         let (udp, dns_tcp, dns) = listen_dns().await?;
         let mqtt = listen_pair().await?;
