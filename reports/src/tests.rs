@@ -61,7 +61,8 @@ fn a_killed_run_is_read_to_its_last_whole_line() {
 fn a_folder_without_a_beginning_is_an_error() {
     let keep = tempfile::tempdir().unwrap();
     let folder = Folder::create(keep.path()).unwrap();
-    assert!(Folder::open(folder.path()).is_err());
+    let error = Folder::open(folder.path()).unwrap_err().to_string();
+    assert!(error.starts_with(&format!("{} is no run folder", keep.path().display())), "{error}");
     std::fs::write(folder.events(), "").unwrap();
     assert!(folder.read().unwrap_err().to_string().contains("events.ndjson"));
 }

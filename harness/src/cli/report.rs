@@ -4,8 +4,12 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::Args;
-use gameday_report::{ExitCode, record::Folder};
+use gameday_report::{
+    ExitCode,
+    record::{Folder, RecordError},
+};
 
+use super::UsageError;
 use crate::output::data;
 
 /// Arguments of `gameday report`.
@@ -24,7 +28,14 @@ pub(super) struct Report {
 
 impl Report {
     pub(super) fn run(&self) -> anyhow::Result<ExitCode> {
-        let folder = Folder::open(&self.folder)?;
+        let folder = Folder::open(&self.folder).map_err(|error| match error {
+            RecordError::NoRunFolder { .. } => UsageError(error.to_string()).into(),
+            other => anyhow::Error::from(other),
+        })?;
+        if folder.is_open()? {
+            let path = self.folder.display();
+            return Err(UsageError(format!("{path}: the run has not ended; nothing was written")).into());
+        }
         let summary = gameday_report::write_results(&folder)
             .with_context(|| format!("{} could not be judged", self.folder.display()))?;
         if self.json {

@@ -37,6 +37,12 @@ pub enum RecordError {
         #[source]
         source: serde_json::Error,
     },
+    /// There are no events.
+    #[error("{} is no run folder: there is no events.ndjson in it", path.display())]
+    NoRunFolder {
+        /// What was taken for one.
+        path: PathBuf,
+    },
     /// The events do not begin with the line that says whose they are.
     #[error("{}: the first line is not `run-began`", path.display())]
     NoBeginning {

@@ -1,6 +1,8 @@
 //! The run folder: where each file of a record is, and how all of it is read back.
 
 use std::collections::BTreeMap;
+use std::fs::{File, TryLockError};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::{Entry, Event, HistogramSeries, RecordError, RunInfo, UndoEntry, Write, ndjson};
@@ -45,8 +47,20 @@ impl Folder {
     pub fn open(path: &Path) -> Result<Self, RecordError> {
         let folder = Self { path: path.to_path_buf() };
         let events = folder.events();
-        std::fs::metadata(&events).map_err(|e| RecordError::io("read", &events, e))?;
-        Ok(folder)
+        match std::fs::metadata(&events) {
+            Ok(_) => Ok(folder),
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+                Err(RecordError::NoRunFolder { path: path.to_path_buf() })
+            }
+            Err(error) => Err(RecordError::io("read", &events, error)),
+        }
+    }
+
+    /// Whether the run still writes into it.
+    pub fn is_open(&self) -> Result<bool, RecordError> {
+        let events = self.events();
+        let file = File::open(&events).map_err(|e| RecordError::io("open", &events, e))?;
+        Ok(matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
     }
 
     /// The folder itself.

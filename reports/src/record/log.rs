@@ -1,6 +1,7 @@
 //! The append side of a run folder: what the harness writes to while a run goes.
 //!
-//! - [`EventLog`]: a line is in the file (not only in this process) when `append` returns.
+//! - [`EventLog`]: a line is in the file (not only in this process) when `append` returns. It is locked as long as the log
+//!   is open, so that others see that the run goes on; the kernel unlocks it when the process ends, however it does.
 //! - [`UndoLog`]: a line is on the *disk* when `append` returns, because the change that it describes comes next.
 //! - [`LedgerLog`]: buffered, because there may be hundreds of thousands of writes; `finish` says that all is written.
 
@@ -21,7 +22,10 @@ pub struct EventLog {
 impl EventLog {
     /// A new, empty log in `folder`.
     pub fn create(folder: &Folder) -> Result<Self, RecordError> {
-        Ok(Self { lines: Lines::create(folder.events())? })
+        let lines = Lines::create(folder.events())?;
+        // A file system without locks goes without.
+        let _ = lines.file.get_ref().try_lock();
+        Ok(Self { lines })
     }
 
     /// Appends one line and flushes it.
@@ -177,6 +181,16 @@ mod tests {
         let (read, note) = super::super::ndjson::read::<UndoEntry>(&folder.undo()).unwrap();
         assert_eq!(read.iter().map(|e| e.id).collect::<Vec<_>>(), [1, 3]);
         assert_eq!(note, None);
+    }
+
+    #[test]
+    fn a_folder_is_open_as_long_as_its_run_goes_on() {
+        let keep = tempfile::tempdir().unwrap();
+        let folder = Folder::create(&keep.path().join("run")).unwrap();
+        let log = EventLog::create(&folder).unwrap();
+        assert!(folder.is_open().unwrap());
+        drop(log);
+        assert!(!folder.is_open().unwrap());
     }
 
     #[test]
