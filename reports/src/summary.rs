@@ -79,6 +79,13 @@ pub struct Summary {
     pub notes: Vec<String>,
 }
 
+impl Summary {
+    /// Where it was rehearsed, when that was not AWS.
+    pub fn place(&self) -> Option<&'static str> {
+        self.run.is_on_twin().then_some("Rehearsed on the twin (one machine), not on AWS")
+    }
+}
+
 /// An objective and what was measured.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ObjectiveRow {
@@ -240,6 +247,14 @@ pub struct Ledger {
     pub devices_with_losses: u64,
     /// The 20 devices that lost most.
     pub losses: Vec<Loss>,
+}
+
+impl Ledger {
+    /// Writes that were sent and never acknowledged, whether they were seen or not.
+    pub fn unacknowledged(&self) -> u64 {
+        let settled = [self.acked_primary, self.acked_secondary, self.rejected, self.unsent];
+        self.writes.saturating_sub(settled.iter().sum())
+    }
 }
 
 /// What one device lost.

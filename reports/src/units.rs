@@ -10,20 +10,33 @@ pub fn duration(us: f64) -> String {
         format!("{} ms", decimals(ms, 1))
     } else if ms < 999.5 {
         format!("{} ms", decimals(ms, 0))
-    } else if ms < 119_950.0 {
+    } else if ms < 59_950.0 {
         format!("{} s", decimals(ms / 1e3, 1))
     } else {
-        long_duration((ms / 1e3).round())
+        // An objective in seconds may lie between two tenths of a second as long as they are told.
+        let tenths = (ms / 1e2).round();
+        long_duration(if tenths < 6_000.0 { tenths / 10.0 } else { (tenths / 10.0).round() })
     }
 }
 
 fn long_duration(seconds: f64) -> String {
     let (hours, minutes, rest) =
         ((seconds / 3600.0).floor(), (seconds / 60.0).floor() % 60.0, seconds % 60.0);
-    match (hours > 0.0, rest > 0.0) {
+    match (hours > 0.0, rest >= 0.05) {
         (true, _) => format!("{hours:.0} h {minutes:.0} min"),
-        (false, true) => format!("{minutes:.0} min {rest:.0} s"),
+        (false, true) => format!("{minutes:.0} min {} s", decimals(rest, 1)),
         (false, false) => format!("{minutes:.0} min"),
+    }
+}
+
+/// Seconds on an axis whose ticks are `step` apart: as many digits as tell them from each other.
+pub fn tick(seconds: f64, step: f64) -> String {
+    if step >= 0.1 || seconds < 0.9995 {
+        duration(seconds * 1e6)
+    } else if step >= 0.01 {
+        format!("{seconds:.2} s")
+    } else {
+        format!("{seconds:.3} s")
     }
 }
 
@@ -73,6 +86,16 @@ pub fn percent(value: f64) -> String {
     format!("{}%", decimals((value * 100.0 + 1e-6).floor() / 100.0, 2))
 }
 
+/// A part of a whole in whole percents. Only nothing is 0% and only all of it is 100%.
+pub fn share(part: u64, whole: u64) -> String {
+    let percent = part as f64 / whole.max(1) as f64 * 100.0;
+    match percent.round() {
+        0.0 if part > 0 => "<1%".to_owned(),
+        100.0 if part < whole => ">99%".to_owned(),
+        rounded => format!("{rounded:.0}%"),
+    }
+}
+
 /// Bytes.
 pub fn bytes(value: u64) -> String {
     let mb = value as f64 / 1e6;
@@ -98,8 +121,11 @@ mod tests {
             (320_000.0, "320 ms"),
             (999_600.0, "1 s"),
             (41_800_000.0, "41.8 s"),
-            (90_000_000.0, "90 s"),
+            (59_960_000.0, "1 min"),
+            (90_000_000.0, "1 min 30 s"),
+            (113_870_000.0, "1 min 53.9 s"),
             (134_000_000.0, "2 min 14 s"),
+            (725_700_000.0, "12 min 6 s"),
             (300_000_000.0, "5 min"),
             (3_725_000_000.0, "1 h 2 min"),
         ];
@@ -109,12 +135,24 @@ mod tests {
     }
 
     #[test]
+    fn ticks_that_lie_near_each_other_are_told_apart() {
+        let axis = |step: f64| [0, 1, 2].map(|n| tick(39.9 + f64::from(n) * step, step));
+        assert_eq!(axis(0.02), ["39.90 s", "39.92 s", "39.94 s"]);
+        assert_eq!(axis(0.1), ["39.9 s", "40 s", "40.1 s"]);
+        assert_eq!(axis(0.005)[1], "39.905 s");
+        assert_eq!(tick(0.02, 0.01), "20 ms");
+    }
+
+    #[test]
     fn counts_percents_and_clocks() {
         assert_eq!(count(1_234_567), "1,234,567");
         assert_eq!(count(12), "12");
         assert_eq!(plural(1, "device"), "1 device");
         assert_eq!(percent(99.996), "99.99%");
         assert_eq!(percent(100.0), "100%");
+        let shares = [(14, 22), (8, 22), (1, 900), (899, 900), (0, 900), (900, 900), (0, 0)];
+        let shares = shares.map(|(part, whole)| share(part, whole));
+        assert_eq!(shares, ["64%", "36%", "<1%", ">99%", "0%", "100%", "0%"]);
         assert_eq!(clock(65.0), "1:05");
         assert_eq!(clock(-5.0), "-0:05");
         assert_eq!(bytes(312_000_000), "312 MB");

@@ -153,7 +153,7 @@ pub struct RunInfo {
     pub proves: String,
     /// The seed that everything random was drawn from.
     pub seed: u64,
-    /// `twin`, or the name of the target file.
+    /// `twin`, or the address of a twin that runs on its own.
     pub target: String,
     /// gameday's version.
     pub version: String,
@@ -196,6 +196,13 @@ pub struct NotReady {
     pub device: String,
     /// In what it is not as in the primary, or why it could not be looked at.
     pub why: String,
+}
+
+impl RunInfo {
+    /// Whether this was rehearsed on a twin, and not on AWS.
+    pub fn is_on_twin(&self) -> bool {
+        self.target == "twin" || self.target.starts_with("http://")
+    }
 }
 
 /// Where a step stands.

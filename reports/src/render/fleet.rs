@@ -63,10 +63,11 @@ pub(super) fn fleet(summary: &Summary) -> String {
         trouble(|point| point.connects_failed_per_s, Ink::Muted, Kind::Line),
     ];
     let charts = [
+        // A device does not notice at once that a Region is dark: until its keep-alive fails it believes what it knew.
         figure(
-            "Devices connected",
+            "Devices that believe they are connected",
             &regions(summary),
-            &lines(summary, "Devices connected by Region over time.", connected),
+            &lines(summary, "Devices that believe they are connected, by Region over time.", connected),
         ),
         figure(
             "Acknowledged a second",

@@ -55,18 +55,24 @@ pub(super) fn head(summary: &Summary) -> String {
     };
     format!(
         "<header>\n<p class=\"brand\"><b>gameday</b><span>{scenario}</span><span>{day}</span><span>run <code>{id}</code></span></p>\n\
-         <div class=\"verdict {class}\">\n<p class=\"badge\">{mark}</p>\n<h1>{title}</h1>\n\
+         <div class=\"verdict {class}\">\n<p class=\"badge\">{mark}{place}</p>\n<h1>{title}</h1>\n\
          <p class=\"what\">{what}</p>\n<p class=\"story\">{story}</p>\n{reason}</div>\n{tiles}</header>\n",
         scenario = esc(&run.scenario),
         day = esc(&day),
         id = esc(&run.run),
         class = class(summary.verdict),
         mark = mark(summary.verdict),
+        place = place(summary),
         title = verdict_title(summary),
         what = esc(&run.title),
         story = story(summary),
         tiles = tiles(summary),
     )
+}
+
+/// Where it was rehearsed, so that nobody takes a twin for AWS.
+fn place(summary: &Summary) -> String {
+    summary.place().map_or_else(String::new, |place| format!("<span class=\"place\">{place}</span>"))
 }
 
 /// What happened, in two or three sentences.
@@ -81,7 +87,9 @@ fn story(summary: &Summary) -> String {
                 together(total.p50_ms),
             );
             if let (Some(p99_ms), false) = (summary.failover.p99_ms, summary.failover.p99_is_at_least) {
-                text.push_str(&format!(", and 99 of 100 after <b>{}</b>", together(p99_ms)));
+                let devices = summary.failover.devices + summary.failover.missing;
+                let which = nearly_all(devices);
+                text.push_str(&format!(", and {which} after <b>{}</b>", together(p99_ms)));
             }
             text + "."
         }
@@ -119,7 +127,16 @@ fn story(summary: &Summary) -> String {
             )),
         }
     }
+    if let some @ 1.. = ledger.unacknowledged() {
+        let were = if some == 1 { "was" } else { "were" };
+        text.push_str(&format!(" {} more {were} sent and never acknowledged.", count(some)));
+    }
     text
+}
+
+/// The devices below the 99th percentile, as a reader would count them: of few there is no 99 in 100.
+pub(super) fn nearly_all(devices: u64) -> String {
+    if devices < 100 { format!("the slowest of {devices}") } else { "99 of 100".to_owned() }
 }
 
 struct Tile {
@@ -144,6 +161,7 @@ fn tiles(summary: &Summary) -> String {
     let more = if summary.failover.p99_is_at_least { "&gt; " } else { "" };
     let completed = summary.ended == Some(EndReason::Completed);
     let judged = ledger.acked_primary + ledger.acked_secondary > 0;
+    let acked = count(ledger.acked_primary + ledger.acked_secondary);
     let stranded = match devices.stranded {
         0 => "none stranded".to_owned(),
         some => format!("{} stranded", count(some)),
@@ -168,11 +186,11 @@ fn tiles(summary: &Summary) -> String {
         },
         Tile {
             label: "Writes lost",
-            value: if judged { count(ledger.lost) } else { none() },
-            note: if judged {
-                format!("of {} acknowledged", count(ledger.acked_primary + ledger.acked_secondary))
-            } else {
-                "no writes".into()
+            value: if judged && completed { count(ledger.lost) } else { none() },
+            note: match (judged, completed) {
+                (true, true) => format!("of {acked} acknowledged"),
+                (true, false) => format!("{} undecided of {acked} acknowledged", count(ledger.lost)),
+                (false, _) => "no writes".into(),
             },
             bad: ledger.lost > 0 && completed,
         },

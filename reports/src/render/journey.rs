@@ -1,6 +1,7 @@
 //! The way of the devices to the other Region: waterfall, how many were back by when, the spread, the slowest.
 
 use super::chart::{Bars, Cascade, Ink, Kind, Lines, Series};
+use super::head::nearly_all;
 use super::html::{Column, empty, esc, figure, legend, section, table, together};
 use super::seconds;
 use crate::summary::{Distribution, Summary, Waterfall};
@@ -60,10 +61,12 @@ pub(super) fn failback(summary: &Summary) -> String {
 fn lead(way: &Way<'_>) -> String {
     let Some(total) = &way.waterfall.total else { return String::new() };
     let mut text = format!(
-        "{} came to <b class=\"{}\">{}</b>; 99 of 100 of them were there {} after the {}.",
+        "{} came to <b class=\"{}\">{}</b>; {} {} there {} after the {}.",
         plural(way.waterfall.devices, "device"),
         way.class,
         esc(way.region),
+        nearly_all(way.waterfall.devices),
+        if way.waterfall.devices < 100 { "was" } else { "were" },
         together(total.p99_ms),
         way.origin,
     );

@@ -82,8 +82,38 @@ fn the_verdict_is_on_the_first_screen() {
     assert!(
         head.contains("Objectives met") && head.contains("none was lost") && head.contains("60 <small>of 60")
     );
-    assert!(html(&record(60, Luck::Stopped)).contains("Stopped by the operator"));
+    assert!(head.contains("and the slowest of 60 after"), "60 devices have no 99th in 100");
+    assert!(html(&record(100, Luck::Good)).contains("and 99 of 100 after"));
+    let stopped = html(&record(60, Luck::Stopped));
+    assert!(stopped.contains("Stopped by the operator"));
+    let tile = &stopped[stopped.find("Writes lost").unwrap()..];
+    assert!(tile.starts_with("Writes lost</dt><dd>–</dd>"), "it is not decided: {}", &tile[..200]);
     assert!(html(&record(100, Luck::Bad)).contains("Undo incomplete"));
+}
+
+#[test]
+fn a_rehearsal_on_the_twin_does_not_read_like_one_on_aws() {
+    const BADGE: &str = "Rehearsed on the twin (one machine), not on AWS";
+    let mut record = record(20, Luck::Good);
+    for (target, twin) in [("twin", true), ("http://127.0.0.1:4566", true), ("aws", false)] {
+        target.clone_into(&mut record.info.target);
+        let html = html(&record);
+        let head = html.find("<header>").unwrap()..html.find("</header>").unwrap();
+        assert_eq!(html[head].contains(BADGE), twin, "{target}");
+        assert_eq!(html.contains("times are loopback"), twin, "{target}");
+    }
+}
+
+#[test]
+fn what_was_never_acknowledged_is_on_the_first_screen() {
+    let mut record = record(20, Luck::Good);
+    let head = |record: &Record| html(record).split("</header>").next().unwrap().to_owned();
+    assert!(!head(&record).contains("never acknowledged"));
+    let mut sent = record.ledger.iter_mut().filter(|write| write.acked_us.is_some());
+    for write in [sent.next().unwrap(), sent.next().unwrap()] {
+        (write.acked_us, write.visible_us) = (None, None);
+    }
+    assert!(head(&record).contains("2 more were sent and never acknowledged."), "{}", head(&record));
 }
 
 #[test]

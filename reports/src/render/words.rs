@@ -21,6 +21,7 @@ pub(super) fn method(record: &Record, summary: &Summary) -> String {
     let facts: String =
         facts.iter().map(|(name, value)| format!("<dt>{name}</dt><dd>{value}</dd>\n")).collect();
     let said: String = summary.notes.iter().map(|note| format!("<li>{}</li>\n", esc(note))).collect();
+    let twin = if run.is_on_twin() { TWIN } else { "" };
     let scenario = if record.scenario.is_empty() {
         String::new()
     } else {
@@ -29,10 +30,15 @@ pub(super) fn method(record: &Record, summary: &Summary) -> String {
             esc(&record.scenario)
         )
     };
-    let body =
-        format!("<dl class=\"facts\">\n{facts}</dl>\n<ul class=\"prose\">\n{said}{LIMITS}</ul>\n{scenario}");
+    let body = format!(
+        "<dl class=\"facts\">\n{facts}</dl>\n<ul class=\"prose\">\n{said}{twin}{LIMITS}</ul>\n{scenario}"
+    );
     section("method", "Method and limits", "", &body)
 }
+
+const TWIN: &str = "\
+<li>On the twin: TCP, TLS and MQTT times are loopback’s, and both Regions share one machine. On AWS a way takes longer by the network between.</li>
+";
 
 const LIMITS: &str = "\
 <li>Every send has an intended time, and latency counts from it: a slow answer does not hide the sends that it held up.</li>

@@ -2,7 +2,7 @@
 
 use super::html::{Column, empty, esc, section, table};
 use crate::summary::{Ledger, Rpo, Summary};
-use crate::units::{count, duration_ms, percent, plural};
+use crate::units::{count, duration_ms, plural, share};
 
 /// The ledger and the RPO.
 pub(super) fn writes(summary: &Summary) -> String {
@@ -52,9 +52,9 @@ fn fates(ledger: &Ledger) -> String {
         ("Rejected", ledger.rejected, "grey", "refused by the Region"),
         ("Lost", ledger.lost, "bad", "acknowledged, and neither it nor a later one was ever seen"),
     ];
-    let share = |value: u64| value as f64 / ledger.writes as f64 * 100.0;
     let bar = |(_, value, class, _): &(&str, u64, &str, &str)| {
-        format!("<i class=\"{class}\" style=\"width:{:.3}%\"></i>", share(*value))
+        let percent = *value as f64 / ledger.writes as f64 * 100.0;
+        format!("<i class=\"{class}\" style=\"width:{percent:.3}%\"></i>")
     };
     let bar: String = rows.iter().filter(|row| row.1 > 0).map(bar).collect();
     let cells = rows.iter().map(|(name, value, class, meaning)| {
@@ -64,14 +64,12 @@ fn fates(ledger: &Ledger) -> String {
             count(*value)
         };
         vec![
-            format!("<span class=\"key {class}\">{name}</span>"),
+            format!("<span class=\"key {class}\">{name}</span><br><small>{meaning}</small>"),
             number,
-            percent(share(*value)),
-            (*meaning).to_owned(),
+            share(*value, ledger.writes),
         ]
     });
-    let columns =
-        [Column::Text("Fate"), Column::Number("writes"), Column::Number("share"), Column::Text("meaning")];
+    let columns = [Column::Text("Fate"), Column::Number("writes"), Column::Number("share")];
     let table = table(&columns, &cells.collect::<Vec<_>>());
     format!("<div class=\"stack\" aria-hidden=\"true\">{bar}</div>\n{table}")
 }

@@ -47,6 +47,7 @@ impl Chart for Bars<'_> {
         let to = ends.fold(from * 1e3 + 1.0, f64::max) / 1e3;
         let (from, to) = (from - (to - from) * 0.03, to + (to - from) * 0.03);
         let x_ticks = ticks::seconds(from, to, if width == Width::Wide { 9 } else { 4 });
+        let x_step = x_ticks.first().zip(x_ticks.get(1)).map_or(to - from, |(first, second)| second - first);
         let mut chart = ChartBuilder::on(canvas)
             .margin_top(px(20))
             .margin_right(px(14))
@@ -65,7 +66,7 @@ impl Chart for Bars<'_> {
             .axis_style(Ink::Grid.color().mix(0.0))
             .set_all_tick_mark_size(px(7))
             .label_style(("sans-serif", font(11)).into_font().color(&Ink::Muted.color()))
-            .x_label_formatter(&|x| units::duration_ms(*x * 1e3))
+            .x_label_formatter(&|x| units::tick(*x, x_step))
             .y_label_formatter(&|y| units::number(*y))
             .draw()?;
         let bar = |bin: &Bin| {

@@ -64,7 +64,7 @@ impl Cascade<'_> {
             let x = layout.left + part(layout.length, tick * 1e3 / total_ms);
             let line = vec![(x, layout.top), (x, bottom)];
             canvas.draw(&PathElement::new(line, Ink::Grid.color().stroke_width(2)))?;
-            let edge = layout.narrow && x + px(16) > px(width.pixels());
+            let edge = layout.narrow && x + px(30) > px(width.pixels());
             let anchor = match (tick > 0.0, edge) {
                 (false, _) if layout.narrow => HPos::Left,
                 (_, true) => HPos::Right,
@@ -108,9 +108,14 @@ impl Chart for Cascade<'_> {
                 [(&slow, 0, 12, if set { 1.0 } else { 0.62 }), (&middle, 14, 19, 0.34)]
             {
                 let Some((start, end)) = spans.get(index) else { continue };
-                let x = layout.left + part(layout.length, start / total_ms);
-                // A stage of a few milliseconds is still a stage: at least two pixels.
-                let until = (layout.left + part(layout.length, end / total_ms)).max(x + px(2));
+                if end <= start {
+                    continue;
+                }
+                // A stage of a few milliseconds is still a stage, and to be seen, also at the right end.
+                let least = px(if layout.narrow { 4 } else { 3 });
+                let x = part(layout.length, start / total_ms).min(layout.length - least);
+                let until = part(layout.length, end / total_ms).max(x + least);
+                let (x, until) = (layout.left + x, layout.left + until);
                 let corners = [(x, bars_at + px(from)), (until, bars_at + px(to))];
                 canvas.draw(&Rectangle::new(corners, color.mix(alpha).filled()))?;
             }
