@@ -46,6 +46,8 @@ struct Evidence<'a> {
     harness: HarnessHealth,
     /// Every step was gone through.
     completed: bool,
+    /// Why the devices' ways cannot be held against an objective.
+    doubt: Option<String>,
     health_watched: bool,
     answer_watched: bool,
 }
@@ -67,6 +69,7 @@ impl<'a> Evidence<'a> {
             api: fleet::api(record),
             harness: fleet::harness(record),
             completed: matches!(timeline.end, Some((EndReason::Completed, _))),
+            doubt: timeline.doubt(),
             health_watched: any(|event| matches!(event, Event::Health { .. })),
             answer_watched: any(|event| matches!(event, Event::Answer { .. })),
             timeline,

@@ -63,6 +63,13 @@ pub(crate) fn row(evidence: &Evidence<'_>, key: &str, condition: &str) -> Object
             row.value = Some(measured.value * scale);
             row.samples = measured.samples;
             row.verdict = if unsettled { Verdict::Unknown } else { verdict(&objective, &measured) };
+            if let Some(doubt) = &evidence.doubt
+                && row.verdict == Verdict::Fail
+                && is_of_journeys(objective.metric.name)
+            {
+                row.verdict = Verdict::Unknown;
+                measured.note = Some(doubt.clone());
+            }
             row.why = why(&objective, &measured, row.verdict);
         }
     }
@@ -75,6 +82,12 @@ fn settles_late(metric: &str) -> bool {
     // How ready devices were was settled when they were looked at.
     metric != "devices.not_ready"
         && ["writes.", "devices.", "rpo."].iter().any(|family| metric.starts_with(family))
+}
+
+/// What devices do because of a fault. Without the fault it would be no failure of theirs.
+fn is_of_journeys(metric: &str) -> bool {
+    ["failover.", "failback."].iter().any(|family| metric.starts_with(family))
+        || ["devices.failed_over", "devices.failed_back", "devices.stranded"].contains(&metric)
 }
 
 fn text(objective: &Objective, measured: &Measurement) -> String {

@@ -97,6 +97,39 @@ fn a_fault_that_was_not_seen_to_act_is_unknown() {
 }
 
 #[test]
+fn nobody_is_blamed_for_ways_when_the_fault_was_not_seen_to_act_or_an_error_ended_the_run() {
+    let journeys = ["failover.outage.p99", "failover.detection", "failback.time.p99", "devices.failed_over"];
+    let missed = |change: fn(&mut Record), why: &str| {
+        let mut record = record(100, Luck::Bad);
+        record.info.objectives = journeys
+            .into_iter()
+            .chain(["replication.shadow.p99"])
+            .map(|key| (key.into(), "<= 1ms".into()))
+            .collect();
+        record.info.objectives.insert("devices.failed_over".into(), ">= 100%".into());
+        assert!(journeys.iter().all(|metric| verdict_of(&judge(&record), metric) == Verdict::Fail));
+        change(&mut record);
+        let summary = judge(&record);
+        for row in summary.objectives.iter().filter(|row| journeys.contains(&row.metric.as_str())) {
+            assert_eq!(row.verdict, Verdict::Unknown, "{row:?}");
+            assert!(row.why.contains(why), "{row:?}");
+        }
+        // What does not hang on the fault is what it is.
+        assert_eq!(verdict_of(&summary, "replication.shadow.p99"), Verdict::Fail);
+    };
+    let unseen = |record: &mut Record| {
+        let proved = |event: &Event| matches!(event, Event::Fault { state: FaultState::Proved, fault, .. } if fault == "primary-health-check");
+        record.events.retain(|entry| !proved(&entry.event));
+    };
+    missed(unseen, "the fault \"primary-health-check\" was not seen to act; it cannot be said");
+    let error = |record: &mut Record| {
+        let detail = Some("the target is gone".to_owned());
+        record.events.last_mut().unwrap().event = Event::RunEnded { reason: EndReason::Error, detail };
+    };
+    missed(error, "it cannot be said");
+}
+
+#[test]
 fn a_harness_that_was_the_bottleneck_is_unknown() {
     let slow: [fn(&mut crate::record::HarnessSample); 2] =
         [|sample| sample.timer_delay_us_max = 260_000, |sample| sample.late_sends = 40];

@@ -151,6 +151,18 @@ impl Timeline {
         }
     }
 
+    /// Why nobody can be blamed for a way that a device did not go: what should have sent it there was not seen to act,
+    /// or the run came to grief (its target was gone, for one).
+    pub(crate) fn doubt(&self) -> Option<String> {
+        let unseen = self.windows.iter().find(|window| window.proved_us.is_none());
+        let unseen = unseen.map(|window| format!("the fault {:?} was not seen to act", window.fault));
+        let error = || match &self.end {
+            Some((EndReason::Error, _)) => Some("an error ended the run".to_owned()),
+            _ => None,
+        };
+        unseen.or_else(error)
+    }
+
     /// The place of the last break that began at or before `at_us`.
     pub(crate) fn break_before(&self, at_us: u64) -> Option<usize> {
         self.breaks.iter().rposition(|each| each.began_us <= at_us)
