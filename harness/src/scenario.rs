@@ -1,6 +1,7 @@
 //! A scenario: what an operator would write on a whiteboard before a game day, as TOML. Unknown keys are errors, every
 //! value is checked here, and every error says where it stands and what to do.
 
+mod hint;
 mod locate;
 mod set;
 mod span;
@@ -259,7 +260,7 @@ impl Scenario {
         }
         let scenario = set::apply(text, file, sets)?;
         scenario.check().map_err(|(path, message)| {
-            ScenarioError::Invalid(format!("{file} with --set: {path}: {message}"))
+            ScenarioError::Invalid(format!("{file} with --set: {}: {message}", hint::counted(&path)))
         })?;
         Ok(scenario)
     }
@@ -392,6 +393,20 @@ hold = { for = "3s" }
         assert!(message.contains("f.toml:5:1"), "{message}");
         assert!(message.contains("fleet.devcies"), "{message}");
         assert!(message.contains("devices"), "says what is allowed: {message}");
+    }
+
+    #[test]
+    fn a_slip_of_the_pen_is_told_what_was_meant() {
+        let message = error(&VALID.replace("hold =", "hodl ="));
+        assert!(
+            message.contains("step.2.hodl (step 3): ") && message.contains("did you mean `hold`?"),
+            "{message}"
+        );
+        let message = error(&VALID.replace("hold = { for = \"3s\" }", ""));
+        assert!(message.contains("a step needs one of provision"), "{message}");
+        let sets = ["fleet.devcies=3".to_owned()];
+        let message = Scenario::parse(VALID, "f.toml", &sets).unwrap_err().to_string();
+        assert!(message.contains("did you mean `devices`?"), "{message}");
     }
 
     #[test]

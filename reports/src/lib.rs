@@ -20,6 +20,7 @@
 
 mod judge;
 mod junit;
+mod nearest;
 mod objective;
 pub mod record;
 mod render;
@@ -32,6 +33,7 @@ mod verdict;
 
 pub use judge::{LATE_SENDS_MAX_PERCENT, TIMER_DELAY_P99_MAX_MS, judge};
 pub use junit::junit;
+pub use nearest::nearest;
 pub use objective::{METRICS, Metric, Objective, ObjectiveError, Op, Shape, Statistic, Target, Unit};
 pub use render::render;
 pub use summary::Summary;

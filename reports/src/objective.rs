@@ -229,39 +229,15 @@ fn parse_target(unit: Unit, text: &str) -> Option<Target> {
     }
 }
 
-/// The key that is fewest edits away, if it is near enough to be what was meant.
+/// The key that was probably meant.
 fn nearest(key: &str) -> Option<String> {
-    let keys = METRICS.iter().flat_map(|metric| {
-        let statistics = match metric.shape {
-            Shape::Scalar => vec![metric.name.to_owned()],
-            Shape::Distribution => {
-                Statistic::ALL.iter().map(|s| format!("{}.{}", metric.name, s.name())).collect()
-            }
-        };
-        statistics.into_iter()
-    });
-    let near = key.chars().count() / 3;
-    keys.map(|name| (edits(key, &name), name))
-        .filter(|(edits, _)| *edits <= near.max(2))
-        .min()
-        .map(|(_, name)| name)
-}
-
-/// Levenshtein's distance.
-fn edits(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, left) in a.chars().enumerate() {
-        let mut next = vec![i + 1];
-        for (j, right) in b.iter().enumerate() {
-            let replace = row.get(j).copied().unwrap_or(0) + usize::from(left != *right);
-            let delete = row.get(j + 1).copied().unwrap_or(0) + 1;
-            let insert = next.get(j).copied().unwrap_or(0) + 1;
-            next.push(replace.min(delete).min(insert));
+    let keys = METRICS.iter().flat_map(|metric| match metric.shape {
+        Shape::Scalar => vec![metric.name.to_owned()],
+        Shape::Distribution => {
+            Statistic::ALL.iter().map(|s| format!("{}.{}", metric.name, s.name())).collect()
         }
-        row = next;
-    }
-    row.last().copied().unwrap_or(0)
+    });
+    crate::nearest(key, keys)
 }
 
 #[cfg(test)]
@@ -277,7 +253,7 @@ mod tests {
         let parsed = Objective::parse("failover.outage.p99", "<= 90s").unwrap();
         assert_eq!((parsed.metric.name, parsed.statistic), ("failover.outage", Some(Statistic::P99)));
         assert_eq!((parsed.op, parsed.target), (Op::AtMost, Target::DurationUs(90e6)));
-        assert_eq!(parsed.to_string(), "failover.outage.p99 <= 90 s");
+        assert_eq!(parsed.to_string(), "failover.outage.p99 <= 1 min 30 s");
         assert_eq!(Objective::parse("writes.lost", "== 0").unwrap().target, Target::Count(0.0));
         let share = Objective::parse("devices.failed_over", ">=99.9%").unwrap();
         assert_eq!((share.op, share.target), (Op::AtLeast, Target::Percent(99.9)));

@@ -4,13 +4,16 @@ use std::{fmt::Write as _, ops::Range};
 
 use toml::de::{DeTable, DeValue};
 
-use super::ScenarioError;
+use super::{
+    ScenarioError,
+    hint::{counted, helped},
+};
 
 /// An error of the TOML parser or of a type.
 pub(super) fn parse_error(text: &str, file: &str, error: &toml::de::Error) -> ScenarioError {
     let span = error.span().unwrap_or(0..0);
     let path = DeTable::parse(text).ok().and_then(|table| path_at(table.get_ref(), span.start));
-    ScenarioError::Invalid(render(text, file, &span, path.as_deref(), error.message()))
+    ScenarioError::Invalid(render(text, file, &span, path.as_deref(), &helped(error.message())))
 }
 
 /// An error of a value that fits its type and still makes no sense; `path` names its key.
@@ -29,7 +32,7 @@ fn render(text: &str, file: &str, span: &Range<usize>, path: Option<&str>, messa
     let width = text.get(start..shown).map_or(1, |s| s.chars().count()).max(1);
     let mut out = format!("{file}:{line_number}:{column}: ");
     if let Some(path) = path {
-        let _ = write!(out, "{path}: ");
+        let _ = write!(out, "{}: ", counted(path));
     }
     let _ = write!(
         out,

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use toml::{Table, Value};
 
-use super::{Scenario, ScenarioError};
+use super::{Scenario, ScenarioError, hint::helped};
 
 /// The scenario with every `--set` applied.
 pub(super) fn apply(text: &str, file: &str, sets: &[String]) -> Result<Scenario, ScenarioError> {
@@ -18,7 +18,7 @@ pub(super) fn apply(text: &str, file: &str, sets: &[String]) -> Result<Scenario,
             wrong("no such place; a path is keys and list positions with dots, as in step.2.hold.for")
         })?;
         *place = parse(value);
-        Scenario::deserialize(table.clone()).map_err(|error| wrong(error.message()))?;
+        Scenario::deserialize(table.clone()).map_err(|error| wrong(&helped(error.message())))?;
     }
     Scenario::deserialize(table).map_err(|error| ScenarioError::Invalid(format!("{file}: {error}")))
 }
