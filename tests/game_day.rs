@@ -116,6 +116,34 @@ fn an_unknown_target_is_refused_in_words() {
 }
 
 #[test]
+fn a_refused_run_says_what_to_do_and_leaves_no_folder() {
+    let twin = gameday_tests::TwinProcess::start_scaled(2).unwrap();
+    let out = tempfile::tempdir().unwrap();
+    let path = fixture("quick.toml");
+    let refused = |more: &[&str]| {
+        let target = twin.variable("AWS_ENDPOINT_URL");
+        let mut arguments = vec!["run", path.to_str().unwrap(), "--target", target, "--out"];
+        arguments.push(out.path().to_str().unwrap());
+        let output = run(&[arguments.as_slice(), more].concat()).unwrap();
+        assert_eq!(output.status.code(), Some(14), "{more:?}");
+        assert_eq!(fs::read_dir(&out).unwrap().count(), 0);
+        assert_eq!(output.stdout, b"");
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let said = refused(&[]);
+    assert!(said.contains("quotas 20 times AWS's") && said.contains("--set twin.quota_scale=2"), "{said}");
+    let mut gameday = twin.command(&gameday_tests::gameday().unwrap());
+    let dark =
+        gameday.args(["twin", "fault", "set", "region-dark", "--region", "us-east-1"]).output().unwrap();
+    assert!(dark.status.success());
+    let said = refused(&["--set", "twin.quota_scale=2"]);
+    let (_, command) = said.split_once("region-dark is on in us-east-1; `gameday ").unwrap();
+    let command: Vec<&str> = command.split('`').next().unwrap().split(' ').collect();
+    let cleared = run(&command).unwrap();
+    assert_eq!(String::from_utf8(cleared.stderr).unwrap(), "fault 1 is off\n");
+}
+
+#[test]
 fn an_interrupt_in_each_phase_leaves_nothing_behind() {
     let site = block_on(Site::start(20)).unwrap();
     for phase in [
@@ -145,7 +173,7 @@ fn an_interrupt_in_each_phase_leaves_nothing_behind() {
 #[test]
 fn a_lost_terminal_in_the_middle_of_provisioning_leaves_nothing_behind() {
     let site = block_on(Site::start(2)).unwrap();
-    let more = ["--target", &site.url(), "--set", "fleet.devices=180"];
+    let more = ["--target", &site.url(), "--set", "fleet.devices=180", "--set", "twin.quota_scale=2"];
     let mut day = GameDay::start(&fixture("quick.toml"), &more).unwrap();
     day.until(|line| line.contains("devices connectable") && !line.trim().starts_with("0 ")).unwrap();
     day.signal("-HUP").unwrap();

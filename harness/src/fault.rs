@@ -55,10 +55,11 @@ impl Ground<'_> {
         Ok(())
     }
 
-    /// Waits, within a bound, until the fault is seen to act. `false`: it was not.
-    pub(crate) async fn prove(&self, fault: FaultName) -> bool {
+    /// Waits, within a bound, until the fault is seen to act. `false`: it was not. `with` are the faults of its break, of
+    /// which one may do alone what this one is judged by.
+    pub(crate) async fn prove(&self, fault: FaultName, with: &[FaultName]) -> bool {
         let proof = match fault {
-            FaultName::PrimaryHealthCheck => self.unhealthy().await,
+            FaultName::PrimaryHealthCheck => self.unhealthy(with).await,
             FaultName::PrimaryRegionDark => self.unanswered().await,
             FaultName::ReplicationPaused => self.not_replicated().await,
         };
@@ -96,7 +97,7 @@ impl Ground<'_> {
             cure: Cure::HealthCheckPath { health_check: check.clone(), last, path_sha256: sha256(&now.path) },
         })?;
         set_path(self.aws, check, &short, now.version).await?;
-        Ok(format!("the path of health check {check} lost its last character"))
+        Ok(format!("the path of health check {check} reads back without its last character"))
     }
 
     async fn switch_on(&self, fault: FaultName, what: gameday_twin::Fault) -> anyhow::Result<()> {
@@ -108,7 +109,7 @@ impl Ground<'_> {
         target::switch_fault(&self.target.endpoints.api_url, &what, true).await
     }
 
-    async fn unhealthy(&self) -> anyhow::Result<String> {
+    async fn unhealthy(&self, with: &[FaultName]) -> anyhow::Result<String> {
         let seen = self
             .recorder
             .board()
@@ -116,7 +117,7 @@ impl Ground<'_> {
         if !seen.await {
             bail!("the health check was still healthy after {UNHEALTHY_PROOF_S_MAX} s");
         }
-        Ok("Route 53 reports the primary's health check as unhealthy".to_owned())
+        Ok(unhealthy_by(with))
     }
 
     async fn unanswered(&self) -> anyhow::Result<String> {
@@ -152,5 +153,28 @@ impl Ground<'_> {
             bail!("a row still replicates");
         }
         Ok(format!("a row written in the primary was not in the secondary after {:.1} s", wait.as_secs_f64()))
+    }
+}
+
+/// What an unhealthy check shows of its broken path.
+fn unhealthy_by(with: &[FaultName]) -> String {
+    let mut evidence = "Route 53 reports the primary's health check as unhealthy".to_owned();
+    if with.contains(&FaultName::PrimaryRegionDark) {
+        evidence.push_str("; the Region is dark too, which alone would do that");
+    }
+    evidence
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn evidence_that_another_fault_may_account_for_says_so() {
+        let (check, dark) = (FaultName::PrimaryHealthCheck, FaultName::PrimaryRegionDark);
+        assert!(!unhealthy_by(&[check, FaultName::ReplicationPaused]).contains("alone"));
+        assert!(
+            unhealthy_by(&[check, dark]).ends_with("; the Region is dark too, which alone would do that")
+        );
     }
 }

@@ -3,6 +3,7 @@
 
 mod finish;
 mod interrupt;
+mod preflight;
 mod readiness;
 mod shout;
 mod status;
@@ -86,7 +87,6 @@ pub(crate) struct Game {
 pub(crate) enum Played {
     Completed,
     Interrupted,
-    Refused(String),
     Failed(anyhow::Error),
 }
 
@@ -98,9 +98,9 @@ pub(crate) async fn run(options: RunOptions) -> anyhow::Result<ExitCode> {
     let descriptors = descriptors::raise();
     let name = scenario_name(&options.scenario_path);
     let id = run_id();
-    // A target that is not there leaves no folder behind.
-    let target = match Target::open(&options.target, &options.scenario.twin).await {
-        Ok(target) => target,
+    // A run that is refused leaves no folder behind.
+    let (target, aws) = match open(&options, descriptors).await {
+        Ok(opened) => opened,
         Err(error) => {
             crate::output::to_stderr(&format!("refused, nothing was changed: {error:#}"));
             return Ok(ExitCode::Refused);
@@ -110,7 +110,6 @@ pub(crate) async fn run(options: RunOptions) -> anyhow::Result<ExitCode> {
     let path = folder_path(&options.out, &name, clock, &id);
     let folder = Folder::create(&path).context("the run folder could not be made")?;
     crate::log::to_file(&folder.log())?;
-    point_latest(&path);
     let plan = Plan::of(&options.scenario, target.endpoints.quota_scale)?;
     std::fs::write(folder.plan(), serde_json::to_string_pretty(&plan)?)?;
     std::fs::write(folder.scenario(), toml::to_string(&options.scenario)?)?;
@@ -118,19 +117,22 @@ pub(crate) async fn run(options: RunOptions) -> anyhow::Result<ExitCode> {
     let output = Arc::new(Output::new());
     output.line(&format!("gameday {} | {}", env!("CARGO_PKG_VERSION"), options.scenario.title));
     output.line(&format!("      run {id}, seed {}, {}", options.seed, path.display()));
-    let mut game = Game::new(&options, id, folder.clone(), clock, output.clone(), target).await?;
+    let mut game = Game::new(&options, id, folder.clone(), clock, output.clone(), (target, aws))?;
     game.recorder.event(Event::RunBegan(info(&options, &game, &name)));
     let sampling = CancellationToken::new();
     let sampler = tokio::spawn(sample(game.recorder.clone(), folder.clone(), sampling.clone()));
     let interrupt = interrupt::watch(game.journal.clone(), output.clone())?;
 
+    let target = game.target.clone();
     let played = tokio::select! {
         // A panic heals as an error does.
-        played = AssertUnwindSafe(game.play(descriptors)).catch_unwind() => {
+        played = AssertUnwindSafe(game.play()).catch_unwind() => {
             played.unwrap_or_else(|_| Played::Failed(anyhow::anyhow!("gameday panicked; see its output")))
         }
         () = interrupt.cancelled() => Played::Interrupted,
+        why = target.gone() => Played::Failed(anyhow::anyhow!(why)),
     };
+    drop(target);
     let (reason, detail) = game.finish(played, &interrupt).await;
     sampling.cancel();
     // Its last sample is part of the record.
@@ -138,25 +140,34 @@ pub(crate) async fn run(options: RunOptions) -> anyhow::Result<ExitCode> {
     game.recorder.event(Event::RunEnded { reason, detail });
     output.finish();
     let summary = gameday_report::write_results(&folder).context("the record could not be judged")?;
+    point_latest(&path);
     shout::shout(&summary, &folder, options.json, reason == EndReason::Error);
     game.close().await;
     Ok(summary.exit)
 }
 
+/// The target, reached and looked at.
+async fn open(options: &RunOptions, descriptors: Option<u64>) -> anyhow::Result<(Target, Aws)> {
+    let target = Target::open(&options.target, &options.scenario.twin).await?;
+    let aws = Aws::connect(&target.endpoints).await;
+    preflight::check(&target, &aws, &options.scenario, descriptors).await?;
+    Ok((target, aws))
+}
+
 impl Game {
-    async fn new(
+    fn new(
         options: &RunOptions,
         id: String,
         folder: Folder,
         clock: RunClock,
         output: Arc<Output>,
-        target: Target,
+        (target, aws): (Target, Aws),
     ) -> anyhow::Result<Self> {
         let scenario = options.scenario.clone();
         let names = (0..scenario.fleet.devices).map(|n| device_name(&id, n));
         let recorder = Recorder::create(&folder, clock, &[target.primary(), target.secondary()], names)?;
         Ok(Self {
-            aws: Aws::connect(&target.endpoints).await,
+            aws,
             resolver: Arc::new(Resolver::new(&target.endpoints)?),
             journal: Arc::new(Journal::create(&folder)?),
             target: Arc::new(target),

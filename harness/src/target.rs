@@ -3,19 +3,23 @@
 //! Whatever it is, a run knows it by the same few facts: endpoints, the DNS server to ask, the root certificate, and the
 //! control API for faults that AWS has no call for.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{io::ErrorKind, net::SocketAddr, time::Duration};
 
 use anyhow::{Context, bail};
 use gameday_twin::{Endpoints, Twin, TwinConfig};
 use http_body_util::{BodyExt, Full};
 use hyper::{Method, Request, body::Bytes, client::conn::http1};
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
+use tokio::{net::TcpStream, time::Instant};
 
 use crate::scenario::TwinSettings;
 
 /// A control call gets this long.
 const CONTROL_S_MAX: u64 = 5;
+/// A target at which nothing listens for this long is gone.
+const GONE_S: u64 = 15;
+/// How often it is asked whether it listens.
+const KNOCK_PERIOD: Duration = Duration::from_secs(1);
 
 /// The target of a run.
 #[derive(Debug)]
@@ -40,11 +44,6 @@ impl Target {
             };
             let twin = Twin::start(config).await.context("could not start the twin")?;
             return Ok(Self { name: name.to_owned(), endpoints: twin.endpoints(), embedded: Some(twin) });
-        }
-        if !name.starts_with("http://") {
-            bail!(
-                "--target {name}: give `twin`, or the address that `gameday twin` printed, as http://127.0.0.1:PORT"
-            );
         }
         Ok(Self { name: name.to_owned(), endpoints: endpoints(name).await?, embedded: None })
     }
@@ -73,11 +72,43 @@ impl Target {
         self.endpoints.regions.first().map_or(8883, |r| r.mqtt_port)
     }
 
+    /// Whether it ends with the run.
+    pub(crate) fn is_embedded(&self) -> bool {
+        self.embedded.is_some()
+    }
+
+    /// Waits until the target is gone, and says so: the API of both Regions has refused connections for [`GONE_S`]. A Region
+    /// that is dark takes them and is silent. The embedded twin cannot go.
+    pub(crate) async fn gone(&self) -> String {
+        let url = &self.endpoints.api_url;
+        let (false, Ok(address)) = (self.is_embedded(), address(url)) else {
+            return std::future::pending().await;
+        };
+        unheard(address, Duration::from_secs(GONE_S)).await;
+        format!("the target is gone: {url} has refused connections for {GONE_S} s")
+    }
+
     /// Ends the embedded twin.
     pub(crate) async fn close(self) {
         if let Some(twin) = self.embedded {
             twin.stop().await;
         }
+    }
+}
+
+/// Waits until an address has refused every connection for `long`.
+async fn unheard(address: SocketAddr, long: Duration) {
+    let mut since: Option<Instant> = None;
+    loop {
+        let refused = |error: &std::io::Error| error.kind() == ErrorKind::ConnectionRefused;
+        if TcpStream::connect(address).await.as_ref().is_err_and(refused) {
+            if since.get_or_insert_with(Instant::now).elapsed() >= long {
+                return;
+            }
+        } else {
+            since = None;
+        }
+        tokio::time::sleep(KNOCK_PERIOD.min(long)).await;
     }
 }
 
@@ -97,10 +128,9 @@ pub(crate) async fn switch_fault(api_url: &str, fault: &gameday_twin::Fault, on:
 }
 
 /// The faults of the twin that are on.
-pub(crate) async fn active_faults(api_url: &str) -> anyhow::Result<Vec<gameday_twin::Fault>> {
+pub(crate) async fn fault_states(api_url: &str) -> anyhow::Result<Vec<gameday_twin::FaultState>> {
     let body = control(address(api_url)?, Method::GET, "/_twin/faults", Vec::new()).await?;
-    let states: Vec<gameday_twin::FaultState> = serde_json::from_slice(&body)?;
-    Ok(states.into_iter().map(|state| state.fault).collect())
+    Ok(serde_json::from_slice(&body)?)
 }
 
 /// Where a twin's API listens.
@@ -139,4 +169,23 @@ pub(crate) async fn control(
         Ok(body)
     };
     tokio::time::timeout(Duration::from_secs(CONTROL_S_MAX), call).await.context("the twin did not answer")?
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::{net::TcpListener, time::timeout};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn an_address_is_unheard_once_it_has_refused_connections_for_long_enough() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let long = Duration::from_millis(40);
+        assert!(timeout(long * 5, unheard(address, long)).await.is_err(), "somebody listens");
+        drop(listener);
+        let began = Instant::now();
+        timeout(long * 200, unheard(address, long)).await.unwrap();
+        assert!(began.elapsed() >= long);
+    }
 }

@@ -1,6 +1,8 @@
 //! What an SDK error means to the harness: is the thing simply not there, and what to tell a person.
 
-use aws_sdk_iot::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use std::error::Error;
+
+use aws_sdk_iot::error::{ProvideErrorMetadata, SdkError};
 
 /// A result in which "not there" counts as done, for deletions.
 pub(crate) trait Missing<T> {
@@ -25,7 +27,7 @@ where
     }
 }
 
-/// One line for people: AWS's code and message where there are any, the whole chain otherwise.
+/// One line for people: AWS's code and message where there are any, otherwise what went wrong beneath.
 pub(crate) fn describe<E, R>(error: &SdkError<E, R>) -> String
 where
     E: ProvideErrorMetadata + std::error::Error + 'static,
@@ -33,6 +35,35 @@ where
 {
     match error.as_service_error().map(|e| (e.code(), e.message())) {
         Some((Some(code), message)) => format!("{code}: {}", message.unwrap_or_default()),
-        _ => DisplayErrorContext(error).to_string(),
+        _ => chain(error),
+    }
+}
+
+/// An error and its causes.
+fn chain(error: &dyn Error) -> String {
+    let mut said = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let next = error.to_string();
+        // Some say their cause themselves.
+        if !said.ends_with(&next) {
+            said = format!("{said}: {next}");
+        }
+        cause = error.source();
+    }
+    said
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_iot::operation::describe_endpoint::DescribeEndpointError;
+
+    use super::*;
+
+    #[test]
+    fn an_error_that_aws_did_not_send_says_its_causes_and_no_more() {
+        let error: SdkError<DescribeEndpointError, ()> =
+            SdkError::timeout_error(anyhow::anyhow!("no answer").context("a call"));
+        assert_eq!(describe(&error), "request has timed out: a call: no answer");
     }
 }

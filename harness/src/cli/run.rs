@@ -23,8 +23,9 @@ Ctrl-C heals, cleans up and still writes the record. The report is report.html i
 pub(super) struct Run {
     /// The scenario file.
     scenario: PathBuf,
-    /// `twin` for one in this process, or the address of one that `gameday twin` started.
-    #[arg(long, default_value = "twin")]
+    /// `twin` for one in this process, or the address of one that `gameday twin` started. A run works on the twin only
+    /// for now; `deploy`, `outputs` and `destroy` also on AWS.
+    #[arg(long, default_value = "twin", value_parser = target)]
     target: String,
     /// Where run folders go: <out>/<scenario>/<time>-<id>.
     #[arg(long, default_value = "runs")]
@@ -38,6 +39,20 @@ pub(super) struct Run {
     /// Print the summary as JSON.
     #[arg(long)]
     json: bool,
+}
+
+fn target(text: &str) -> Result<String, String> {
+    match text {
+        "aws" => {
+            Err("`gameday run` works on the twin only for now; `deploy`, `outputs` and `destroy` also on AWS"
+                .to_owned())
+        }
+        _ if text == "twin" || text.starts_with("http://") => Ok(text.to_owned()),
+        _ => {
+            Err("give `twin`, or the address that `gameday twin` printed, as http://127.0.0.1:PORT"
+                .to_owned())
+        }
+    }
 }
 
 impl Run {
@@ -72,5 +87,17 @@ impl Run {
             command.push('\'');
         }
         command
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_is_aimed_at_a_twin() {
+        assert!(target("twin").is_ok() && target("http://127.0.0.1:4566").is_ok());
+        assert!(target("aws").unwrap_err().contains("on the twin only for now"));
+        assert!(target("mars").unwrap_err().contains("http://127.0.0.1:PORT"));
     }
 }

@@ -27,6 +27,8 @@ pub struct FaultEntry {
     pub targets: &'static str,
     /// What shows that it acts.
     pub proof: &'static str,
+    /// What shows that it is cured.
+    pub cure_proof: &'static str,
 }
 
 /// Every fault.
@@ -37,6 +39,7 @@ pub const CATALOGUE: [FaultEntry; 3] = [
         label: "primary health check broken",
         targets: "twin, aws",
         proof: "Route 53 reports the check as unhealthy",
+        cure_proof: "the path before was read back",
     },
     FaultEntry {
         fault: FaultName::PrimaryRegionDark,
@@ -44,6 +47,7 @@ pub const CATALOGUE: [FaultEntry; 3] = [
         label: "primary Region dark",
         targets: "twin",
         proof: "an API call to the Region is not answered",
+        cure_proof: "the twin no longer lists it",
     },
     FaultEntry {
         fault: FaultName::ReplicationPaused,
@@ -51,6 +55,7 @@ pub const CATALOGUE: [FaultEntry; 3] = [
         label: "replication paused",
         targets: "twin",
         proof: "a row written in the primary's table is not in the secondary's",
+        cure_proof: "the twin no longer lists it",
     },
 ];
 

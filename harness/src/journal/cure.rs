@@ -11,8 +11,8 @@ use crate::{
 /// Switches a fault of the twin off and reads back that it is.
 pub(super) async fn switch_off(api_url: &str, fault: &gameday_twin::Fault) -> anyhow::Result<()> {
     target::switch_fault(api_url, fault, false).await?;
-    if target::active_faults(api_url).await?.contains(fault) {
-        bail!("the twin still has {fault:?}");
+    if target::fault_states(api_url).await?.iter().any(|state| state.fault == *fault) {
+        bail!("the twin still has the fault");
     }
     Ok(())
 }

@@ -42,9 +42,7 @@ impl Game {
         if let Err(error) = self.recorder.ledger().save(&self.folder) {
             tracing::error!(error = %format!("{error:#}"), "the ledger cannot be written");
         }
-        if !matches!(played, Played::Refused(_)) {
-            self.clean_up().await;
-        }
+        self.clean_up().await;
         self.watch_stop.cancel();
         for calls in self.aws.calls.list() {
             self.recorder.event(Event::Api(calls));
@@ -52,7 +50,6 @@ impl Game {
         match played {
             Played::Completed => (EndReason::Completed, None),
             Played::Interrupted => (EndReason::Operator, Some("stopped by a signal".to_owned())),
-            Played::Refused(why) => (EndReason::Refused, Some(why)),
             Played::Failed(error) => (EndReason::Error, Some(format!("{error:#}"))),
         }
     }

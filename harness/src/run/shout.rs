@@ -1,6 +1,10 @@
 //! The short summary at the end of a run: the verdict, each objective, and where the report is.
 
-use gameday_report::{Summary, Verdict, record::Folder, units};
+use gameday_report::{
+    Summary, Verdict,
+    record::{EndReason, Folder},
+    units,
+};
 
 use crate::output::{data, to_stderr};
 
@@ -26,9 +30,15 @@ pub(super) fn shout(summary: &Summary, folder: &Folder, json: bool, failed: bool
     }
     let devices = &summary.devices;
     data(&format!(
-        "  {} of {} devices failed over, {} failed back; {} writes lost, {} unknown",
-        devices.failed_over, devices.fleet, devices.failed_back, summary.ledger.lost, summary.ledger.unknown
+        "  {} of {} devices failed over, {} failed back; {}",
+        devices.failed_over,
+        devices.fleet,
+        devices.failed_back,
+        writes(summary)
     ));
+    if let Some(place) = summary.place() {
+        data(&format!("  {place}"));
+    }
     data(&format!(
         "  took {}, exit {}{}",
         units::duration_ms(summary.duration_ms),
@@ -36,6 +46,23 @@ pub(super) fn shout(summary: &Summary, folder: &Folder, json: bool, failed: bool
         if failed { ", see log.txt" } else { "" }
     ));
     data(&format!("  report: {}", folder.report().display()));
+}
+
+/// What became of the writes. Those of a run that was ended early did not have their time to arrive.
+fn writes(summary: &Summary) -> String {
+    let ledger = &summary.ledger;
+    if summary.ended == Some(EndReason::Completed) {
+        return format!(
+            "{} lost, {} unknown",
+            units::plural(ledger.lost, "write"),
+            units::count(ledger.unknown)
+        );
+    }
+    format!(
+        "writes lost: –, {} undecided, {} unknown",
+        units::count(ledger.lost),
+        units::count(ledger.unknown)
+    )
 }
 
 fn word(verdict: Verdict) -> &'static str {

@@ -40,7 +40,7 @@ fn line(recorder: &Recorder, target: &Target) -> String {
         None => "health unknown",
     };
     let mut line = format!(
-        "{primary} {} connected, {health} | {secondary} {} connected | name -> {}",
+        "connected, as devices see it: {primary} {}, {health} | {secondary} {} | name -> {}",
         connected(primary),
         connected(secondary),
         answer.as_deref().unwrap_or("nothing yet"),

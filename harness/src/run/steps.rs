@@ -15,47 +15,21 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use super::{Game, Played, status};
 use crate::{
     deploy::Site,
-    descriptors,
     fault::Ground,
     fleet::{self, Dialer, Shared, Tls, Workshop},
     journal::Change,
     measure::{HealthWatch, Observer, observe, watch_answer, watch_health},
     plan,
     scenario::{Break, Connect, Heal, Provision, Step, Until},
-    target,
 };
 
 impl Game {
-    /// Pre-flight, deployment, and every step in order.
-    pub(super) async fn play(&mut self, descriptors: Option<u64>) -> Played {
-        if let Err(error) = self.preflight(descriptors).await {
-            return Played::Refused(format!("{error:#}"));
-        }
+    /// Deployment, and every step in order.
+    pub(super) async fn play(&mut self) -> Played {
         match self.play_steps().await {
             Ok(()) => Played::Completed,
             Err(error) => Played::Failed(error),
         }
-    }
-
-    /// Both Regions answer as the ones that they should be, and nothing is broken before we break it.
-    async fn preflight(&self, descriptors: Option<u64>) -> anyhow::Result<()> {
-        self.output.status("pre-flight");
-        descriptors::check(self.scenario.fleet.devices, descriptors)?;
-        // First, since a dark Region answers nothing.
-        let faults = target::active_faults(&self.target.endpoints.api_url).await?;
-        if !faults.is_empty() {
-            bail!("something is broken already: {faults:?}");
-        }
-        for clients in [&self.aws.primary, &self.aws.secondary] {
-            let endpoint = clients.iot.describe_endpoint().endpoint_type("iot:Data-ATS").send().await;
-            let endpoint = endpoint
-                .map_err(|e| anyhow::anyhow!(crate::aws::describe(&e)))
-                .with_context(|| format!("{} is not reachable", clients.region))?;
-            if endpoint.endpoint_address() != Some(self.target.host(&clients.region)) {
-                bail!("{} has another data endpoint than the target says", clients.region);
-            }
-        }
-        Ok(())
     }
 
     async fn play_steps(&mut self) -> anyhow::Result<()> {
@@ -258,7 +232,9 @@ impl Game {
             self.output.line(&format!("      broken: {}", fault.entry().label));
         }
         let ground = self.ground()?;
-        let prove = |fault| async move { timeout(*step.at_most, ground.prove(fault)).await.unwrap_or(false) };
+        let with = step.faults.as_slice();
+        let prove =
+            |fault| async move { timeout(*step.at_most, ground.prove(fault, with)).await.unwrap_or(false) };
         let proving = join_all(step.faults.iter().map(|fault| prove(*fault)));
         let (proved, reached) = tokio::join!(proving, self.until(step.until, *step.at_most));
         for (fault, proved) in step.faults.iter().zip(proved) {
@@ -287,7 +263,7 @@ impl Game {
             match failed.iter().find(|(name, _)| name == entry.name) {
                 None => {
                     ground.record(fault, FaultState::Cured, format!("{} was undone", entry.label));
-                    ground.record(fault, FaultState::CureProved, "the value before was read back".to_owned());
+                    ground.record(fault, FaultState::CureProved, entry.cure_proof.to_owned());
                     self.output.line(&format!("      healed: {}", entry.label));
                 }
                 Some((_, why)) => {
