@@ -15,7 +15,9 @@ mod sync;
 
 use std::fmt::Display;
 use std::io::Write as _;
+use std::path::Path;
 use std::process::ExitCode;
+use std::sync::{Mutex, PoisonError};
 
 use clap::{Args, Parser, Subcommand};
 use serde::Serialize;
@@ -60,6 +62,7 @@ enum Command {
 
 /// What all commands need. Each may be in the environment instead.
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Options of every command")]
 struct Common {
     /// The Region in which devices live [env: `PRIMARY_REGION`]
     #[arg(long, global = true)]
@@ -121,6 +124,32 @@ fn start_log() {
 fn tell(line: &str) {
     // Whoever closed standard error does not want to know.
     writeln!(std::io::stderr().lock(), "{line}").ok();
+}
+
+/// Says how it gets on, each thing once however often it is reported.
+#[derive(Debug, Default)]
+struct Told {
+    last: Mutex<String>,
+}
+
+impl Told {
+    fn tell(&self, line: &str) {
+        if self.is_new(line) {
+            tell(line);
+        }
+    }
+
+    fn is_new(&self, line: &str) -> bool {
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_new = *last != line;
+        line.clone_into(&mut last);
+        is_new
+    }
+}
+
+/// What went wrong with a file, and with which.
+fn of_file(path: &Path) -> impl Fn(std::io::Error) -> Error {
+    move |why| format!("{}: {why}", path.display()).into()
 }
 
 /// Answers, in JSON if that is wanted.
@@ -229,6 +258,12 @@ mod tests {
         assert_eq!(run(&["sync", "--sync-mode", "repair"]).unwrap().mode, crate::sync::Mode::Repair);
         assert_eq!(code(&needed(Some(&String::new()), "NO_SUCH_VARIABLE", "--such").unwrap_err()), 2);
         assert_eq!(code(&crate::outcome::Failure::transient("list", "throttled").into()), 1);
+    }
+
+    #[test]
+    fn what_is_reported_again_is_said_once() {
+        let told = Told::default();
+        assert_eq!(["a", "a", "b", "a"].map(|line| told.is_new(line)), [true, false, true, true]);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::{Common, Error, answer, needed, tell};
+use super::{Common, Error, Told, answer, needed, of_file, tell};
 use crate::aws::StateTable;
 use crate::failback::{self, Ending, Options, Plan, Subject};
 
@@ -56,10 +56,11 @@ impl PlanArgs {
         let both = common.connect().await?;
         let state = StateTable::new(both.secondary.clients().dynamodb(), table);
         let options = Options { resurrect, deletions, identities, workers };
-        let on_progress = |count: usize| tell(&format!("compared: {count}"));
+        let told = Told::default();
+        let on_progress = |count: usize| told.tell(&format!("compared: {count}"));
         let plan = Box::pin(failback::plan(&both.regions(), &state, &options, &on_progress)).await?;
         if let Some(out) = out {
-            tokio::fs::write(&out, serde_json::to_vec_pretty(&plan)?).await?;
+            tokio::fs::write(&out, serde_json::to_vec_pretty(&plan)?).await.map_err(of_file(&out))?;
         }
         answer(common.json, &plan)?;
         Ok(plan.gaps.is_empty())
@@ -68,7 +69,9 @@ impl PlanArgs {
 
 impl ApplyArgs {
     async fn run(self, common: &Common) -> Result<bool, Error> {
-        let plan: Plan = serde_json::from_slice(&tokio::fs::read(&self.plan).await?)?;
+        let bytes = tokio::fs::read(&self.plan).await.map_err(of_file(&self.plan))?;
+        let plan: Plan = serde_json::from_slice(&bytes)
+            .map_err(|why| format!("{}: no plan: {why}", self.plan.display()))?;
         let both = common.connect().await?;
         let on_progress = |subject: &Subject, ending: &Ending| tell(&format!("{subject}: {ending:?}"));
         let applied = Box::pin(failback::apply(&both.regions(), &plan, &on_progress)).await?;

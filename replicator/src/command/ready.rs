@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::{Common, Error, answer, query, tell};
+use super::{Common, Error, Told, answer, query};
 use crate::readiness::{self, Options, Report, Which};
 
 /// The whole fleet, or a sample of it.
@@ -26,9 +26,10 @@ impl Ready {
         let which = query(query_string.as_ref()).map_or(Which::All, Which::Query);
         let options = Options { which, sample, seed, workers, identities, ..Options::default() };
         let both = common.connect().await?;
+        let told = Told::default();
         let on_progress = |report: &Report| {
             let looked: u64 = report.totals.values().sum();
-            tell(&format!("devices looked at: {looked} of {}", report.fleet));
+            told.tell(&format!("devices looked at: {looked} of {}", report.fleet));
         };
         let report = Box::pin(readiness::sweep(&both.regions(), &options, &on_progress)).await?;
         answer(common.json, &report)?;

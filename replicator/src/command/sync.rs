@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::{Common, Error, answer, misuse, query, said, tell};
+use super::{Common, Error, Told, answer, misuse, query, said, tell};
 use crate::aws::{Aws, Both, EventTable, Settings, StateTable};
 use crate::outcome::Outcome;
 use crate::policy::Policies;
@@ -93,6 +93,8 @@ impl Sync {
         if options.orphans == Orphans::RemoveReplicated && state.is_none() {
             return Err(misuse("--orphans remove-replicated needs the state table: --state-table"));
         }
+        // A table that is not there would only be missed by the first difference, and there may be none.
+        documents.look().await.map_err(|why| format!("the event table {table}: {why}"))?;
         let (state, clock) = (state.as_ref(), &both.clock);
         let sink = Table { documents: &documents, state, clock, origin: &both.names.primary };
         Ok(self.walk(both, &sink, options).await?)
@@ -117,11 +119,12 @@ impl Sync {
     }
 
     async fn walk<K: Sink>(&self, both: &Both, sink: &K, options: &Options) -> Outcome<Report> {
+        let told = Told::default();
         let on_progress = |report: &Report| {
             let things = report.of(Kind::Thing);
             let errors: u64 = report.counts.values().map(|counts| counts.errors).sum();
             let (synced, existing) = (things.synced, things.existing);
-            tell(&format!("things synced: {synced}, existing: {existing}; errors: {errors}"));
+            told.tell(&format!("things synced: {synced}, existing: {existing}; errors: {errors}"));
         };
         let folder = self.progress_dir.clone().or_else(|| said(None, "PROGRESS_DIR").map(PathBuf::from));
         let regions = both.regions();
