@@ -226,7 +226,8 @@ fn condition(row: &ObjectiveRow) -> String {
         Op::Below => "<",
         Op::Above => ">",
     };
-    format!("{sign} {}", objective.target)
+    // Not broken over two lines.
+    format!("{sign} {}", objective.target).replace(' ', "\u{a0}")
 }
 
 /// A row an objective, and the checks that are not in order.
