@@ -29,8 +29,11 @@ impl Folder {
 
     fn make_in(place: &Path) -> io::Result<Self> {
         let folder = tempfile::Builder::new().prefix(PREFIX).tempdir_in(place)?;
-        let lock = File::create_new(folder.path().join(LOCK))?;
+        // Nobody who sweeps may find it before it is locked.
+        let begun = folder.path().join("lock.new");
+        let lock = File::create_new(&begun)?;
         lock.try_lock()?;
+        fs::rename(begun, folder.path().join(LOCK))?;
         let owner = fs::metadata(folder.path())?.uid();
         if let Err(error) = sweep(place, owner) {
             tracing::debug!(%error, "folders of twins before were not looked for");
@@ -56,6 +59,7 @@ fn sweep(place: &Path, owner: u32) -> io::Result<()> {
         let Ok(lock) = File::open(entry.path().join(LOCK)) else { continue };
         if lock.try_lock().is_ok()
             && let Err(error) = fs::remove_dir_all(entry.path())
+            && error.kind() != io::ErrorKind::NotFound
         {
             tracing::warn!(folder = %entry.path().display(), %error, "what a twin left could not be removed");
         }
