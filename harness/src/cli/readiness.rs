@@ -21,8 +21,8 @@ use crate::{
   gameday readiness --sample 500 --seed 7 --json
 
 A device is let in if the secondary has its thing, its ACTIVE certificate attached to it, policies
-that say the same, and its groups. Nothing is changed. Authorities of certificates are not
-compared.
+that say the same, and its groups. In just-in-time mode devices bring their certificates: the
+authorities that let them in are compared. Nothing is changed.
 
 Exits with 0 if every device that was looked at is ready, with 10 if one is not, and with 11 if it
 cannot be said: some could not be looked at, or there was none.")]
@@ -113,15 +113,18 @@ fn unsaid(why: &str) -> ExitCode {
 
 /// That a device is not ready outranks that of another it is not known.
 fn exit(report: &Report) -> ExitCode {
-    match report.of(Standing::NotReady) {
-        0 if report.is_ready() => ExitCode::Pass,
-        0 => ExitCode::Inconclusive,
-        _ => ExitCode::Missed,
+    let is_kept_out = report.of(Standing::NotReady) > 0 || !report.authorities.is_empty();
+    match (is_kept_out, report.is_ready()) {
+        (true, _) => ExitCode::Missed,
+        (false, true) => ExitCode::Pass,
+        (false, false) => ExitCode::Inconclusive,
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use replicator::compare::Difference;
+
     use super::*;
 
     #[test]
@@ -133,5 +136,9 @@ mod tests {
         assert_eq!(exit_of(&[(Standing::Ready, 3), (Standing::NoCertificate, 1)]), ExitCode::Pass);
         assert_eq!(exit_of(&[(Standing::Ready, 3), (Standing::Unknown, 1)]), ExitCode::Inconclusive);
         assert_eq!(exit_of(&[(Standing::NotReady, 1), (Standing::Unknown, 1)]), ExitCode::Missed);
+        let mut report = Report { totals: [(Standing::BringsIdentity, 3)].into(), ..Report::default() };
+        assert_eq!(exit(&report), ExitCode::Pass);
+        report.authorities.push(Difference::AuthorityInactive("ab".to_owned()));
+        assert_eq!(exit(&report), ExitCode::Missed, "it keeps out all of its devices");
     }
 }
