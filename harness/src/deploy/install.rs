@@ -181,6 +181,7 @@ impl<'a> Installation<'a> {
             ("SecondaryRegion", Given::Is(self.aws.secondary.region.clone())),
             ("EventsTable", Given::Is(events_table.to_owned())),
             ("EventsStream", Given::Is(stream(clients, events_table).await?)),
+            ("Paused", Given::Is(self.settings.is_paused.to_string())),
             ("Mode", Given::Is(self.mode().to_owned())),
         ]);
         self.put(clients, &wanted, true).await.map(drop)
