@@ -37,7 +37,7 @@ impl AsRef<Twins> for Walker {
 }
 
 impl Walker {
-    async fn new() -> Self {
+    fn new() -> Self {
         Self { notes: Notes::default(), twins: fleet(2) }
     }
 
@@ -233,7 +233,7 @@ async fn d44_what_fails_is_counted_said_and_does_not_stop_the_others() {
 async fn whatever_fails_the_walk_ends_right_straight_and_through_the_table() {
     let options = Options { mode: Mode::Repair, workers: 1, ..Options::default() };
     at_every_end(
-        Walker::new,
+        async || Walker::new(),
         async |walker| {
             let report = walk(&walker.twins, &options, walker).await;
             report.is_ok_and(|report| report.finished && report.is_clean())
@@ -242,7 +242,7 @@ async fn whatever_fails_the_walk_ends_right_straight_and_through_the_table() {
     )
     .await;
     at_every_end(
-        Walker::new,
+        async || Walker::new(),
         async |walker| {
             let twins = &walker.twins;
             let report = run(&regions(twins), &table(twins), walker, &options, &|_| {}).await;

@@ -82,6 +82,7 @@ struct Environment {
 }
 
 #[derive(Debug)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a condition of its own, that comes and goes")]
 pub(crate) struct Pipeline {
     pub(crate) primary_gone: bool,
     pub(crate) table_paused: bool,

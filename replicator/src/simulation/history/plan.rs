@@ -30,6 +30,7 @@ impl Trouble {
 
 /// The plan.
 #[derive(Debug, Clone)]
+#[allow(clippy::struct_excessive_bools, reason = "each is drawn by itself")]
 pub(crate) struct Plan {
     pub(crate) focus: Focus,
     /// One execution an event, all at once, instead of batches in order.
