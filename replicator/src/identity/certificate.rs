@@ -73,7 +73,7 @@ pub(super) async fn bring<W: World>(
         looked_ms,
         identity,
         target: certificate_arn(world.secondary_region(), world.account(), &identity.id),
-        row: CertificateRow { looked_ms, ..before.clone() },
+        row: CertificateRow { looked_ms, begun_ms: 0, ..before.clone() },
         remarks: Vec::new(),
         change: Change::Unchanged,
     };
@@ -97,8 +97,15 @@ async fn take<W: World>(world: &W, id: &str, looked_ms: u64) -> Outcome<(Taken, 
         Some(Row::Certificate(row)) => Some(row.clone()),
         _ => None,
     };
-    let verdict = order::document(looked_ms, row.as_ref().map(|row| row.looked_ms));
-    Ok((taken, row.unwrap_or_default(), verdict))
+    let begun = taken.unfinished.as_ref().and_then(|begun| begun["looked_ms"].as_u64());
+    let begun_ms = begun.max(row.as_ref().map(|row| row.begun_ms));
+    // What was begun may be half done, a revocation say: nothing older undoes that.
+    let gives_way = begun_ms.is_some_and(|begun_ms| begun_ms > looked_ms);
+    let applied_ms = row.as_ref().map(|row| row.looked_ms);
+    let verdict = if gives_way { Verdict::Stale } else { order::document(looked_ms, applied_ms) };
+    let mut row = row.unwrap_or_default();
+    row.begun_ms = begun_ms.unwrap_or_default();
+    Ok((taken, row, verdict))
 }
 
 /// Puts what is known now. After a failure that is nothing, but for the order and what was left undone.
@@ -112,8 +119,10 @@ async fn settle<W: World>(
     match done {
         Ok(()) => world.state().put(taken, &Row::Certificate(row.clone())).await,
         Err(failure) => {
-            let CertificateRow { looked_ms, deleted, undone, .. } = *before;
-            let unknown = CertificateRow { looked_ms, deleted, undone, ..CertificateRow::default() };
+            let CertificateRow { looked_ms, begun_ms, deleted, undone, .. } = *before;
+            let begun_ms = begun_ms.max(row.looked_ms);
+            let unknown =
+                CertificateRow { looked_ms, begun_ms, deleted, undone, ..CertificateRow::default() };
             // If this fails too, the key is free again after its lease, and known to be unfinished.
             let _ = world.state().put(taken, &Row::Certificate(unknown)).await;
             Err(failure)

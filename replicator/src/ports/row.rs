@@ -76,6 +76,10 @@ pub struct Memberships {
 pub struct CertificateRow {
     /// When the primary was looked at.
     pub looked_ms: u64,
+    /// The newest look with which something was begun that failed, if it is newer. An older one gives way to
+    /// it: what was begun comes again.
+    #[serde(default)]
+    pub begun_ms: u64,
     /// It was gone there, and is gone here.
     pub deleted: bool,
     /// The look that registered it here: whatever was attached to it before is not.

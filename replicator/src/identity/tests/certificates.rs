@@ -1,6 +1,8 @@
 //! A certificate's own document.
 
 use super::*;
+use crate::order::LEASE_MS;
+use crate::simulation::Crash;
 
 #[tokio::test]
 async fn d08_a_certificate_is_never_active_unless_it_is_in_the_primary() {
@@ -28,6 +30,32 @@ async fn d07_a_revocation_and_a_policy_that_is_taken_away_come() {
     // An older look, of whichever document, takes nothing back.
     assert_eq!(cost(&twins, &of_thing(15, vec![device("c")])).await, [""; 0]);
     assert_eq!((status(&twins, "c"), attached(&twins, "c")), (Some(Status::Revoked), Vec::new()));
+}
+
+#[tokio::test]
+async fn d08_a_revocation_that_failed_half_way_is_not_taken_back_by_an_older_look() {
+    let revoked = of_certificate(20, "c", Some(identity("c", Status::Revoked, &[])));
+    for ends in [false, true] {
+        let twins = with_policy();
+        all(&twins, &[of_thing(10, vec![device("c")])]).await;
+        // Revoked, and then its policy cannot be taken away; or the function ends there.
+        if ends {
+            twins.crash(Some(Crash { at: 2, after: true }));
+        } else {
+            twins.fail_next("secondary.detach_policy", Class::Transient, 1);
+        }
+        assert!(apply_one(&twins, &revoked, false).await.is_err());
+        twins.crash(None);
+        twins.advance_ms(LEASE_MS);
+        assert_eq!(status(&twins, "c"), Some(Status::Revoked), "ends: {ends}");
+        apply_one(&twins, &of_thing(15, vec![device("c")]), false).await.unwrap();
+        assert_eq!(status(&twins, "c"), Some(Status::Revoked), "ends: {ends}");
+        apply_one(&twins, &revoked, false).await.unwrap();
+        assert_eq!((status(&twins, "c"), attached(&twins, "c")), (Some(Status::Revoked), Vec::new()));
+        let newer = of_certificate(30, "c", Some(device("c")));
+        apply_one(&twins, &newer, false).await.unwrap();
+        assert_eq!(attached(&twins, "c"), ["p"]);
+    }
 }
 
 #[tokio::test]
