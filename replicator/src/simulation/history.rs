@@ -234,7 +234,7 @@ impl History {
 
     fn judge(&mut self) -> Result<(), Vec<String>> {
         self.drain()?;
-        if self.plan.loses_calls() {
+        if self.plan.loses_any() {
             self.reconcile()?;
         }
         let calm_ms = self.link.inner().now_ms.max(self.plan.end_ms);
@@ -276,8 +276,8 @@ impl History {
             while !self.link.inner().errors.rows.is_empty() && self.link.inner().now_ms < due_ms {
                 self.repair()?;
             }
-            self.pipeline.is_reconciled = false;
-            while !self.pipeline.is_reconciled {
+            let walks = self.pipeline.walks;
+            while self.pipeline.walks == walks {
                 self.soon(RECONCILE_MS, Step::Reconcile);
                 self.drain()?;
             }

@@ -87,8 +87,8 @@ pub(crate) struct Pipeline {
     pub(crate) primary_gone: bool,
     pub(crate) table_paused: bool,
     pub(crate) stream_paused: bool,
-    /// A walk came to its end.
-    pub(crate) is_reconciled: bool,
+    /// How many walks came to their end.
+    pub(crate) walks: u64,
     world: Function,
     source: Looker,
     /// How many changes of the event table have been followed.
@@ -110,7 +110,7 @@ impl Pipeline {
             primary_gone: false,
             table_paused: false,
             stream_paused: false,
-            is_reconciled: false,
+            walks: 0,
             world: Function::new(link, Side::Secondary),
             source: Looker(Function::new(link, Side::Primary)),
             followed: 0,
@@ -370,7 +370,7 @@ impl History {
                 let ms = self.random.between(500, 30_000);
                 self.later(ms, Step::Look(message));
             }
-            Job::Reconcile => self.pipeline.is_reconciled |= done.is_some(),
+            Job::Reconcile => self.pipeline.walks += u64::from(done.is_some()),
             Job::GiveUp { .. } | Job::Look(_) | Job::Repair => {}
         }
     }

@@ -13,6 +13,26 @@ const SKEW_MS_MAX: u64 = 500;
 /// In how many of a thousand histories that lose API-call events others are lost, too.
 const LOSES_ROWS: u64 = 500;
 
+/// What of what is said may be lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Loss {
+    Nothing,
+    /// API-call events.
+    Calls,
+    /// These and the events of registry and shadows.
+    Anything,
+}
+
+impl Loss {
+    fn draw(lost: u64, random: &mut Random) -> Self {
+        match lost {
+            0 => Self::Nothing,
+            _ if random.chance(LOSES_ROWS) => Self::Anything,
+            _ => Self::Calls,
+        }
+    }
+}
+
 /// What is out of order for a while.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Trouble {
@@ -46,11 +66,10 @@ pub(crate) struct Plan {
     pub(crate) failing: u64,
     /// How many API-call events in a thousand come minutes late.
     pub(crate) late: u64,
-    /// How many API-call events in a thousand are lost.
+    /// How many events in a thousand are lost, while faults run.
     lost: u64,
-    loses_calls: bool,
-    /// The same of the events of registry and shadows.
-    loses_rows: bool,
+    /// Which.
+    loses: Loss,
     /// How long a row of the event table lives; 0: longer than the history.
     pub(crate) life_ms: u64,
     /// By how much the clocks of functions are ahead.
@@ -89,8 +108,7 @@ impl Plan {
             failing,
             lost,
             late: if random.chance(250) { 300 } else { 0 },
-            loses_calls: lost > 0,
-            loses_rows: lost > 0 && random.chance(LOSES_ROWS),
+            loses: Loss::draw(lost, random),
             life_ms: if random.chance(150) { random.between(20, 60) * 60_000 } else { 0 },
             clocks_ms: clocks_ms(random),
             region_ms: clocks_ms(random)[0],
@@ -103,12 +121,12 @@ impl Plan {
 
     /// Whether what was said is lost.
     pub(crate) fn loses(&self, saying: &Saying, random: &mut Random) -> bool {
-        (self.loses_rows || matches!(saying, Saying::Call(_))) && random.chance(self.lost)
+        (self.loses == Loss::Anything || matches!(saying, Saying::Call(_))) && random.chance(self.lost)
     }
 
     /// Whether every event of registry and shadows is told.
     pub(crate) fn tells_all(&self) -> bool {
-        !self.loses_rows
+        self.loses != Loss::Anything
     }
 
     /// By how much the clock of an environment is ahead.
@@ -122,8 +140,8 @@ impl Plan {
     }
 
     /// Whether some may have been, so that the primary must be looked at as a whole.
-    pub(crate) fn loses_calls(&self) -> bool {
-        self.loses_calls
+    pub(crate) fn loses_any(&self) -> bool {
+        self.loses != Loss::Nothing
     }
 
     /// The faults have ended.
