@@ -1,7 +1,8 @@
 //! What the secondary has and the primary has not.
 //!
 //! Nothing is taken to be gone from the primary because a list did not have it: each is asked for by
-//! its name.
+//! its name. What was applied last is read in between two looks: it ends what is known to be gone after
+//! it, and never what was made, and brought, after the first look.
 
 use super::report::{Kind, Tally};
 use super::walk::{Flow, Walk};
@@ -38,6 +39,9 @@ impl<P: Region, S: Region, C: Clock, K: Sink> Walk<'_, P, S, C, K> {
             Some(Row::Thing(row)) => row.mark,
             _ => None,
         };
+        if self.regions.primary.thing(name).await?.is_some() {
+            return Ok(tally);
+        }
         // Shadows do not go with their thing: each has its own end.
         for shadow in self.shadows_there(name).await? {
             if self.regions.primary.shadow(name, &shadow).await?.is_none() {
@@ -168,6 +172,9 @@ impl<P: Region, S: Region, C: Clock, K: Sink> Walk<'_, P, S, C, K> {
             Some(Row::Group(row)) => row.mark,
             _ => None,
         };
+        if self.regions.primary.group(name).await?.is_some() {
+            return Ok(tally);
+        }
         let event = events::group_gone(name, mark.as_ref(), looked_ms);
         self.end(&mut tally, Kind::Group, name, lives(mark.as_ref()), &event).await?;
         Ok(tally)
@@ -194,6 +201,9 @@ impl<P: Region, S: Region, C: Clock, K: Sink> Walk<'_, P, S, C, K> {
             Some(Row::Type(row)) => row.mark,
             _ => None,
         };
+        if self.regions.primary.thing_type(name).await?.is_some() {
+            return Ok(tally);
+        }
         let event = events::thing_type_gone(name, mark.as_ref(), looked_ms);
         self.end(&mut tally, Kind::Type, name, lives(mark.as_ref()), &event).await?;
         Ok(tally)

@@ -122,6 +122,10 @@ impl<P: Region, S: Region, C: Clock, K: Sink> Walk<'_, P, S, C, K> {
             tally.orphan(Kind::Membership, thing, &format!("in group {group}"));
             return Ok(());
         }
+        // What was applied last may be newer than the first look.
+        if self.regions.primary.thing_groups(thing).await?.iter().any(|now| now == group) {
+            return Ok(());
+        }
         let event = events::no_member(thing, group, mark.as_ref(), looked_ms);
         self.remove(tally, Kind::Membership, thing, &event).await
     }
@@ -180,6 +184,10 @@ impl<P: Region, S: Region, C: Clock, K: Sink> Walk<'_, P, S, C, K> {
         };
         if !self.removes(mark.is_some_and(|mark| !mark.deleted)) {
             tally.orphan(Kind::Shadow, thing, &format!("shadow {name:?}"));
+            return Ok(());
+        }
+        // What was applied last may be newer than the first look.
+        if self.regions.primary.shadow(thing, name).await?.is_some() {
             return Ok(());
         }
         self.remove(tally, Kind::Shadow, thing, &events::shadow_gone(thing, name, mark, looked_ms)).await

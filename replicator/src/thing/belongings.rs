@@ -11,6 +11,7 @@ use crate::event::ThingEvent;
 use crate::order::MembershipMark;
 use crate::outcome::{Class, Failure, Outcome, Settled};
 use crate::patience::{self, wrong_row};
+use crate::policy::certificate_id;
 use crate::ports::{Groups, IdentityRow, Memberships, Row, State, Things, World};
 use crate::tables;
 
@@ -46,14 +47,25 @@ async fn principals<W: World>(world: &W, thing: &str, begun_ms_min: u64) -> Outc
     }
     let taken = patience::take(world, &key, &json!({ "thing": thing })).await?;
     let mut remarks = Vec::new();
-    if let Some(IdentityRow { principals, .. }) = wanted(&taken.row)? {
+    if let Some(IdentityRow { principals, looked_ms, .. }) = wanted(&taken.row)? {
         for principal in &principals {
             let attached = world.region().attach_principal(thing, principal).await;
+            let is_absent = attached.as_ref().is_err_and(|failure| failure.class == Class::NotFound);
+            if is_absent && is_gone_since(world, principal, looked_ms).await? {
+                continue;
+            }
             remark(&mut remarks, attached, "waits for principal", principal)?;
         }
     }
     world.state().release(&taken).await?;
     Ok(remarks)
+}
+
+/// Whether a certificate was seen to be gone after that look: then it is not waited for.
+async fn is_gone_since<W: World>(world: &W, principal: &str, looked_ms: u64) -> Outcome<bool> {
+    let Some(id) = certificate_id(principal) else { return Ok(false) };
+    let row = world.state().read(&tables::certificate_key(id)).await?;
+    Ok(matches!(row, Some(Row::Certificate(row)) if row.deleted && row.looked_ms > looked_ms))
 }
 
 async fn groups<W: World>(world: &W, event: &ThingEvent) -> Outcome<Vec<Failure>> {

@@ -10,7 +10,7 @@ use crate::event::What;
 use crate::model::{DescribedThing, Group, Thing, ThingType};
 use crate::order::{LifeMark, MembershipMark};
 use crate::outcome::Class;
-use crate::ports::{GroupRow, IdentityRow, Memberships, TypeRow};
+use crate::ports::{CertificateRow, GroupRow, IdentityRow, Memberships, TypeRow};
 use crate::simulation::{Crash, SECONDARY, Twins, arn, pem};
 use crate::sync::events;
 
@@ -277,6 +277,17 @@ async fn what_cannot_be_added_is_remarked_and_comes_with_the_repair() {
     let mended = apply(twins.world(), &created(), true).await.unwrap();
     assert_eq!(mended.remarks, []);
     assert_eq!((principals(&twins).len(), groups(&twins)), (2, vec!["g".to_owned()]));
+}
+
+#[tokio::test]
+async fn a_certificate_that_was_deleted_since_it_was_seen_with_the_thing_is_not_waited_for() {
+    for (deleted, looked_ms, remarks) in [(true, 1_002_000, 0), (true, 1_000_000, 1), (false, 1_002_000, 1)] {
+        let twins = Twins::new();
+        wants_principals(&twins, 1_001, &[&arn(SECONDARY, "c1")]);
+        let row = CertificateRow { looked_ms, deleted, ..CertificateRow::default() };
+        twins.put_row(&tables::certificate_key("c1"), Row::Certificate(row));
+        assert_eq!(run(&twins, &created()).await.unwrap().remarks.len(), remarks);
+    }
 }
 
 #[tokio::test]
