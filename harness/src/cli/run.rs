@@ -16,7 +16,7 @@ use crate::{
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   gameday run scenarios/region-failover.toml
-  gameday run scenarios/region-failover.toml --set fleet.devices=50 --set step.2.hold.for=10s
+  gameday run scenarios/region-failover.toml --set fleet.devices=50 --set step.3.hold.for=10s
   gameday run scenarios/region-failover.toml --target http://127.0.0.1:4566 --out /var/gameday --json
 
 Ctrl-C heals, cleans up and still writes the record. The report is report.html in the run folder.")]
