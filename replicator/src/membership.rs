@@ -96,12 +96,16 @@ async fn place<W: World>(world: &W, event: &MembershipEvent, is_unsure: bool) ->
     let is_young = patience::is_young(world.clock(), event.mark.life.timestamp_ms);
     let mut waits = WAITS_MS.iter().filter(|_| is_young);
     loop {
-        let failure = match look(world, event).await? {
+        let seen = look(world, event).await?;
+        let failure = match seen {
             Seen::Over if is_unsure => return remove(world, event).await.map(|()| Placed::Over),
             Seen::Over => return Ok(Placed::Over),
             Seen::NoGroup => Failure::permanent("add to group", "waits for the group"),
             Seen::Fit | Seen::Before => match world.region().add_to_group(&event.group, &event.thing).await {
-                Ok(()) => return confirm(world, event).await,
+                Ok(()) => match confirm(world, event, &seen).await? {
+                    Some(placed) => return Ok(placed),
+                    None => continue,
+                },
                 Err(failure) if failure.class == Class::NotFound => {
                     if world.region().group(&event.group).await?.is_some() {
                         return Ok(Placed::NoThing);
@@ -118,14 +122,16 @@ async fn place<W: World>(world: &W, event: &MembershipEvent, is_unsure: bool) ->
     }
 }
 
-/// Looks again after the addition: the thing or the group may have been made again meanwhile.
-async fn confirm<W: World>(world: &W, event: &MembershipEvent) -> Outcome<Placed> {
-    match look(world, event).await? {
-        Seen::Fit => Ok(Placed::In),
+/// Looks again after the addition: the thing or the group may have been made again meanwhile. `None`: the
+/// thing came in between, so that the one before it was put into the group, and it has to be itself.
+async fn confirm<W: World>(world: &W, event: &MembershipEvent, before: &Seen) -> Outcome<Option<Placed>> {
+    Ok(match (look(world, event).await?, before) {
+        (Seen::Fit, Seen::Before) => None,
+        (Seen::Fit, _) => Some(Placed::In),
         // It was put into the one before, which goes: whoever brings the thing finds the row.
-        Seen::Before => Ok(Placed::NoThing),
-        Seen::Over | Seen::NoGroup => remove(world, event).await.map(|()| Placed::Over),
-    }
+        (Seen::Before, _) => Some(Placed::NoThing),
+        (Seen::Over | Seen::NoGroup, _) => remove(world, event).await.map(|()| Some(Placed::Over))?,
+    })
 }
 
 /// Takes the thing out. One that is in no such group is out.
