@@ -54,7 +54,8 @@ impl Aws {
     }
 
     async fn of(regions: [&str; 2], quota_scale: f64, url: Option<&str>) -> Self {
-        let calls = Calls::default();
+        let pace = Pace::new(quota_scale);
+        let calls = Calls::new(pace.clone());
         let [primary, secondary] = [config(regions[0], url).await, config(regions[1], url).await];
         let global = config("us-east-1", url).await;
         let route53 = aws_sdk_route53::Client::from_conf(
@@ -65,7 +66,7 @@ impl Aws {
             secondary: RegionClients::new(regions[1], &secondary, &calls),
             route53,
             calls,
-            pace: Pace::new(quota_scale),
+            pace,
         }
     }
 

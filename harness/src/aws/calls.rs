@@ -1,4 +1,4 @@
-//! Counts every attempt of every call: succeeded, throttled, or failed.
+//! Counts every attempt of every call: succeeded, throttled, or failed. What is throttled slows its operation's pace.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -10,9 +10,12 @@ use aws_smithy_runtime_api::client::orchestrator::Metadata;
 use gameday_report::record::ApiCalls;
 use parking_lot::Mutex;
 
+use super::Pace;
+
 /// Counts, shared by all clients.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(crate) struct Calls {
+    pace: Pace,
     counts: Arc<Mutex<BTreeMap<Key, Count>>>,
 }
 
@@ -27,6 +30,10 @@ struct Count {
 }
 
 impl Calls {
+    pub(super) fn new(pace: Pace) -> Self {
+        Self { pace, counts: Arc::default() }
+    }
+
     pub(super) fn interceptor(&self, region: &str) -> Counter {
         Counter { region: region.to_owned(), calls: self.clone() }
     }
@@ -73,6 +80,11 @@ impl Intercept for Counter {
             .map_or_else(Default::default, |m| (m.service().to_lowercase(), m.name().to_owned()));
         let succeeded = context.output_or_error().is_some_and(|outcome| outcome.is_ok());
         let throttled = !succeeded && context.response().is_some_and(is_throttle);
+        match (succeeded, throttled) {
+            (true, _) => self.calls.pace.went(&self.region, &operation),
+            (false, true) => self.calls.pace.throttled(&self.region, &operation),
+            (false, false) => {}
+        }
         let mut counts = self.calls.counts.lock();
         let count = counts.entry((self.region.clone(), service, operation)).or_default();
         match (succeeded, throttled) {

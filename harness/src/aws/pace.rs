@@ -1,5 +1,8 @@
 //! Pacing: calls of one operation in one Region are spread below its quota, so that AWS has nothing to throttle and
 //! production in the same account keeps a share.
+//!
+//! An account may have smaller quotas than AWS's defaults, or production may use them up: each sign of throttling halves the
+//! operation's rate, and successes bring it back, never above its share.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -8,13 +11,20 @@ use tokio::time::{Instant, sleep_until};
 
 /// The share of a quota that the harness takes.
 const SHARE: f64 = 0.8;
+/// Throttles that come together are one sign.
+const SIGN: Duration = Duration::from_secs(1);
+/// What signs leave of a rate at the least.
+const SLOWED_MIN: f64 = 1.0 / 64.0;
+/// What a success gives back: after a sign, fifty of them restore the rate.
+const RECOVERY: f64 = 0.01;
 
 /// AWS's default quotas of the operations that a fleet multiplies, calls per second.
-const QUOTAS_PER_S: [(&str, f64); 14] = [
+const QUOTAS_PER_S: [(&str, f64); 18] = [
     ("CreateThing", 100.0),
     ("CreateCertificateFromCsr", 15.0),
     ("AttachPolicy", 15.0),
     ("AttachThingPrincipal", 100.0),
+    ("AddThingToThingGroup", 100.0),
     ("DescribeThing", 350.0),
     ("ListThingPrincipals", 20.0),
     ("DescribeCertificate", 10.0),
@@ -25,6 +35,9 @@ const QUOTAS_PER_S: [(&str, f64); 14] = [
     ("UpdateCertificate", 10.0),
     ("DeleteCertificate", 10.0),
     ("DeleteThing", 100.0),
+    ("ListPrincipalThings", 10.0),
+    ("ListNamedShadowsForThing", 100.0),
+    ("SearchIndex", 15.0),
 ];
 
 /// What looking whether a device is ready calls once in each Region.
@@ -40,12 +53,21 @@ pub(crate) const READINESS_CALLS: [&str; 5] = [
 #[derive(Debug, Clone)]
 pub(crate) struct Pace {
     scale: f64,
-    next: Arc<Mutex<BTreeMap<(String, &'static str), Instant>>>,
+    slots: Arc<Mutex<BTreeMap<(String, &'static str), Slot>>>,
+}
+
+/// An operation in a Region.
+#[derive(Debug, Clone, Copy)]
+struct Slot {
+    next: Instant,
+    /// What signs of throttling left of its rate: 1 is all.
+    slowed: f64,
+    sign: Option<Instant>,
 }
 
 impl Pace {
     pub(crate) fn new(scale: f64) -> Self {
-        Self { scale, next: Arc::default() }
+        Self { scale, slots: Arc::default() }
     }
 
     /// Calls per second that the harness makes of an operation at most; `None` is as many as it likes.
@@ -65,14 +87,45 @@ impl Pace {
         }
     }
 
+    /// An attempt was throttled.
+    pub(crate) fn throttled(&self, region: &str, operation: &str) {
+        self.sign(region, operation, Instant::now());
+    }
+
+    /// An attempt succeeded.
+    pub(crate) fn went(&self, region: &str, operation: &str) {
+        self.change(region, operation, |slot| slot.slowed = (slot.slowed + RECOVERY).min(1.0));
+    }
+
     /// When a call that asks now may be made; it has its place then.
     fn turn(&self, region: &str, operation: &'static str, now: Instant) -> Option<Instant> {
         let rate = self.rate_per_s(operation)?;
-        let mut next = self.next.lock();
-        let slot = next.entry((region.to_owned(), operation)).or_insert(now);
-        let turn = (*slot).max(now);
-        *slot = turn + Duration::from_secs_f64(1.0 / rate);
+        let mut slots = self.slots.lock();
+        let slot = slots.entry((region.to_owned(), operation)).or_insert(Slot {
+            next: now,
+            slowed: 1.0,
+            sign: None,
+        });
+        let turn = slot.next.max(now);
+        slot.next = turn + Duration::from_secs_f64(1.0 / (rate * slot.slowed));
         Some(turn)
+    }
+
+    fn sign(&self, region: &str, operation: &str, now: Instant) {
+        self.change(region, operation, |slot| {
+            if slot.sign.is_none_or(|last| now.saturating_duration_since(last) >= SIGN) {
+                slot.sign = Some(now);
+                slot.slowed = (slot.slowed / 2.0).max(SLOWED_MIN);
+            }
+        });
+    }
+
+    /// Changes an operation that was called at this pace before.
+    fn change(&self, region: &str, operation: &str, change: impl FnOnce(&mut Slot)) {
+        let Some((operation, _)) = QUOTAS_PER_S.iter().find(|(name, _)| *name == operation) else { return };
+        if let Some(slot) = self.slots.lock().get_mut(&(region.to_owned(), *operation)) {
+            change(slot);
+        }
     }
 }
 
@@ -93,5 +146,29 @@ mod tests {
             "what is not multiplied is not paced"
         );
         assert!((pace.readiness_per_s() - 8.0).abs() < 1e-9, "of DescribeCertificate 10 a second");
+    }
+
+    #[test]
+    fn signs_that_come_together_halve_the_rate_once_and_successes_restore_it() {
+        let (pace, began) = (Pace::new(1.0), Instant::now());
+        // How far the turn that was just taken puts off the next one.
+        let distance_ms = |at: Instant| {
+            let turn = pace.turn("us-east-1", "CreateThing", at).unwrap();
+            let next = pace.turn("us-east-1", "CreateThing", at).unwrap();
+            (next - turn).as_secs_f64() * 1_000.0
+        };
+        let is = |at: Instant, ms: f64| {
+            let found = distance_ms(at);
+            assert!((found - ms).abs() < 0.1, "{found} ms, not {ms}");
+        };
+        is(began, 12.5);
+        (0..20).for_each(|_| pace.sign("us-east-1", "CreateThing", began + SIGN));
+        is(began + SIGN, 25.0);
+        pace.sign("us-east-1", "CreateThing", began + SIGN * 2);
+        is(began + SIGN * 2, 50.0);
+        (0..100).for_each(|_| pace.went("us-east-1", "CreateThing"));
+        is(began + SIGN * 3, 12.5);
+        (0..100).for_each(|n| pace.sign("us-east-1", "CreateThing", began + SIGN * (4 + n)));
+        is(began + SIGN * 200, 12.5 * 64.0);
     }
 }
