@@ -28,6 +28,7 @@ pub(crate) struct RegionClients {
     pub(crate) data: aws_sdk_iotdataplane::Client,
     pub(crate) dynamodb: aws_sdk_dynamodb::Client,
     pub(crate) lambda: aws_sdk_lambda::Client,
+    pub(crate) s3: aws_sdk_s3::Client,
     config: SdkConfig,
 }
 
@@ -75,6 +76,13 @@ impl Aws {
         Both::new(self.primary.replicated(), self.secondary.replicated(), account.to_owned())
     }
 
+    /// The account of the credentials. Costs a call.
+    pub(crate) async fn account(&self) -> anyhow::Result<String> {
+        Box::pin(self.primary.replicated().clients().account())
+            .await
+            .map_err(|failure| anyhow::anyhow!("whose account it is cannot be said: {failure}"))
+    }
+
     pub(crate) fn region(&self, region: &str) -> &RegionClients {
         if self.secondary.region == region { &self.secondary } else { &self.primary }
     }
@@ -99,6 +107,13 @@ impl RegionClients {
             ),
             lambda: aws_sdk_lambda::Client::from_conf(
                 aws_sdk_lambda::config::Builder::from(config).interceptor(count()).build(),
+            ),
+            s3: aws_sdk_s3::Client::from_conf(
+                aws_sdk_s3::config::Builder::from(config)
+                    // A bucket's own name leads nowhere on a twin.
+                    .force_path_style(config.endpoint_url().is_some())
+                    .interceptor(count())
+                    .build(),
             ),
             config: config.clone(),
         }

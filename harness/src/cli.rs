@@ -3,6 +3,7 @@
 mod at;
 mod deploy;
 mod failback;
+mod fleet;
 mod function;
 mod readiness;
 mod report;
@@ -43,6 +44,8 @@ enum Command {
     Failback(failback::Failback),
     /// Say whether the secondary would let each device in today.
     Readiness(readiness::Readiness),
+    /// Make, look at, compare and delete fleets that stay: devices for many game days.
+    Fleet(fleet::FleetCommand),
     /// Run the twin on its own, for the AWS CLI, SDKs and MQTT clients.
     Twin(twin::TwinCommand),
     /// Run a function of the replicator as AWS Lambda does (the twin starts this).
@@ -90,6 +93,7 @@ pub fn main() -> ExitCode {
         Command::Outputs(outputs) => outputs.run(),
         Command::Failback(failback) => failback.run(),
         Command::Readiness(readiness) => readiness.run(),
+        Command::Fleet(fleet) => fleet.run(),
         Command::Twin(twin) => twin.run(),
         Command::Function(function) => function.run(),
     };

@@ -19,6 +19,7 @@ use tempfile::TempDir;
 pub(crate) use destroy::Destruction;
 pub(crate) use events::{rule_prefix, switch_off};
 pub(crate) use health::health_policy;
+pub(crate) use identity::device_document;
 pub(crate) use install::{Installation, Settings, TAG, stack_name, stack_prefix};
 pub(crate) use package::{
     Package, deployed as deployed_package, is_current as is_current_package, write as write_package,
@@ -118,18 +119,8 @@ impl Site<'_> {
         identity::create_policy(clients, name, document).await
     }
 
-    /// Devices may connect as themselves, publish their telemetry, and use their own shadow.
     async fn device_policy(&self) -> anyhow::Result<String> {
-        let region = &self.aws.primary.region;
-        let arn = self.iot_arn(region);
-        let thing = "${iot:Connection.Thing.ThingName}";
-        let document = serde_json::json!({"Version": "2012-10-17", "Statement": [
-            {"Effect": "Allow", "Action": "iot:Connect", "Resource": format!("{arn}:client/{thing}")},
-            {"Effect": "Allow", "Action": ["iot:Publish", "iot:Receive"], "Resource": [
-                format!("{arn}:topic/dt/gameday/{thing}"), format!("{arn}:topic/$aws/things/{thing}/shadow/*")]},
-            {"Effect": "Allow", "Action": "iot:Subscribe",
-             "Resource": format!("{arn}:topicfilter/$aws/things/{thing}/shadow/*")},
-        ]});
+        let document = device_document(&self.iot_arn(&self.aws.primary.region));
         let name = self.name("device");
         self.create_policy(&self.aws.primary, &name, &document).await?;
         // The replicator copies it to the secondary, where it has to go, too.

@@ -6,6 +6,7 @@ mod device;
 mod dialer;
 mod load;
 mod provision;
+mod recipe;
 mod resolver;
 mod schedule;
 
@@ -19,7 +20,8 @@ use rand_chacha::ChaCha8Rng;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub(crate) use dialer::{Dialer, Tls};
-pub(crate) use provision::{Workshop, provision};
+pub(crate) use provision::{Workshop, look_for, provision};
+pub(crate) use recipe::{Issued, Recipe};
 pub(crate) use resolver::Resolver;
 
 use crate::{measure::Recorder, scenario::Scenario, target::Target};

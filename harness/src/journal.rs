@@ -15,7 +15,7 @@ use tokio::time::{Instant, timeout_at};
 
 pub(crate) use change::{Change, Cure};
 pub(crate) use cure::{health_check_path, set_path, sha256};
-pub(crate) use fleet::{delete_certificate, delete_policy, things};
+pub(crate) use fleet::{delete_certificate, delete_policy, delete_shadows, delete_thing, things};
 
 use crate::{aws::Aws, output::Output};
 

@@ -20,6 +20,7 @@ mod measure;
 mod names;
 mod output;
 mod plan;
+mod pool;
 mod run;
 pub mod scenario;
 mod target;

@@ -11,6 +11,24 @@ use crate::{
 /// AWS delivers at most this many messages a second on one connection; the observer has one.
 const OBSERVER_MESSAGES_PER_S_MAX: f64 = 100.0;
 
+/// Calls for each device, and the Region: to make it,
+const MAKING: [(&str, &str); 4] = [
+    ("CreateCertificateFromCsr", "primary"),
+    ("AttachPolicy", "primary"),
+    ("CreateThing", "primary"),
+    ("AttachThingPrincipal", "primary"),
+];
+/// to see that it is connectable,
+const LOOKING: [(&str, &str); 4] = [
+    ("DescribeThing", "secondary"),
+    ("ListThingPrincipals", "secondary"),
+    ("DescribeCertificate", "secondary"),
+    ("ListAttachedPolicies", "secondary"),
+];
+/// and to delete it.
+const DELETING: [(&str, &str); 3] =
+    [("UpdateCertificate", "both"), ("DeleteCertificate", "both"), ("DeleteThing", "both")];
+
 /// A plan.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(crate) struct Plan {
@@ -74,7 +92,12 @@ impl Plan {
             count,
             rate_per_s_max: pace.rate_per_s(operation).unwrap_or(f64::MAX),
         };
-        let calls = |operation, region| calls_of(operation, region, devices);
+        let calls = |(operation, region)| calls_of(operation, region, devices);
+        // A pooled fleet is neither made nor deleted.
+        let is_ours = |_: &_| scenario.fleet.pool.is_none();
+        let made = MAKING.into_iter().filter(is_ours).map(calls);
+        let seen = LOOKING.into_iter().map(calls);
+        let deleted = DELETING.into_iter().filter(is_ours).map(calls);
         let looks = scenario.step.iter().filter_map(|step| match step {
             Step::Readiness(step) => Some(step.devices(devices)),
             _ => None,
@@ -85,22 +108,7 @@ impl Plan {
         Ok(Self {
             devices,
             creates: creates(),
-            calls: [
-                calls("CreateCertificateFromCsr", "primary"),
-                calls("AttachPolicy", "primary"),
-                calls("CreateThing", "primary"),
-                calls("AttachThingPrincipal", "primary"),
-                calls("DescribeThing", "secondary"),
-                calls("ListThingPrincipals", "secondary"),
-                calls("DescribeCertificate", "secondary"),
-                calls("ListAttachedPolicies", "secondary"),
-                calls("UpdateCertificate", "both"),
-                calls("DeleteCertificate", "both"),
-                calls("DeleteThing", "both"),
-            ]
-            .into_iter()
-            .chain(looks)
-            .collect(),
+            calls: made.chain(seen).chain(deleted).chain(looks).collect(),
             steps: scenario.step.iter().map(|step| label(step, scenario)).collect(),
             faults: scenario.step.iter().flat_map(faults).collect(),
             telemetry_per_s: per_s(scenario.load.telemetry.as_ref().map(|t| *t.every)),
@@ -134,9 +142,12 @@ fn faults(step: &Step) -> Vec<&'static str> {
 pub(crate) fn label(step: &Step, scenario: &Scenario) -> String {
     let devices = scenario.fleet.devices;
     match step {
-        Step::Provision(_) => {
-            format!("Provision {devices} devices, until each is connectable in the secondary")
-        }
+        Step::Provision(_) => match &scenario.fleet.pool {
+            Some(pool) => {
+                format!("Take {devices} devices of fleet {pool}, until each is connectable in the secondary")
+            }
+            None => format!("Provision {devices} devices, until each is connectable in the secondary"),
+        },
         Step::Connect(step) => format!("Connect {devices} devices, {} a second", step.rate_per_s),
         Step::Hold(step) => format!("Hold for {}", step.time),
         Step::Readiness(step) if step.sample.is_some() => {

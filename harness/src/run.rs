@@ -3,6 +3,7 @@
 
 mod finish;
 mod interrupt;
+mod pooled;
 mod preflight;
 mod readiness;
 mod shout;
@@ -25,6 +26,7 @@ use gameday_report::{
 use rand::{Rng, distr::Alphanumeric};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+use self::pooled::Pooled;
 use crate::{
     aws::Aws,
     clock::RunClock,
@@ -51,6 +53,8 @@ pub(crate) struct RunOptions {
     pub(crate) scenario: Scenario,
     pub(crate) target: String,
     pub(crate) out: PathBuf,
+    /// Where fleets are that stay.
+    pub(crate) fleets: PathBuf,
     pub(crate) seed: u64,
     /// The command line that runs the same again.
     pub(crate) replay: String,
@@ -70,6 +74,8 @@ pub(crate) struct Game {
     journal: Arc<Journal>,
     resolver: Arc<Resolver>,
     deployment: Option<Deployment>,
+    /// The fleet that stays whose devices play.
+    pooled: Option<Pooled>,
     devices: Vec<Made>,
     workshop: Option<Arc<Workshop>>,
     fleet: Option<Arc<Shared>>,
@@ -99,7 +105,7 @@ pub(crate) async fn run(options: RunOptions) -> anyhow::Result<ExitCode> {
     let name = scenario_name(&options.scenario_path);
     let id = run_id();
     // A run that is refused leaves no folder behind.
-    let (target, aws) = match open(&options, descriptors).await {
+    let opened = match open(&options, descriptors).await {
         Ok(opened) => opened,
         Err(error) => {
             crate::output::to_stderr(&format!("refused, nothing was changed: {error:#}"));
@@ -110,14 +116,14 @@ pub(crate) async fn run(options: RunOptions) -> anyhow::Result<ExitCode> {
     let path = folder_path(&options.out, &name, clock, &id);
     let folder = Folder::create(&path).context("the run folder could not be made")?;
     crate::log::to_file(&folder.log())?;
-    let plan = Plan::of(&options.scenario, target.endpoints.quota_scale)?;
+    let plan = Plan::of(&options.scenario, opened.0.endpoints.quota_scale)?;
     std::fs::write(folder.plan(), serde_json::to_string_pretty(&plan)?)?;
     std::fs::write(folder.scenario(), toml::to_string(&options.scenario)?)?;
 
     let output = Arc::new(Output::new());
     output.line(&format!("gameday {} | {}", env!("CARGO_PKG_VERSION"), options.scenario.title));
     output.line(&format!("      run {id}, seed {}, {}", options.seed, path.display()));
-    let mut game = Game::new(&options, id, folder.clone(), clock, output.clone(), (target, aws))?;
+    let mut game = Game::new(&options, id, folder.clone(), clock, output.clone(), opened)?;
     game.recorder.event(Event::RunBegan(info(&options, &game, &name)));
     let sampling = CancellationToken::new();
     let sampler = tokio::spawn(sample(game.recorder.clone(), folder.clone(), sampling.clone()));
@@ -146,12 +152,19 @@ pub(crate) async fn run(options: RunOptions) -> anyhow::Result<ExitCode> {
     Ok(summary.exit)
 }
 
-/// The target, reached and looked at.
-async fn open(options: &RunOptions, descriptors: Option<u64>) -> anyhow::Result<(Target, Aws)> {
-    let target = Target::open(&options.target, &options.scenario.twin).await?;
+/// What a run works with: the target, reached and looked at, and the fleet if it is one that stays.
+type Opened = (Target, Aws, Option<Pooled>);
+
+async fn open(options: &RunOptions, descriptors: Option<u64>) -> anyhow::Result<Opened> {
+    let scenario = &options.scenario;
+    let pooled = scenario.fleet.pool.as_ref().map(|name| Pooled::open(&options.fleets, name)).transpose()?;
+    let target = Target::open(&options.target, &scenario.twin).await?;
+    if let Some(pooled) = &pooled {
+        pooled.check(&target.endpoints, scenario.fleet.devices)?;
+    }
     let aws = Aws::connect(&target.endpoints).await;
-    preflight::check(&target, &aws, &options.scenario, descriptors).await?;
-    Ok((target, aws))
+    preflight::check(&target, &aws, scenario, descriptors).await?;
+    Ok((target, aws, pooled))
 }
 
 impl Game {
@@ -161,10 +174,13 @@ impl Game {
         folder: Folder,
         clock: RunClock,
         output: Arc<Output>,
-        (target, aws): (Target, Aws),
+        (target, aws, pooled): Opened,
     ) -> anyhow::Result<Self> {
         let scenario = options.scenario.clone();
-        let names = (0..scenario.fleet.devices).map(|n| device_name(&id, n));
+        let names = (0..scenario.fleet.devices).map(|n| match &pooled {
+            Some(pooled) => pooled.pool.device(n + 1),
+            None => device_name(&id, n),
+        });
         let recorder = Recorder::create(&folder, clock, &[target.primary(), target.secondary()], names)?;
         Ok(Self {
             aws,
@@ -177,6 +193,7 @@ impl Game {
             output,
             recorder,
             deployment: None,
+            pooled,
             devices: Vec::new(),
             workshop: None,
             fleet: None,

@@ -55,6 +55,9 @@ pub struct Scenario {
 pub struct Fleet {
     /// How many.
     pub devices: u32,
+    /// The fleet that stays whose devices they are, as `gameday fleet create` made it. Without it the run makes its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pool: Option<String>,
     /// How they find their Region.
     pub strategy: Strategy,
     /// Keep-alive that they ask the broker for.
@@ -332,7 +335,12 @@ impl Scenario {
                 return Err((format!("twin.quotas.{}.{:?}", setting.region, setting.code), message));
             }
         }
-        step::check(&self.step)?;
+        if let Some(name) = &self.fleet.pool
+            && let Err(message) = crate::pool::valid_name(name)
+        {
+            return wrong("fleet.pool", &message);
+        }
+        step::check(&self.step, self.fleet.pool.is_some())?;
         for (metric, text) in &self.objectives {
             if let Err(error) = Objective::parse(metric, text) {
                 return Err((format!("objectives.{metric:?}"), error.to_string()));
@@ -448,6 +456,21 @@ hold = { for = "3s" }
         let message = error(&quotas("\"CreateThings\""));
         assert!(message.contains("twin.quotas.us-west-2") && message.contains("L-64CBACAC"), "{message}");
         assert!(message.contains("\"CreateThings\" is no quota"), "{message}");
+    }
+
+    #[test]
+    fn a_pooled_fleet_is_provisioned_from_its_pool() {
+        let pooled = VALID.replace("devices = 5", "devices = 5\npool = \"lamps\"");
+        let both = pooled.replace("via = \"api\"", "via = \"pool\"");
+        assert_eq!(Scenario::parse(&both, "f.toml", &[]).unwrap().fleet.pool.as_deref(), Some("lamps"));
+        for (text, said) in [
+            (pooled.clone(), "provision.via must be pool"),
+            (VALID.replace("via = \"api\"", "via = \"pool\""), "needs fleet.pool"),
+            (both.replace("\"lamps\"", "\"My Lamps\""), "fleet.pool"),
+        ] {
+            let message = error(&text);
+            assert!(message.contains(said), "{said}: {message}");
+        }
     }
 
     #[test]

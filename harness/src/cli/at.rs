@@ -14,9 +14,9 @@ use crate::{
 /// Characters of a postfix, so that all names that have it in them are short enough.
 const POSTFIX_CHARS_MAX: usize = 20;
 
-/// Which deployment.
+/// The twin, or AWS.
 #[derive(Debug, Args)]
-pub(super) struct At {
+pub(super) struct TargetArgs {
     /// The address of a twin, as `gameday twin` printed it, or `aws`; otherwise `AWS_ENDPOINT_URL` says which twin.
     #[arg(long, value_name = "URL|aws")]
     target: Option<String>,
@@ -26,6 +26,13 @@ pub(super) struct At {
     /// AWS only: the Region that is kept ready.
     #[arg(long, value_name = "REGION")]
     secondary: Option<String>,
+}
+
+/// Which deployment.
+#[derive(Debug, Args)]
+pub(super) struct At {
+    #[command(flatten)]
+    target: TargetArgs,
     /// What tells this deployment from others of the account: small letters and digits.
     #[arg(long, default_value = "main", value_parser = postfix)]
     pub(super) postfix: String,
@@ -40,6 +47,12 @@ pub(super) struct Reached {
 }
 
 impl At {
+    pub(super) async fn reach(&self) -> anyhow::Result<Reached> {
+        self.target.reach().await
+    }
+}
+
+impl TargetArgs {
     pub(super) async fn reach(&self) -> anyhow::Result<Reached> {
         let target = self.target.clone().or_else(|| std::env::var("AWS_ENDPOINT_URL").ok());
         let target = target.ok_or_else(|| {

@@ -1,6 +1,6 @@
 //! `gameday run`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use gameday_report::ExitCode;
@@ -30,6 +30,9 @@ pub(super) struct Run {
     /// Where run folders go: <out>/<scenario>/<time>-<id>.
     #[arg(long, default_value = "runs")]
     out: PathBuf,
+    /// The folder of fleets that stay, for a scenario with fleet.pool.
+    #[arg(long, value_name = "FOLDER", default_value = "fleets")]
+    fleets: PathBuf,
     /// Everything random in the load is drawn from this; without it one is drawn and printed.
     #[arg(long)]
     seed: Option<u64>,
@@ -69,6 +72,7 @@ impl Run {
             scenario,
             target: self.target,
             out: self.out,
+            fleets: self.fleets,
             seed,
             json: self.json,
         };
@@ -80,6 +84,11 @@ impl Run {
         if self.target != "twin" {
             command += " --target ";
             command += &self.target;
+        }
+        if self.fleets != Path::new("fleets") {
+            command += " --fleets '";
+            command += &self.fleets.to_string_lossy();
+            command.push('\'');
         }
         for set in &self.set {
             command += " --set '";

@@ -5,8 +5,21 @@ use serde_json::Value;
 
 use crate::{
     aws::{RegionClients, describe},
-    identity::{Identity, key_and_csr},
+    identity::{Identity, KeyKind, key_and_csr},
 };
+
+/// The policy of devices: they may connect as themselves, publish their telemetry, and use their own shadow. `arn` is
+/// `arn:aws:iot:<region>:<account>`.
+pub(crate) fn device_document(arn: &str) -> Value {
+    let thing = "${iot:Connection.Thing.ThingName}";
+    serde_json::json!({"Version": "2012-10-17", "Statement": [
+        {"Effect": "Allow", "Action": "iot:Connect", "Resource": format!("{arn}:client/{thing}")},
+        {"Effect": "Allow", "Action": ["iot:Publish", "iot:Receive"], "Resource": [
+            format!("{arn}:topic/dt/gameday/{thing}"), format!("{arn}:topic/$aws/things/{thing}/shadow/*")]},
+        {"Effect": "Allow", "Action": "iot:Subscribe",
+         "Resource": format!("{arn}:topicfilter/$aws/things/{thing}/shadow/*")},
+    ]})
+}
 
 pub(super) async fn create_policy(
     clients: &RegionClients,
@@ -33,7 +46,7 @@ pub(super) async fn issue(clients: &RegionClients, policy: &str) -> anyhow::Resu
 }
 
 async fn issue_now(clients: &RegionClients, policy: &str) -> anyhow::Result<(Identity, String)> {
-    let (key, csr) = key_and_csr(policy)?;
+    let (key, csr) = key_and_csr(policy, KeyKind::P256)?;
     let create =
         clients.iot.create_certificate_from_csr().certificate_signing_request(csr).set_as_active(true);
     let made = create

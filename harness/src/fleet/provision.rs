@@ -3,20 +3,20 @@
 
 use std::{sync::Arc, time::Duration};
 
-use anyhow::{Context, anyhow, bail};
-use aws_sdk_iot::types::{AttributePayload, CertificateStatus};
+use anyhow::bail;
+use aws_sdk_iot::types::CertificateStatus;
 use futures::{StreamExt, TryStreamExt, stream};
 use gameday_report::record::Event;
 use parking_lot::Mutex;
 use tokio::task::JoinSet;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::Made;
+use super::{Issued, Made, Recipe};
 use crate::{
-    aws::{Aws, describe},
-    identity::{Identity, key_and_csr},
+    aws::Aws,
+    identity::{Identity, KeyKind, key_and_csr},
     measure::{Metric, Recorder},
-    names::{RUN_ATTRIBUTE, device_name},
+    names::device_name,
 };
 
 /// Devices that are made at once.
@@ -30,8 +30,10 @@ pub(crate) struct Workshop {
     pub(crate) run: String,
     pub(crate) aws: Aws,
     pub(crate) recorder: Recorder,
-    /// The policy of the devices.
-    pub(crate) policy: String,
+    /// What the devices get.
+    pub(crate) recipe: Recipe,
+    /// The devices were there before the run: how long they took to come to the secondary is not known.
+    pub(crate) is_pooled: bool,
     /// ARNs of every certificate that was issued, whatever became of its device.
     pub(crate) issued: Mutex<Vec<String>>,
     /// No device is begun any more; those that are under way are finished.
@@ -65,46 +67,35 @@ pub(crate) async fn provision(
     Ok((devices, async move { while looking.join_next().await.is_some() {} }))
 }
 
+/// Looks for devices that were there before in the secondary; it ends when all are connectable there, and has no bound of its
+/// own.
+pub(crate) fn look_for(workshop: &Arc<Workshop>, devices: &[Made]) -> impl Future<Output = ()> + use<> {
+    let looking: JoinSet<()> = devices
+        .iter()
+        .map(|device| {
+            let (workshop, device) = (workshop.clone(), device.clone());
+            async move { workshop.connectable(&device).await }
+        })
+        .collect();
+    async move { looking.join_all().await.into_iter().collect() }
+}
+
 impl Workshop {
     async fn make(&self, number: u32) -> anyhow::Result<Made> {
         let name = device_name(&self.run, number);
-        let (common_name, region) = (name.clone(), self.aws.primary.region.clone());
+        let common_name = name.clone();
         // Keys are made beside the runtime, so that they do not delay what it times.
-        let (key, csr) = tokio::task::spawn_blocking(move || key_and_csr(&common_name)).await??;
+        let (key, csr) =
+            tokio::task::spawn_blocking(move || key_and_csr(&common_name, KeyKind::P256)).await??;
         // Devices are made no faster than they can be confirmed: a turn that is waited for would count as lag.
         self.aws.pace.take("confirm", "DescribeCertificate").await;
         if self.stop.is_cancelled() {
             bail!("stopped");
         }
-        let iot = &self.aws.primary.iot;
-        let failed = |what: &str| format!("{name}: {what} in {region} failed");
-
-        self.aws.pace.take(&region, "CreateCertificateFromCsr").await;
-        let certificate =
-            iot.create_certificate_from_csr().certificate_signing_request(csr).set_as_active(true);
-        let certificate = certificate
-            .send()
-            .await
-            .map_err(|e| anyhow!(describe(&e)))
-            .with_context(|| failed("CreateCertificateFromCsr"))?;
-        let arn = certificate.certificate_arn().context("a certificate without its ARN")?.to_owned();
-        let pem = certificate.certificate_pem().context("a certificate without its PEM")?.to_owned();
+        let recipe = &self.recipe;
+        let Issued { arn, pem, .. } = recipe.issue(&self.aws, &name, csr).await?;
         self.issued.lock().push(arn.clone());
-
-        // The policy first: from here on the certificate is found again by what it is attached to.
-        self.aws.pace.take(&region, "AttachPolicy").await;
-        let attach = iot.attach_policy().policy_name(&self.policy).target(&arn).send().await;
-        attach.map_err(|e| anyhow!(describe(&e))).with_context(|| failed("AttachPolicy"))?;
-
-        self.aws.pace.take(&region, "CreateThing").await;
-        let attributes = AttributePayload::builder().attributes(RUN_ATTRIBUTE, &self.run).build();
-        let create = iot.create_thing().thing_name(&name).attribute_payload(attributes).send().await;
-        create.map_err(|e| anyhow!(describe(&e))).with_context(|| failed("CreateThing"))?;
-
-        self.aws.pace.take(&region, "AttachThingPrincipal").await;
-        let attach = iot.attach_thing_principal().thing_name(&name).principal(&arn).send().await;
-        attach.map_err(|e| anyhow!(describe(&e))).with_context(|| failed("AttachThingPrincipal"))?;
-
+        recipe.equip(&self.aws, &name, &arn).await?;
         let identity = Identity { certificate_pem: pem, key_der: key.serialize_der() };
         let provisioned_us = self.recorder.now_us();
         Ok(Made { number, name, certificate_arn: arn, identity, provisioned_us })
@@ -152,10 +143,15 @@ impl Workshop {
         let arn = description.certificate_arn().unwrap_or_default();
         let policies = secondary.iot.list_attached_policies().target(arn).send().await;
         description.status() == Some(&CertificateStatus::Active)
-            && policies.is_ok_and(|p| p.policies().iter().any(|p| p.policy_name() == Some(&self.policy)))
+            && policies
+                .is_ok_and(|p| p.policies().iter().any(|p| p.policy_name() == Some(&self.recipe.policy)))
     }
 
     fn seen(&self, device: &Made, seen_us: u64, resolution_us: u64) {
+        self.recorder.board().change(|board| board.connectable += 1);
+        if self.is_pooled {
+            return;
+        }
         let lag_us = seen_us.saturating_sub(device.provisioned_us);
         self.recorder.meter().latency(Metric::RegistryReplication, lag_us);
         self.recorder.event_at(
@@ -166,6 +162,5 @@ impl Workshop {
                 resolution_us,
             },
         );
-        self.recorder.board().change(|board| board.connectable += 1);
     }
 }

@@ -18,7 +18,7 @@ pub(super) async fn delete(aws: &Aws, region: &str, run: &str, policy: &str) -> 
     let clients = aws.region(region);
     let things = things(clients, run).await?;
     stream::iter(things)
-        .map(|thing| async move { delete_thing(aws, clients, &thing, policy).await })
+        .map(|thing| async move { delete_device(aws, clients, &thing, policy).await })
         .buffer_unordered(PARALLEL)
         .try_collect::<()>()
         .await?;
@@ -45,8 +45,20 @@ pub(crate) async fn things(clients: &RegionClients, run: &str) -> anyhow::Result
         .collect())
 }
 
-async fn delete_thing(aws: &Aws, clients: &RegionClients, thing: &str, policy: &str) -> anyhow::Result<()> {
-    let region = &clients.region;
+async fn delete_device(aws: &Aws, clients: &RegionClients, thing: &str, policy: &str) -> anyhow::Result<()> {
+    clients.data.delete_thing_shadow().thing_name(thing).send().await.missing_ok()?;
+    delete_thing(aws, clients, thing, policy, &|_| true).await.map(drop)
+}
+
+/// Deletes a thing. Its principals are detached from it; those that are ours are deleted, and the answer is whether there was one.
+pub(crate) async fn delete_thing(
+    aws: &Aws,
+    clients: &RegionClients,
+    thing: &str,
+    policy: &str,
+    is_ours: &(dyn Fn(&str) -> bool + Sync),
+) -> anyhow::Result<bool> {
+    let (region, mut found) = (&clients.region, false);
     aws.pace.take(region, "ListThingPrincipals").await;
     let principals = clients.iot.list_thing_principals().thing_name(thing).send().await.missing_ok()?;
     for principal in principals
@@ -62,11 +74,38 @@ async fn delete_thing(aws: &Aws, clients: &RegionClients, thing: &str, policy: &
             .send()
             .await
             .missing_ok()?;
-        delete_certificate(aws, clients, principal, policy).await?;
+        if is_ours(principal) {
+            delete_certificate(aws, clients, principal, policy).await?;
+            found = true;
+        }
     }
-    clients.data.delete_thing_shadow().thing_name(thing).send().await.missing_ok()?;
     aws.pace.take(region, "DeleteThing").await;
     clients.iot.delete_thing().thing_name(thing).send().await.missing_ok()?;
+    Ok(found)
+}
+
+/// Deletes the shadows of a thing, the named ones, too: they would come back with a thing of its name.
+pub(crate) async fn delete_shadows(clients: &RegionClients, thing: &str) -> anyhow::Result<()> {
+    clients.data.delete_thing_shadow().thing_name(thing).send().await.missing_ok()?;
+    // A thing has few, and what was on a page is gone when the next is asked for.
+    for _ in 0..PAGES_MAX {
+        let named =
+            clients.data.list_named_shadows_for_thing().thing_name(thing).send().await.missing_ok()?;
+        let names = named.and_then(|named| named.results).unwrap_or_default();
+        if names.is_empty() {
+            break;
+        }
+        for name in names {
+            clients
+                .data
+                .delete_thing_shadow()
+                .thing_name(thing)
+                .shadow_name(name)
+                .send()
+                .await
+                .missing_ok()?;
+        }
+    }
     Ok(())
 }
 

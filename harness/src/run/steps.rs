@@ -16,9 +16,10 @@ use super::{Game, Played, status};
 use crate::{
     deploy::Site,
     fault::Ground,
-    fleet::{self, Dialer, Shared, Tls, Workshop},
+    fleet::{self, Dialer, Recipe, Shared, Tls, Workshop},
     journal::Change,
     measure::{HealthWatch, Observer, observe, watch_answer, watch_health},
+    names::RUN_ATTRIBUTE,
     plan,
     scenario::{Break, Connect, Heal, Provision, Step, Until},
 };
@@ -160,6 +161,9 @@ impl Game {
     }
 
     async fn provision(&mut self, step: &Provision) -> anyhow::Result<Option<String>> {
+        if self.pooled.is_some() {
+            return self.take(step).await;
+        }
         let deployment = self.deployment.as_ref().context("nothing is deployed")?;
         let policy = deployment.device_policy.clone();
         // Undone newest first: the primary's devices go before those that were copied from them.
@@ -170,15 +174,8 @@ impl Game {
                 policy: policy.clone(),
             })?;
         }
-        let workshop = Arc::new(Workshop {
-            run: self.id.clone(),
-            aws: self.aws.clone(),
-            recorder: self.recorder.clone(),
-            policy,
-            issued: Mutex::default(),
-            stop: CancellationToken::new(),
-            tasks: TaskTracker::new(),
-        });
+        let attributes = [(RUN_ATTRIBUTE.to_owned(), self.id.clone())].into();
+        let workshop = Arc::new(self.workshop(Recipe { policy, attributes, ..Recipe::default() }));
         self.workshop = Some(workshop.clone());
         let count = self.scenario.fleet.devices;
         let limit = Instant::now() + *step.at_most;
@@ -187,6 +184,40 @@ impl Game {
         };
         let (devices, connectable) = made?;
         self.devices = devices;
+        self.connectable(limit, connectable).await
+    }
+
+    /// Takes devices that are there, and looks for them in the secondary.
+    async fn take(&mut self, step: &Provision) -> anyhow::Result<Option<String>> {
+        let pooled = self.pooled.as_ref().context("no fleet is named")?;
+        let count = self.scenario.fleet.devices;
+        let workshop = Arc::new(self.workshop(pooled.recipe()?.clone()));
+        self.workshop = Some(workshop.clone());
+        self.devices = pooled.devices(count, self.recorder.now_us())?;
+        let limit = Instant::now() + *step.at_most;
+        self.connectable(limit, fleet::look_for(&workshop, &self.devices)).await
+    }
+
+    fn workshop(&self, recipe: Recipe) -> Workshop {
+        Workshop {
+            run: self.id.clone(),
+            aws: self.aws.clone(),
+            recorder: self.recorder.clone(),
+            recipe,
+            is_pooled: self.pooled.is_some(),
+            issued: Mutex::default(),
+            stop: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+        }
+    }
+
+    /// Waits until every device was seen in the secondary.
+    async fn connectable(
+        &self,
+        limit: Instant,
+        connectable: impl Future<Output = ()>,
+    ) -> anyhow::Result<Option<String>> {
+        let count = self.scenario.fleet.devices;
         let waited = timeout_at(limit, connectable).await;
         let seen = self.recorder.board().look(|board| board.connectable);
         match waited {

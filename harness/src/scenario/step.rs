@@ -40,6 +40,8 @@ pub struct Provision {
 pub enum ProvisionVia {
     /// Call by call through the IoT API.
     Api,
+    /// They are there: devices of a fleet that stays.
+    Pool,
 }
 
 /// Connect the devices.
@@ -154,7 +156,7 @@ impl Break {
 }
 
 /// The order of steps that makes sense: provision, then connect, then the rest; what is broken may be broken once.
-pub(super) fn check(steps: &[Step]) -> Result<(), (String, String)> {
+pub(super) fn check(steps: &[Step], is_pooled: bool) -> Result<(), (String, String)> {
     let wrong = |n: usize, message: &str| Err((format!("step.{n}"), message.to_owned()));
     let (mut provisioned, mut connected, mut broken) = (false, false, false);
     if steps.is_empty() {
@@ -166,6 +168,12 @@ pub(super) fn check(steps: &[Step]) -> Result<(), (String, String)> {
         }
         match step {
             Step::Provision(_) if provisioned => return wrong(n, "devices are provisioned already"),
+            Step::Provision(step) if is_pooled && step.via != ProvisionVia::Pool => {
+                return wrong(n, "provision.via must be pool: fleet.pool says that the devices are there");
+            }
+            Step::Provision(step) if !is_pooled && step.via == ProvisionVia::Pool => {
+                return wrong(n, "provision.via = \"pool\" needs fleet.pool, the name of the fleet");
+            }
             Step::Provision(_) => provisioned = true,
             Step::Connect(_) if !provisioned => return wrong(n, "needs a `provision` step before it"),
             Step::Connect(_) if connected => return wrong(n, "devices are connected already"),

@@ -1,0 +1,187 @@
+//! One bulk registration: started, waited for, and what it came to.
+
+use std::time::Duration;
+
+use anyhow::{Context, anyhow, bail};
+use aws_sdk_iot::{
+    operation::describe_thing_registration_task::DescribeThingRegistrationTaskOutput, types::Status,
+};
+use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
+
+use super::{
+    input::{Input, template},
+    reports, settle, store,
+};
+use crate::{
+    aws::{Missing, RegionClients, describe},
+    pool::create::{Creation, Failed},
+};
+
+/// How often a task is asked how far it is.
+const POLL: Duration = Duration::from_secs(1);
+/// A task is waited for this long; it goes on after that, and a later call finds it.
+const TASK_MAX: Duration = Duration::from_hours(24);
+/// A task that is told to stop gets this long.
+const STOP_MAX: Duration = Duration::from_mins(5);
+/// Tasks among which one is looked for whose id was not written down in time.
+const TASKS_LOOKED_MAX: usize = 50;
+
+/// A task that was begun, as it is written down.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Task {
+    /// What its input is called on this disk.
+    input: String,
+    /// What AWS calls it; none: it may not have come to that.
+    task_id: Option<String>,
+    bucket: String,
+    key: String,
+    /// The bucket was made for it, and goes with it.
+    bucket_is_ours: bool,
+}
+
+/// Uploads the input and starts a task for it. Each step is written down before it is done. `is_known`: things that are there are
+/// the fleet's.
+pub(super) async fn start(creation: &mut Creation<'_>, input: &Input, is_known: bool) -> anyhow::Result<()> {
+    let clients = &creation.aws.primary;
+    let given = creation.delivery.bucket.clone();
+    let task = Task {
+        key: format!("gameday/{}/{}.ndjson", creation.pool.manifest.name, input.id),
+        bucket_is_ours: given.is_none(),
+        bucket: given.unwrap_or_else(|| format!("gameday-fleet-{}-{}", creation.home.account, input.id)),
+        input: input.id.clone(),
+        task_id: None,
+    };
+    creation.making_mut()?.task = Some(task.clone());
+    creation.pool.save()?;
+    if task.bucket_is_ours {
+        store::make_bucket(clients, &task.bucket).await?;
+    }
+    store::upload(clients, &task.bucket, &task.key, input.path()).await?;
+    let template = template(&creation.making()?.recipe, is_known).to_string();
+    let start = clients.iot.start_thing_registration_task().template_body(template);
+    let start =
+        start.input_file_bucket(&task.bucket).input_file_key(&task.key).role_arn(&creation.delivery.role);
+    let started = start.send().await;
+    let started =
+        started.map_err(|e| anyhow!(describe(&e))).context("the bulk registration could not be started")?;
+    let task_id = started.task_id.context("a task without its id")?;
+    creation.output.line(&format!("bulk registration {task_id} in {}", clients.region));
+    creation.making_mut()?.task = Some(Task { task_id: Some(task_id), ..task });
+    creation.pool.save()
+}
+
+/// Waits for the task under way and writes down what it made; the answer is what failed. If it is told to stop, the task is
+/// left to AWS and stays written down.
+pub(super) async fn finish(creation: &mut Creation<'_>) -> anyhow::Result<Failed> {
+    let mut task = creation.making()?.task.clone().context("no task is under way")?;
+    let clients = &creation.aws.primary;
+    if task.task_id.is_none() {
+        task.task_id = find(clients, &task.key).await?;
+    }
+    let mut failed = Failed::new();
+    if let Some(task_id) = task.task_id.clone() {
+        let Some(ended) = wait(creation, &task_id).await? else { return Ok(failed) };
+        let input = Input::read(creation.pool, &task.input)?;
+        let outcome = reports::read(creation.aws, creation.pool, &input, &task_id).await?;
+        failed = settle(creation.pool, &input, outcome)?;
+        if ended.status != Some(Status::Completed) {
+            let status = ended.status.map_or_else(String::new, |status| status.as_str().to_owned());
+            let why = ended.message.unwrap_or_default();
+            creation.output.line(&format!("bulk registration {task_id} is {status}: {why}"));
+        }
+    }
+    store::remove(clients, &task.bucket, &task.key, task.bucket_is_ours).await?;
+    creation.making_mut()?.task = None;
+    creation.pool.save()?;
+    Ok(failed)
+}
+
+/// Tells the task under way to stop.
+pub(super) async fn stop(creation: &Creation<'_>) -> anyhow::Result<()> {
+    let task = creation.making()?.task.clone().context("no task is under way")?;
+    let clients = &creation.aws.primary;
+    let task_id = match task.task_id {
+        Some(task_id) => Some(task_id),
+        None => find(clients, &task.key).await?,
+    };
+    let Some(task_id) = task_id else { return Ok(()) };
+    if has_ended(&describe_task(clients, &task_id).await?) {
+        return Ok(());
+    }
+    let stop = clients.iot.stop_thing_registration_task().task_id(&task_id).send().await;
+    stop.map_err(|e| anyhow!(describe(&e)))
+        .with_context(|| format!("bulk registration {task_id} cannot be stopped"))?;
+    let limit = Instant::now() + STOP_MAX;
+    while !has_ended(&describe_task(clients, &task_id).await?) {
+        if Instant::now() > limit {
+            bail!("bulk registration {task_id} was told to stop, and goes on");
+        }
+        tokio::time::sleep(POLL).await;
+    }
+    Ok(())
+}
+
+/// Waits until it has ended; none: it was told not to.
+async fn wait(
+    creation: &Creation<'_>,
+    task_id: &str,
+) -> anyhow::Result<Option<DescribeThingRegistrationTaskOutput>> {
+    let limit = Instant::now() + TASK_MAX;
+    let before = creation.pool.counts()?.made;
+    loop {
+        let task = describe_task(&creation.aws.primary, task_id).await?;
+        creation.progress.at(before + u32::try_from(task.success_count).unwrap_or_default());
+        if has_ended(&task) {
+            return Ok(Some(task));
+        }
+        if Instant::now() > limit {
+            bail!(
+                "bulk registration {task_id} goes on for more than {} h; call again later",
+                TASK_MAX.as_secs() / 3_600
+            );
+        }
+        tokio::select! {
+            () = creation.stop.cancelled() => {
+                creation.output.line(&format!("bulk registration {task_id} goes on in AWS; the same command waits for it again"));
+                return Ok(None);
+            }
+            () = tokio::time::sleep(POLL) => {}
+        }
+    }
+}
+
+fn has_ended(task: &DescribeThingRegistrationTaskOutput) -> bool {
+    !matches!(task.status, Some(Status::InProgress | Status::Cancelling))
+}
+
+async fn describe_task(
+    clients: &RegionClients,
+    task_id: &str,
+) -> anyhow::Result<DescribeThingRegistrationTaskOutput> {
+    let described = clients.iot.describe_thing_registration_task().task_id(task_id).send().await;
+    described
+        .map_err(|e| anyhow!(describe(&e)))
+        .with_context(|| format!("bulk registration {task_id} is not known"))
+}
+
+/// The task with this input, if there is one.
+async fn find(clients: &RegionClients, key: &str) -> anyhow::Result<Option<String>> {
+    let list = clients.iot.list_thing_registration_tasks().into_paginator().items().send();
+    let mut list = list;
+    let mut looked = 0;
+    while let Some(task_id) = list.next().await {
+        let task_id =
+            task_id.map_err(|e| anyhow!(describe(&e))).context("bulk registrations cannot be listed")?;
+        let described = clients.iot.describe_thing_registration_task().task_id(&task_id).send().await;
+        if described.missing_ok()?.is_some_and(|task| task.input_file_key.as_deref() == Some(key)) {
+            return Ok(Some(task_id));
+        }
+        looked += 1;
+        if looked >= TASKS_LOOKED_MAX {
+            break;
+        }
+    }
+    Ok(None)
+}

@@ -1,0 +1,224 @@
+//! Making a fleet, or going on with one: every call looks at what is on disk and does what lacks.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use anyhow::{Context, anyhow, bail};
+use replicator::policy::certificate_arn;
+use tokio_util::sync::CancellationToken;
+
+use super::{Home, Making, Method, Pool, Progress, authority, bulk, by_api};
+use crate::{
+    aws::{Aws, Missing, describe},
+    deploy::device_document,
+    fleet::Recipe,
+    identity::KeyKind,
+    names::FLEET_ATTRIBUTE,
+    output::Output,
+};
+
+/// What a person asked for. What is not said stays as it is, or is the default.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Given {
+    pub(crate) devices: Option<u32>,
+    pub(crate) key: Option<KeyKind>,
+    pub(crate) by: Option<Method>,
+    pub(crate) policy: Option<String>,
+    pub(crate) thing_type: Option<String>,
+    pub(crate) groups: Vec<String>,
+    pub(crate) attributes: BTreeMap<String, String>,
+}
+
+/// Making a fleet.
+#[derive(Debug)]
+pub(crate) struct Creation<'a> {
+    pub(crate) pool: &'a mut Pool,
+    pub(crate) aws: &'a Aws,
+    pub(crate) home: Home,
+    pub(crate) delivery: bulk::Delivery,
+    pub(crate) output: Arc<Output>,
+    pub(crate) progress: Progress,
+    pub(crate) stop: CancellationToken,
+}
+
+/// Devices that could not be made, and why.
+pub(crate) type Failed = BTreeMap<u32, String>;
+
+impl Given {
+    /// What contradicts the fleet as it is.
+    pub(crate) fn contradiction(&self, pool: &Pool) -> Option<String> {
+        let manifest = &pool.manifest;
+        if self.devices.is_some_and(|devices| devices < manifest.devices) {
+            return Some(format!(
+                "fleet {} has {} devices: it can grow, and it can be deleted",
+                manifest.name, manifest.devices
+            ));
+        }
+        if self.key.is_some_and(|key| key != manifest.key) {
+            return Some(format!("fleet {} has keys of another kind", manifest.name));
+        }
+        let Some(making) = &manifest.making else { return None };
+        let (recipe, attributes) = (&making.recipe, self.attributes(&manifest.name));
+        let just_in_time = |by| by == Method::JustInTime;
+        let differs = [
+            ("--by", self.by.is_some_and(|by| just_in_time(by) != just_in_time(making.by))),
+            // Else two would make the same devices.
+            ("--by", making.task.is_some() && self.by.is_some_and(|by| by != Method::Bulk)),
+            ("--policy", self.policy.as_ref().is_some_and(|policy| *policy != recipe.policy)),
+            ("--type", self.thing_type.is_some() && self.thing_type != recipe.thing_type),
+            ("--group", !self.groups.is_empty() && self.groups != recipe.groups),
+            ("--attribute", !self.attributes.is_empty() && attributes != recipe.attributes),
+        ];
+        let (option, _) = differs.into_iter().find(|(_, differs)| *differs)?;
+        Some(format!("{option}: fleet {} was begun with another; it stays what it is", manifest.name))
+    }
+
+    /// What was asked for, and what says whose the device is: nothing is deleted that is not the fleet's.
+    fn attributes(&self, name: &str) -> BTreeMap<String, String> {
+        let ours = (FLEET_ATTRIBUTE.to_owned(), name.to_owned());
+        self.attributes.clone().into_iter().chain([ours]).collect()
+    }
+
+    /// How a new fleet is made.
+    fn making(&self, name: &str, home: &Home) -> Making {
+        let by = self.by.unwrap_or(Method::Api);
+        let policy = self.policy.clone().unwrap_or_else(|| match by {
+            Method::JustInTime => replicator::jitr::POLICY_NAME.to_owned(),
+            Method::Api | Method::Bulk => format!("gameday-fleet-{name}"),
+        });
+        Making {
+            by,
+            recipe: Recipe {
+                policy,
+                thing_type: self.thing_type.clone(),
+                groups: self.groups.clone(),
+                attributes: match by {
+                    // Whoever registers a device by itself gives it none.
+                    Method::JustInTime => BTreeMap::new(),
+                    Method::Api | Method::Bulk => self.attributes(name),
+                },
+            },
+            policy_is_ours: false,
+            home: home.clone(),
+            authorities: BTreeMap::new(),
+            task: None,
+        }
+    }
+}
+
+impl Creation<'_> {
+    /// Makes what lacks, where the fleet is. What could not be made is in the answer; it may be tried again at any time.
+    pub(crate) async fn run(&mut self, given: &Given) -> anyhow::Result<Failed> {
+        if self.pool.manifest.making.is_none() {
+            self.begin(given).await?;
+        }
+        if let (Some(by), Some(making)) = (given.by, &mut self.pool.manifest.making) {
+            making.by = by;
+        }
+        self.pool.save()?;
+        match self.making()?.by {
+            Method::Api => Box::pin(by_api::make(self)).await,
+            Method::Bulk => Box::pin(bulk::make(self)).await,
+            Method::JustInTime => Box::pin(authority::make(self)).await,
+        }
+    }
+
+    /// Settles how the fleet is made. What it needs of others has to be there; its policy is made if none is named.
+    async fn begin(&mut self, given: &Given) -> anyhow::Result<()> {
+        let mut making = given.making(&self.pool.manifest.name, &self.home);
+        let (iot, region) = (&self.aws.primary.iot, &self.aws.primary.region);
+        if let Some(name) = &making.recipe.thing_type {
+            let found = iot.describe_thing_type().thing_type_name(name).send().await.missing_ok()?;
+            found.with_context(|| {
+                format!("there is no thing type {name}: aws iot create-thing-type --region {region} --thing-type-name {name}")
+            })?;
+        }
+        for name in &making.recipe.groups {
+            let found = iot.describe_thing_group().thing_group_name(name).send().await.missing_ok()?;
+            found.with_context(|| {
+                format!("there is no group {name}: aws iot create-thing-group --region {region} --thing-group-name {name}")
+            })?;
+        }
+        if making.by != Method::JustInTime {
+            let policy = making.recipe.policy.clone();
+            let found = iot.get_policy().policy_name(&policy).send().await.missing_ok()?;
+            if found.is_none() && given.policy.is_some() {
+                bail!("there is no policy {policy} in {region}; without --policy one is made");
+            }
+            making.policy_is_ours = found.is_none();
+        }
+        let (make_policy, policy) = (making.policy_is_ours, making.recipe.policy.clone());
+        // Written down before it is made, so that it is deleted with the fleet whatever happens.
+        self.pool.manifest.making = Some(making);
+        self.pool.save()?;
+        if make_policy {
+            let arn = certificate_arn(region, &self.home.account, "");
+            let document = device_document(arn.trim_end_matches(":cert/"));
+            let made =
+                iot.create_policy().policy_name(&policy).policy_document(document.to_string()).send().await;
+            made.map_err(|e| anyhow!(describe(&e)))
+                .with_context(|| format!("policy {policy} could not be made"))?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn making(&self) -> anyhow::Result<&Making> {
+        self.pool.manifest.making.as_ref().context("the fleet is not begun")
+    }
+
+    pub(super) fn making_mut(&mut self) -> anyhow::Result<&mut Making> {
+        self.pool.manifest.making.as_mut().context("the fleet is not begun")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn home() -> Home {
+        Home { site: "aws".into(), account: "1".into(), primary: "a".into(), secondary: "b".into() }
+    }
+
+    #[test]
+    fn what_is_not_said_is_the_default_and_a_fleet_has_its_own_policy() {
+        let making = Given::default().making("lamps", &home());
+        assert_eq!((making.by, making.recipe.policy.as_str()), (Method::Api, "gameday-fleet-lamps"));
+        let given = Given { by: Some(Method::JustInTime), ..Given::default() };
+        assert_eq!(given.making("lamps", &home()).recipe.policy, "gameday-jitr");
+    }
+
+    #[test]
+    fn a_second_call_may_say_the_same_or_nothing_and_may_let_it_grow() {
+        let fleets = tempfile::tempdir().unwrap();
+        let mut pool = Pool::begin(fleets.path(), "lamps", KeyKind::P256).unwrap();
+        pool.manifest.devices = 10;
+        let first = Given {
+            thing_type: Some("lamp".into()),
+            attributes: [("site".to_owned(), "b".to_owned())].into(),
+            ..Given::default()
+        };
+        let mut making = first.making("lamps", &home());
+        pool.manifest.making = Some(making.clone());
+        assert_eq!(first.contradiction(&pool), None);
+        assert_eq!(Given::default().contradiction(&pool), None);
+        assert_eq!(Given { devices: Some(11), ..first.clone() }.contradiction(&pool), None);
+        assert_eq!(Given { by: Some(Method::Bulk), ..first.clone() }.contradiction(&pool), None);
+        for (wrong, said) in [
+            (Given { devices: Some(9), ..Given::default() }, "10 devices"),
+            (Given { key: Some(KeyKind::Rsa2048), ..Given::default() }, "keys"),
+            (Given { by: Some(Method::JustInTime), ..Given::default() }, "--by"),
+            (Given { policy: Some("other".into()), ..Given::default() }, "--policy"),
+            (Given { thing_type: Some("other".into()), ..Given::default() }, "--type"),
+            (Given { groups: vec!["g".into()], ..Given::default() }, "--group"),
+            (
+                Given { attributes: [("a".to_owned(), "b".to_owned())].into(), ..Given::default() },
+                "--attribute",
+            ),
+        ] {
+            let found = wrong.contradiction(&pool);
+            assert!(found.as_ref().is_some_and(|why| why.contains(said)), "{said}: {found:?}");
+        }
+        making.by = Method::JustInTime;
+        pool.manifest.making = Some(making);
+        assert!(Given { by: Some(Method::Api), ..Given::default() }.contradiction(&pool).is_some());
+    }
+}

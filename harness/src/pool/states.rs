@@ -1,0 +1,209 @@
+//! What became of each device of a shard, as lines of JSON that are only ever added: a second call goes on where the first one
+//! ended, however it ended.
+//!
+//! A line that a crash left half written is no line: it is cut off before the next one is added.
+
+use std::{
+    collections::BTreeMap,
+    fs::File,
+    io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write},
+    path::Path,
+};
+
+use anyhow::Context;
+use serde::{Deserialize, Serialize};
+
+use super::shard;
+
+/// A fact about one device; numbers count from 1, as in names.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "step", rename_all = "kebab-case", deny_unknown_fields)]
+pub(crate) enum Fact {
+    /// It has a certificate. Nothing may be attached to it yet.
+    Issued { device: u32, certificate_id: String, certificate_pem: String },
+    /// It has all that it is to have: thing, policy, groups. Of just-in-time registration: what it needs to register itself.
+    Made { device: u32 },
+    /// It is gone from both Regions.
+    Deleted { device: u32 },
+}
+
+/// How far a device is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) enum State {
+    /// It has a key and a CSR.
+    #[default]
+    New,
+    /// It has a certificate.
+    Issued(Certificate),
+    /// It has all that it is to have.
+    Made(Certificate),
+}
+
+/// The certificate of a device, which is public.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Certificate {
+    pub(crate) id: String,
+    pub(crate) pem: String,
+}
+
+impl State {
+    pub(crate) fn certificate(&self) -> Option<&Certificate> {
+        match self {
+            Self::New => None,
+            Self::Issued(certificate) | Self::Made(certificate) => Some(certificate),
+        }
+    }
+}
+
+/// The states of the devices that have any, by their number.
+pub(crate) fn read(path: &Path) -> anyhow::Result<BTreeMap<u32, State>> {
+    let file = match File::open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
+        file => file.with_context(|| format!("{} cannot be read", path.display()))?,
+    };
+    let mut states = BTreeMap::new();
+    let (mut reader, mut line, mut number) = (BufReader::new(file), String::new(), 0_u64);
+    loop {
+        line.clear();
+        let length =
+            reader.read_line(&mut line).with_context(|| format!("{} cannot be read", path.display()))?;
+        number += 1;
+        // Half a line is none.
+        if length == 0 || !line.ends_with('\n') {
+            return Ok(states);
+        }
+        let fact = serde_json::from_str(&line)
+            .with_context(|| format!("{}:{number} is not understood", path.display()))?;
+        apply(&mut states, fact);
+    }
+}
+
+fn apply(states: &mut BTreeMap<u32, State>, fact: Fact) {
+    match fact {
+        Fact::Issued { device, certificate_id: id, certificate_pem: pem } => {
+            states.insert(device, State::Issued(Certificate { id, pem }));
+        }
+        Fact::Made { device } => {
+            if let Some(state) = states.get_mut(&device)
+                && let State::Issued(certificate) = std::mem::take(state)
+            {
+                *state = State::Made(certificate);
+            }
+        }
+        Fact::Deleted { device } => {
+            states.remove(&device);
+        }
+    }
+}
+
+/// Adds facts.
+#[derive(Debug)]
+pub(crate) struct States {
+    file: File,
+}
+
+impl States {
+    /// What is half written at the end is cut off.
+    pub(crate) fn open(path: &Path) -> anyhow::Result<Self> {
+        let open = || {
+            let mut file = shard::open_to_append(path)?;
+            let whole = whole_lines(&mut file)?;
+            file.set_len(whole)?;
+            Ok::<_, io::Error>(Self { file })
+        };
+        open().with_context(|| format!("{} cannot be opened", path.display()))
+    }
+
+    /// Adds a fact. It outlives this process; [`States::sync`] makes it outlive the machine.
+    pub(crate) fn add(&mut self, fact: &Fact) -> anyhow::Result<()> {
+        let mut line = serde_json::to_vec(fact)?;
+        line.push(b'\n');
+        self.file.write_all(&line).context("the states of the fleet cannot be written")
+    }
+
+    pub(crate) fn sync(&self) -> anyhow::Result<()> {
+        self.file.sync_data().context("the states of the fleet cannot be written")
+    }
+}
+
+/// How long the part of a file is that ends with a line's end.
+fn whole_lines(file: &mut File) -> io::Result<u64> {
+    const STEP: u64 = 4_096;
+    let mut end = file.metadata()?.len();
+    let mut buffer = Vec::new();
+    while end > 0 {
+        let from = end.saturating_sub(STEP);
+        file.seek(SeekFrom::Start(from))?;
+        buffer.clear();
+        Read::by_ref(file).take(end - from).read_to_end(&mut buffer)?;
+        if let Some(at) = buffer.iter().rposition(|byte| *byte == b'\n') {
+            return Ok(from + at as u64 + 1);
+        }
+        end = from;
+    }
+    Ok(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn issued(device: u32) -> Fact {
+        Fact::Issued {
+            device,
+            certificate_id: format!("id{device}"),
+            certificate_pem: "PEM\nof two lines\n".into(),
+        }
+    }
+
+    fn certificate(device: u32) -> Certificate {
+        Certificate { id: format!("id{device}"), pem: "PEM\nof two lines\n".into() }
+    }
+
+    #[test]
+    fn states_are_what_the_facts_come_to() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("states.ndjson");
+        assert_eq!(read(&path).unwrap(), BTreeMap::new(), "no file, no states");
+        let mut states = States::open(&path).unwrap();
+        let facts = [issued(1), issued(2), issued(3), Fact::Made { device: 2 }, Fact::Deleted { device: 3 }];
+        facts.iter().for_each(|fact| states.add(fact).unwrap());
+        let expected = [(1, State::Issued(certificate(1))), (2, State::Made(certificate(2)))];
+        assert_eq!(read(&path).unwrap(), expected.into());
+        states.add(&Fact::Made { device: 9 }).unwrap();
+        assert_eq!(read(&path).unwrap().len(), 2, "what has no certificate was not made");
+    }
+
+    #[test]
+    fn what_is_no_fact_is_pointed_at() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("states.ndjson");
+        fs::write(&path, "{\"step\":\"made\",\"device\":1}\n{\"step\":\"sold\"}\n").unwrap();
+        assert!(format!("{:#}", read(&path).unwrap_err()).contains("states.ndjson:2"));
+    }
+
+    proptest! {
+        /// Wherever a crash cuts the file, the facts before it stand and the next ones can be added.
+        #[test]
+        fn a_crash_costs_at_most_the_fact_under_way(cut in 0_usize..600) {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("states.ndjson");
+            let facts: Vec<Fact> = (1..=4).flat_map(|device| [issued(device), Fact::Made { device }]).collect();
+            let lines: Vec<String> = facts.iter().map(|fact| serde_json::to_string(fact).unwrap() + "\n").collect();
+            let text = lines.concat();
+            let text = &text[..cut.min(text.len())];
+            fs::write(&path, text).unwrap();
+            let mut expected = BTreeMap::new();
+            let whole = text.matches('\n').count();
+            facts.iter().take(whole).cloned().for_each(|fact| apply(&mut expected, fact));
+            prop_assert_eq!(&read(&path).unwrap(), &expected);
+            States::open(&path).unwrap().add(&issued(7)).unwrap();
+            apply(&mut expected, issued(7));
+            prop_assert_eq!(read(&path).unwrap(), expected);
+        }
+    }
+}
