@@ -186,7 +186,7 @@ mod tests {
         create_folder(&shards).unwrap();
         let fresh = fresh(3);
         let shard = Shard::write(&shards, 1, &fresh).unwrap();
-        assert_eq!(Shard::list(&shards).unwrap(), [shard.clone()]);
+        assert_eq!(Shard::list(&shards).unwrap(), std::slice::from_ref(&shard));
         assert_eq!(shard.devices().unwrap(), 3);
         let pems: Vec<&String> = fresh.iter().map(|fresh| &fresh.csr_pem).collect();
         let same =

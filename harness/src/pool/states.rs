@@ -171,7 +171,9 @@ mod tests {
         assert_eq!(read(&path).unwrap(), BTreeMap::new(), "no file, no states");
         let mut states = States::open(&path).unwrap();
         let facts = [issued(1), issued(2), issued(3), Fact::Made { device: 2 }, Fact::Deleted { device: 3 }];
-        facts.iter().for_each(|fact| states.add(fact).unwrap());
+        for fact in &facts {
+            states.add(fact).unwrap();
+        }
         let expected = [(1, State::Issued(certificate(1))), (2, State::Made(certificate(2)))];
         assert_eq!(read(&path).unwrap(), expected.into());
         states.add(&Fact::Made { device: 9 }).unwrap();
