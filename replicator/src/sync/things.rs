@@ -1,13 +1,16 @@
 //! A thing with everything of it: itself, its certificates, its groups, its shadows.
 
+use std::collections::BTreeSet;
+
 use super::report::{Counts, Kind, Tally};
 use super::walk::{Flow, Walk};
 use super::{Mode, Orphans, Sink, events};
 use crate::compare::{self, Difference};
 use crate::document::Key;
 use crate::model::DescribedThing;
+use crate::order::MembershipMark;
 use crate::outcome::Outcome;
-use crate::ports::{Clock, Region, Row};
+use crate::ports::{Clock, Memberships, Region, Row};
 use crate::rules::is_own;
 use crate::tables;
 
@@ -87,16 +90,33 @@ impl<P: Region, S: Region, C: Clock, K: Sink> Walk<'_, P, S, C, K> {
         if differences.is_empty() {
             tally.count(Kind::Membership, Counts::EXISTING);
         }
+        let (mut missing, mut over) = (BTreeSet::new(), BTreeSet::new());
         for difference in differences {
             match difference {
-                Difference::NotInGroup(group) => self.add(tally, name, &group, looked_ms).await?,
-                Difference::InGroupOnlyThere(group) if self.options.mode == Mode::Repair => {
-                    self.take_out(tally, name, &group, looked_ms).await?;
-                }
+                Difference::NotInGroup(group) => _ = missing.insert(group),
+                Difference::InGroupOnlyThere(group) => _ = over.insert(group),
                 _ => {}
             }
         }
+        if self.options.mode == Mode::Repair {
+            let row = self.known_memberships(name).await?;
+            // What was refused and waits in an error row would be done by the repair, however late.
+            over.extend(row.pending.keys().filter(|group| !missing.contains(*group)).cloned());
+            for group in over {
+                self.take_out(tally, name, &group, row.groups.get(&group), looked_ms).await?;
+            }
+        }
+        for group in missing {
+            self.add(tally, name, &group, looked_ms).await?;
+        }
         Ok(())
+    }
+
+    async fn known_memberships(&self, thing: &str) -> Outcome<Memberships> {
+        Ok(match self.sink.remembered(&tables::memberships_key(thing)).await? {
+            Some(Row::Memberships(row)) => row,
+            _ => Memberships::default(),
+        })
     }
 
     async fn add(&self, tally: &mut Tally, thing: &str, group: &str, looked_ms: u64) -> Outcome<()> {
@@ -110,14 +130,17 @@ impl<P: Region, S: Region, C: Clock, K: Sink> Walk<'_, P, S, C, K> {
         self.send(tally, Kind::Membership, thing, &event).await
     }
 
-    /// A membership that only the secondary has: what the replicator brought, the primary has ended.
-    async fn take_out(&self, tally: &mut Tally, thing: &str, group: &str, looked_ms: u64) -> Outcome<()> {
-        let row = self.sink.remembered(&tables::memberships_key(thing)).await?;
-        let mark = match row {
-            Some(Row::Memberships(row)) => row.groups.get(group).cloned(),
-            _ => None,
-        };
-        let replicated = mark.as_ref().is_some_and(|mark| !mark.life.deleted);
+    /// A membership that only the secondary has, or is about to have: what the replicator brought, the
+    /// primary has ended. `mark` is the newest event that was applied.
+    async fn take_out(
+        &self,
+        tally: &mut Tally,
+        thing: &str,
+        group: &str,
+        mark: Option<&MembershipMark>,
+        looked_ms: u64,
+    ) -> Outcome<()> {
+        let replicated = mark.is_some_and(|mark| !mark.life.deleted);
         if !self.removes(replicated) {
             tally.orphan(Kind::Membership, thing, &format!("in group {group}"));
             return Ok(());
@@ -126,7 +149,7 @@ impl<P: Region, S: Region, C: Clock, K: Sink> Walk<'_, P, S, C, K> {
         if self.regions.primary.thing_groups(thing).await?.iter().any(|now| now == group) {
             return Ok(());
         }
-        let event = events::no_member(thing, group, mark.as_ref(), looked_ms);
+        let event = events::no_member(thing, group, mark, looked_ms);
         self.remove(tally, Kind::Membership, thing, &event).await
     }
 

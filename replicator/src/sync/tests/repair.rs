@@ -74,6 +74,31 @@ async fn what_the_replicator_brought_goes_and_what_was_made_there_stays() {
     assert_eq!(shadows, ["own/", "t-1/"]);
 }
 
+/// Both removals are lost. The walk finds the thing in `line` alone; had it not looked at what waits, the
+/// repair would put the thing into `next` once `line` is left.
+#[tokio::test]
+async fn an_addition_that_waits_in_a_row_is_undone_by_a_removal_that_nobody_told() {
+    let twins = fleet(1);
+    let next = Group { name: "next".into(), parent: Some("hall".into()), ..Group::default() };
+    twins.inner().primary.create_group(&next).unwrap();
+    direct(&twins, Mode::Smart).await;
+    let addition = {
+        let inner = twins.inner();
+        let (thing, group) =
+            (inner.primary.things["t-0"].thing_id.clone().unwrap(), inner.primary.groups["next"].id.clone());
+        events::member("t-0", thing, "next", group, inner.now_ms)
+    };
+    let refused = replicate::apply(twins.world(), &Policies::default(), &addition).await.unwrap();
+    assert_eq!(refused.remarks.len(), 1, "the thing is in another group of the hierarchy");
+    twins.inner().primary.remove_from_group("line", "t-0").unwrap();
+    twins.advance_ms(120_000);
+    into_table(&twins, &repair(Orphans::RemoveReplicated)).await;
+    drain(&twins).await;
+    let again = replicate::apply(twins.world(), &Policies::default(), &addition).await.unwrap();
+    assert_eq!(again.change, replicate::Change::Superseded);
+    assert!(twins.inner().secondary.members.is_empty());
+}
+
 #[tokio::test]
 async fn all_of_it_goes_if_asked_for() {
     let twins = fleet(2);
