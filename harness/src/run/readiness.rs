@@ -37,14 +37,15 @@ impl Game {
     }
 }
 
-/// A run's devices are let in by a certificate: one that has no active one in the primary is not let in by the secondary.
+/// A run's devices are let in by a certificate: one that has no active one in the primary is not let in by the secondary, and
+/// of one whose certificate was not looked at nothing is known.
 fn record(report: &Report) -> Record {
     Record {
         fleet: report.fleet,
         sample: report.sample.map(|draw| draw.size as u64),
         ready: report.of(Standing::Ready),
         not_ready: report.of(Standing::NotReady) + report.of(Standing::NoCertificate),
-        unknown: report.of(Standing::Unknown),
+        unknown: report.of(Standing::Unknown) + report.of(Standing::BringsIdentity),
         devices: report
             .devices
             .iter()
@@ -60,9 +61,10 @@ mod tests {
     #[test]
     fn only_what_was_seen_to_be_ready_is_ready() {
         let of = |standing| (standing, 2);
-        let all = [Standing::Ready, Standing::NoCertificate, Standing::NotReady, Standing::Unknown];
-        let report = Report { fleet: 8, totals: all.map(of).into(), ..Report::default() };
-        let record = record(&report);
-        assert_eq!((record.ready, record.not_ready, record.unknown), (2, 4, 2));
+        let seen = [Standing::Ready, Standing::NoCertificate, Standing::NotReady];
+        let unseen = [Standing::Unknown, Standing::BringsIdentity];
+        let totals = seen.into_iter().chain(unseen).map(of).collect();
+        let record = record(&Report { fleet: 10, totals, ..Report::default() });
+        assert_eq!((record.ready, record.not_ready, record.unknown), (2, 4, 4));
     }
 }
