@@ -2,7 +2,8 @@
 //! authority makes its thing.
 //!
 //! The certificate becomes active last, when all that it needs is there. Whatever fails is an error of
-//! the function, so that it is tried again and in the end said, not swallowed.
+//! the function, so that it is tried again and in the end said, not swallowed. A certificate that
+//! somebody made inactive stays so, however often its event is delivered.
 //!
 //! The thing's name is the common name of the certificate's subject. Whoever can have certificates
 //! issued could take the name of another device: a name whose thing has another certificate already is
@@ -10,6 +11,7 @@
 
 use serde::Deserialize;
 use serde_json::{Value, json};
+use tracing::warn;
 use x509_parser::pem::parse_x509_pem;
 
 use crate::model::{Policy, Status, Thing};
@@ -55,9 +57,16 @@ pub async fn register<R: Things + Identities>(region: &R, settings: &Settings, e
     let id = &event.certificate_id;
     // Not to be seen yet, perhaps: the event may be faster.
     let absent = || Failure::transient("describe certificate", "it is not there");
-    let certificate = region.certificate(id).await?.ok_or_else(absent)?;
-    if certificate.status == Status::Revoked {
-        return Err(Failure::permanent("register", "the certificate is revoked"));
+    let described = region.described_certificate(id).await?.ok_or_else(absent)?;
+    let certificate = described.certificate;
+    match certificate.status {
+        Status::Active => {}
+        Status::Inactive if described.is_pending => {}
+        Status::Inactive => {
+            warn!(certificate = id, "it was made inactive since it was registered: it stays so");
+            return Ok(());
+        }
+        Status::Revoked => return Err(Failure::permanent("register", "the certificate is revoked")),
     }
     let arn = certificate_arn(&settings.region, &event.aws_account_id, id);
     let name = thing_name(&certificate.pem)?;

@@ -87,6 +87,15 @@ pub struct Certificate {
     pub status: Status,
 }
 
+/// A certificate as its Region describes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DescribedCertificate {
+    /// The certificate.
+    pub certificate: Certificate,
+    /// It was registered by its authority, and nobody has activated or deactivated it since.
+    pub is_pending: bool,
+}
+
 impl fmt::Debug for Certificate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Certificate").field("status", &self.status).finish_non_exhaustive()

@@ -5,7 +5,7 @@ use aws_sdk_iot::types::{AutoRegistrationStatus, CaCertificateStatus, Certificat
 use super::AwsRegion;
 use super::errors::{failure, unread};
 use super::listing::{PAGE_SIZE, collect, empty_if_absent, if_there};
-use crate::model::{Authority, Certificate, Page, Policy, Status};
+use crate::model::{Authority, Certificate, DescribedCertificate, Page, Policy, Status};
 use crate::outcome::{Class, Outcome};
 use crate::ports::Identities;
 
@@ -34,13 +34,15 @@ impl AwsRegion {
 }
 
 impl Identities for AwsRegion {
-    async fn certificate(&self, id: &str) -> Outcome<Option<Certificate>> {
+    async fn described_certificate(&self, id: &str) -> Outcome<Option<DescribedCertificate>> {
         const STEP: &str = "describe certificate";
         let describe = self.iot.describe_certificate().certificate_id(id);
         let Some(found) = if_there(describe.send().await.map_err(failure(STEP)))? else { return Ok(None) };
         let found = found.certificate_description.ok_or_else(|| unread(STEP))?;
         let pem = found.certificate_pem.ok_or_else(|| unread(STEP))?;
-        Ok(Some(Certificate { pem, status: status(found.status.as_ref()) }))
+        let certificate = Certificate { pem, status: status(found.status.as_ref()) };
+        let is_pending = found.status == Some(CertificateStatus::PendingActivation);
+        Ok(Some(DescribedCertificate { certificate, is_pending }))
     }
 
     async fn certificates(&self, from: Option<&str>) -> Outcome<Page<String>> {

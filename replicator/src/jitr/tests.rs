@@ -34,7 +34,9 @@ fn with(id: &str, pem: &str) -> Twins {
 
 fn add(twins: &Twins, id: &str, pem: &str) {
     let pending = crate::model::Certificate { pem: pem.to_owned(), status: Status::Inactive };
-    twins.inner().secondary.certificates.insert(id.to_owned(), pending);
+    let mut inner = twins.inner();
+    inner.secondary.certificates.insert(id.to_owned(), pending);
+    inner.secondary.pending.insert(id.to_owned());
 }
 
 async fn run(twins: &Twins, id: &str) -> Outcome<()> {
@@ -130,6 +132,17 @@ async fn what_cannot_be_registered_is_refused_and_not_active() {
     let twins = with("c", &certificate(Some("pump-1")));
     twins.inner().secondary.set_status("c", Status::Revoked).unwrap();
     assert_eq!(run(&twins, "c").await.unwrap_err().class, Class::Permanent);
+}
+
+#[tokio::test]
+async fn a_certificate_that_was_made_inactive_stays_so_when_its_event_comes_again() {
+    let twins = with("c", &certificate(Some("pump-1")));
+    run(&twins, "c").await.unwrap();
+    run(&twins, "c").await.unwrap();
+    assert!(is_registered(&twins));
+    twins.inner().secondary.set_status("c", Status::Inactive).unwrap();
+    run(&twins, "c").await.unwrap();
+    assert_eq!(twins.inner().secondary.certificates["c"].status, Status::Inactive);
 }
 
 #[tokio::test]

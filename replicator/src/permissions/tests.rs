@@ -67,6 +67,7 @@ const METHODS: &[(&str, &[&str])] = &[
     ("add_to_group", &["AddThingToThingGroup"]),
     ("remove_from_group", &["RemoveThingFromThingGroup"]),
     ("certificate", &["DescribeCertificate"]),
+    ("described_certificate", &["DescribeCertificate"]),
     ("certificates", &["ListCertificates"]),
     ("register_certificate", &["RegisterCertificateWithoutCA"]),
     ("set_status", &["UpdateCertificate"]),

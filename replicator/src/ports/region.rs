@@ -8,8 +8,8 @@ use std::future::Future;
 use serde_json::Value;
 
 use crate::model::{
-    Authority, Certificate, DescribedThing, Group, Incarnation, Page, Policy, Shadow, Status, Thing,
-    ThingType, Written,
+    Authority, Certificate, DescribedCertificate, DescribedThing, Group, Incarnation, Page, Policy, Shadow,
+    Status, Thing, ThingType, Written,
 };
 use crate::outcome::Outcome;
 
@@ -88,7 +88,14 @@ pub trait Groups: Sync {
 /// Certificates, policies and what ties them. A target is the ARN of a certificate or of a group.
 pub trait Identities: Sync {
     /// A certificate by its identity.
-    fn certificate(&self, id: &str) -> impl Future<Output = Outcome<Option<Certificate>>> + Send;
+    fn described_certificate(
+        &self,
+        id: &str,
+    ) -> impl Future<Output = Outcome<Option<DescribedCertificate>>> + Send;
+    /// A certificate by its identity, without what is of this Region alone.
+    fn certificate(&self, id: &str) -> impl Future<Output = Outcome<Option<Certificate>>> + Send {
+        async { Ok(self.described_certificate(id).await?.map(|described| described.certificate)) }
+    }
     /// The identities of all certificates, a page at a time.
     fn certificates(&self, from: Option<&str>) -> impl Future<Output = Outcome<Page<String>>> + Send;
     /// Registers a certificate without its authority, active or inactive. `Exists` if it is there.

@@ -46,6 +46,8 @@ pub(crate) struct RegionState {
     /// Thing and group, with the identity of the membership.
     pub(crate) members: BTreeMap<(String, String), String>,
     pub(crate) certificates: BTreeMap<String, Certificate>,
+    /// Certificates that wait for their first activation.
+    pub(crate) pending: BTreeSet<String>,
     pub(crate) policies: BTreeMap<String, PolicyState>,
     /// Target and the name of its policy.
     pub(crate) attached: BTreeSet<(String, String)>,

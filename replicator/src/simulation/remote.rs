@@ -7,7 +7,7 @@ use super::planted::Planted;
 use super::region::{PAGE_MAX, RegionState, conflict};
 use super::{PRIMARY, SECONDARY, truth};
 use crate::model::{
-    Authority, Certificate, DescribedThing, Group, Incarnation, Page, Policy, Shadow, Status, Thing,
+    Authority, DescribedCertificate, DescribedThing, Group, Incarnation, Page, Policy, Shadow, Status, Thing,
     ThingType, Written,
 };
 use crate::outcome::Outcome;
@@ -274,9 +274,14 @@ impl Groups for Remote {
 }
 
 impl Identities for Remote {
-    async fn certificate(&self, id: &str) -> Outcome<Option<Certificate>> {
+    async fn described_certificate(&self, id: &str) -> Outcome<Option<DescribedCertificate>> {
         let id = id.to_owned();
-        self.call("certificate", move |region, _| Ok(region.certificates.get(&id).cloned())).await
+        self.call("certificate", move |region, _| {
+            let is_pending = region.pending.contains(&id);
+            let there = region.certificates.get(&id).cloned();
+            Ok(there.map(|certificate| DescribedCertificate { certificate, is_pending }))
+        })
+        .await
     }
     async fn certificates(&self, from: Option<&str>) -> Outcome<Page<String>> {
         let from = from.map(str::to_owned);

@@ -38,6 +38,7 @@ impl RegionState {
 
     pub(crate) fn set_status(&mut self, id: &str, status: Status) -> Outcome<()> {
         self.certificates.get_mut(id).ok_or_else(|| absent("set status"))?.status = status;
+        self.pending.remove(id);
         Ok(())
     }
 
