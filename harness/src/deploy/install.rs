@@ -36,6 +36,8 @@ pub(crate) struct Settings {
     /// Events wait in the stream.
     pub(crate) is_paused: bool,
     pub(crate) is_traced: bool,
+    /// No function keeps instances of the account's concurrency for itself.
+    pub(crate) shares_concurrency: bool,
     /// The SNS topics, `{region}` in them, that are told of alarms; empty: none.
     pub(crate) alarm_topic: String,
     /// Seconds between the requests of a health checker.
@@ -53,6 +55,7 @@ impl Default for Settings {
             just_in_time_policy: None,
             is_paused: false,
             is_traced: false,
+            shares_concurrency: false,
             alarm_topic: String::new(),
             interval_s: 30,
             failures: 3,
@@ -209,7 +212,7 @@ impl<'a> Installation<'a> {
     pub(super) fn wanted(&self, template: Template, clients: &RegionClients) -> Wanted {
         let region = &clients.region;
         let tracing = if self.settings.is_traced { "on" } else { "off" };
-        let parameters = [
+        let mut parameters = vec![
             ("Postfix", self.postfix.to_owned()),
             ("CodeBucket", self.package.bucket_in(region)),
             ("CodeKey", self.package.key.clone()),
@@ -217,6 +220,9 @@ impl<'a> Installation<'a> {
             ("Tracing", tracing.to_owned()),
             ("AlarmTopic", self.settings.alarm_topic.replace("{region}", region)),
         ];
+        if self.settings.shares_concurrency && template.body.contains("  Concurrency:\n") {
+            parameters.push(("Concurrency", "0".to_owned()));
+        }
         Wanted {
             name: self.stack_name(template),
             template,
