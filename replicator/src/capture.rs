@@ -116,15 +116,20 @@ impl Default for Capture {
     }
 }
 
-/// All that a batch says about one key.
-#[derive(Debug, Default)]
+/// A look that one message of a batch asks for.
+#[derive(Debug)]
 struct Asked {
-    wants: Vec<Want>,
+    want: Want,
+    /// How often it was looked at again.
     tries: usize,
+    /// How often it could not be looked at.
     failures: u32,
-    /// The messages, by their place.
-    messages: BTreeSet<usize>,
+    /// The place of its message.
+    message: usize,
 }
+
+/// All that a batch asks for about one key.
+type AskedOfKey = Vec<Asked>;
 
 impl Capture {
     /// In that mode.
@@ -162,7 +167,7 @@ impl Capture {
         let records = event["Records"].as_array().map(Vec::as_slice).unwrap_or_default();
         let messages: Vec<Message> =
             records.iter().map(|record| message::read(record, source.region_name())).collect();
-        let (mut keys, mut failed) = (BTreeMap::<Key, Asked>::new(), BTreeSet::new());
+        let (mut keys, mut failed) = (BTreeMap::<Key, AskedOfKey>::new(), BTreeSet::new());
         for (index, message) in messages.iter().enumerate() {
             match &message.wants {
                 Ok(wants) if message.is_of_stream => {
@@ -171,11 +176,9 @@ impl Capture {
                     }
                 }
                 Ok(wants) => wants.iter().for_each(|want| {
-                    let asked = keys.entry(want.key.clone()).or_default();
-                    asked.wants.push(want.clone());
-                    asked.tries = asked.tries.max(message.tries);
-                    asked.failures = asked.failures.max(message.failures);
-                    asked.messages.insert(index);
+                    let Message { tries, failures, .. } = *message;
+                    let asked = Asked { want: want.clone(), tries, failures, message: index };
+                    keys.entry(want.key.clone()).or_default().push(asked);
                 }),
                 Err(why) => {
                     warn!(message = message.id, why, "cannot be read");
@@ -185,10 +188,11 @@ impl Capture {
         }
         for (key, why) in self.looks(source, looks, &keys, deadline_ms).await {
             warn!(key = key.device(), why, "could not be looked at");
-            let asked = &keys[&key];
-            let is_postponed = asked.failures < FAILURES_MAX && postpone(looks, &key, asked).await.is_ok();
-            if !is_postponed {
-                failed.extend(&asked.messages);
+            for asked in &keys[&key] {
+                let is_postponed = asked.failures < FAILURES_MAX && postpone(looks, asked).await.is_ok();
+                if !is_postponed {
+                    failed.insert(asked.message);
+                }
             }
         }
         let failures =
@@ -203,7 +207,7 @@ impl Capture {
         &self,
         source: &S,
         looks: &L,
-        keys: &BTreeMap<Key, Asked>,
+        keys: &BTreeMap<Key, AskedOfKey>,
         deadline_ms: u64,
     ) -> Vec<(Key, String)> {
         let turn = |key: &Key| match key {
@@ -228,22 +232,32 @@ impl Capture {
         failures
     }
 
-    /// Looks at a key, unless that was done already; looks again later for what is not to be seen.
-    async fn one<S: Source, L: Looks>(&self, source: &S, looks: &L, key: &Key, asked: &Asked) -> Outcome<()> {
+    /// Looks at a key, unless that was done already; looks again later for each change that is not to be seen.
+    async fn one<S: Source, L: Looks>(
+        &self,
+        source: &S,
+        looks: &L,
+        key: &Key,
+        asked: &[Asked],
+    ) -> Outcome<()> {
         let known_ms = source.documents().looked_ms(key).await?;
-        if self.memory.covers(key, known_ms, &asked.wants).await {
+        let wants = || asked.iter().map(|asked| &asked.want);
+        if self.memory.covers(key, known_ms, wants()).await {
             return Ok(());
         }
-        let is_made = asked.wants.iter().all(|want| want.shows == Shows::Anything);
+        let is_made = wants().all(|want| want.shows == Shows::Anything);
         let seen = self.look(source, key, known_ms, is_made).await?;
-        let missing: Vec<&Want> = asked.wants.iter().filter(|want| !seen.shows(want)).collect();
-        let Some(want) = missing.first() else { return Ok(()) };
-        let Some(delay_s) = AGAIN_S.get(asked.tries) else {
-            info!(key = key.device(), shows = ?want.shows, "was not to be seen; no further look");
-            return Ok(());
-        };
-        let (look, since_ms, shows) = (key.clone(), seen.looked_ms, want.shows.clone());
-        looks.later(&Later { look, since_ms, shows, tries: asked.tries + 1, failures: 0 }, *delay_s).await
+        for Asked { want, tries, .. } in asked.iter().filter(|asked| !seen.shows(&asked.want)) {
+            let (look, since_ms, shows) = (key.clone(), seen.looked_ms, want.shows.clone());
+            match AGAIN_S.get(*tries) {
+                Some(delay_s) => {
+                    let later = Later { look, since_ms, shows, tries: tries + 1, failures: 0 };
+                    looks.later(&later, *delay_s).await?;
+                }
+                None => info!(key = key.device(), ?shows, "was not to be seen; no further look"),
+            }
+        }
+        Ok(())
     }
 }
 
@@ -257,12 +271,9 @@ async fn settle<L: Looks>(looks: &L, wants: &[Want]) -> Outcome<()> {
 }
 
 /// Asks again for what could not be looked at. A failure is no try.
-async fn postpone<L: Looks>(looks: &L, key: &Key, asked: &Asked) -> Outcome<()> {
-    let delay_s = RETRY_S.saturating_mul(1 << asked.failures.min(10)).min(RETRY_S_MAX);
-    let (tries, failures) = (asked.tries, asked.failures + 1);
-    for want in &asked.wants {
-        let (look, since_ms, shows) = (key.clone(), want.since_ms, want.shows.clone());
-        looks.later(&Later { look, since_ms, shows, tries, failures }, delay_s).await?;
-    }
-    Ok(())
+async fn postpone<L: Looks>(looks: &L, asked: &Asked) -> Outcome<()> {
+    let Asked { want: Want { key, since_ms, shows }, tries, failures, .. } = asked;
+    let delay_s = RETRY_S.saturating_mul(1 << (*failures).min(10)).min(RETRY_S_MAX);
+    let (look, since_ms, shows) = (key.clone(), *since_ms, shows.clone());
+    looks.later(&Later { look, since_ms, shows, tries: *tries, failures: failures + 1 }, delay_s).await
 }

@@ -58,11 +58,16 @@ pub(super) fn is_after(looked_ms: u64, since_ms: u64) -> bool {
 
 impl Memory {
     /// Whether no look is needed. `known_ms` is when the newest document was looked at.
-    pub(super) async fn covers(&self, key: &Key, known_ms: Option<u64>, wants: &[Want]) -> bool {
+    pub(super) async fn covers<'a>(
+        &self,
+        key: &Key,
+        known_ms: Option<u64>,
+        mut wants: impl Iterator<Item = &'a Want>,
+    ) -> bool {
         let seen = self.seen.lock().await;
         let sight = seen.get(key).filter(|sight| Some(sight.looked_ms) >= known_ms);
         let newest_ms = sight.map(|sight| sight.looked_ms).max(known_ms);
-        wants.iter().all(|want| {
+        wants.all(|want| {
             newest_ms.is_some_and(|newest_ms| is_after(newest_ms, want.since_ms))
                 || newest_ms.is_some() && want.shows == Shows::Known
                 || sight.is_some_and(|sight| sight.is_of(want))

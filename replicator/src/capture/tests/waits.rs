@@ -49,6 +49,20 @@ async fn an_attachment_that_is_not_listed_yet_is_looked_at_again() {
 }
 
 #[tokio::test]
+async fn each_change_that_is_not_to_be_seen_is_looked_for_until_its_own_tries_are_over() {
+    let bench = Bench::new();
+    bench.twins.primary_device("t", "old", Status::Active);
+    let (look, since_ms) = (Key::Identity("t".into()), bench.twins.now_ms());
+    let shows = Shows::Entry("long".into());
+    let last = Later { look, since_ms, shows, tries: AGAIN_S.len(), failures: 0 };
+    let fresh = ["one", "two"].map(|id| bench.call("AttachThingPrincipal", &attaching("t", id)));
+    bench.cost(&[vec![of_queue(&last)], fresh.to_vec()].concat()).await;
+    let sent: Vec<_> = bench.sent().into_iter().map(|(later, s)| (later.shows, later.tries, s)).collect();
+    let again = |id: &str| (Shows::Entry(id.into()), 1, AGAIN_S[0]);
+    assert_eq!(sent, [again("one"), again("two")], "the old one is given up, and takes nothing with it");
+}
+
+#[tokio::test]
 async fn a_message_that_cannot_be_read_is_delivered_again_and_no_other() {
     let bench = Bench::new();
     bench.twins.primary_device("t", "c", Status::Active);
