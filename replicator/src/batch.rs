@@ -5,7 +5,7 @@
 //!
 //! A record that is to be tried again holds back the later ones of its device. The others of the batch
 //! are applied, but the mapping reads no further in that part of the stream until it is done. So what
-//! fails for [`HAND_OVER_AGE_S`] is left to its row and to the repair.
+//! fails for [`HAND_OVER_S`] is left to its row and to the repair.
 
 use std::collections::BTreeMap;
 
@@ -24,9 +24,9 @@ use crate::settle::{DEADLINE_MARGIN_MS, Settlement, age_ms, note_nameless, settl
 /// control plane's default quotas, about ten calls a second each, are the limit, and the crowd gets smaller.
 pub const DEVICES_AT_ONCE_MAX: usize = 16;
 
-/// How old a record is when its row in the error table, which the repair applies again each minute, has to
-/// do. What may pass, passes sooner as a rule; what does not must not hold up a part of the fleet.
-pub const HAND_OVER_AGE_S: u64 = 600;
+/// How long a record has a row in the error table, which the repair applies again each minute, before that has
+/// to do. What may pass, passes sooner as a rule; what does not must not hold up a part of the fleet.
+pub const HAND_OVER_S: u64 = 600;
 
 /// The answer to a mapping with `ReportBatchItemFailures`.
 #[derive(Debug, Default, PartialEq, Eq, Serialize)]
@@ -96,8 +96,10 @@ async fn device<W: World>(
                     response.metrics.error_rows += 1;
                     true
                 }
-                Settlement::Again { is_noted, .. } => {
-                    let is_left = is_noted && age_ms(world, &record) > HAND_OVER_AGE_S * 1_000;
+                Settlement::Again { noted_ms, .. } => {
+                    let failing_ms =
+                        noted_ms.map_or(0, |noted_ms| world.clock().now_ms().saturating_sub(noted_ms));
+                    let is_left = failing_ms > HAND_OVER_S * 1_000;
                     response.metrics.error_rows += usize::from(is_left);
                     is_left
                 }

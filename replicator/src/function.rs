@@ -15,6 +15,7 @@ use std::io::Write as _;
 use lambda_runtime::Diagnostic;
 
 use crate::outcome::{Class, Failure};
+use crate::ports::TAKE_KEY;
 use crate::workflow::{AGAIN_ERROR, TURN_ERROR};
 
 /// What a function ends with when it cannot go on.
@@ -119,7 +120,8 @@ struct Again(Failure);
 
 impl From<Again> for Diagnostic {
     fn from(Again(failure): Again) -> Self {
-        let name = if failure.class == Class::Conflict { TURN_ERROR } else { AGAIN_ERROR };
+        let waits_its_turn = failure.class == Class::Conflict && failure.step == TAKE_KEY;
+        let name = if waits_its_turn { TURN_ERROR } else { AGAIN_ERROR };
         Self { error_type: name.to_owned(), error_message: failure.to_string() }
     }
 }
@@ -136,12 +138,14 @@ mod tests {
 
     #[test]
     fn a_failure_has_the_name_that_the_state_machine_retries() {
-        for (class, name) in [(Class::Transient, AGAIN_ERROR), (Class::Conflict, TURN_ERROR)] {
-            let told = Diagnostic::from(Again(Failure::new(class, "create thing", "throttled")));
-            assert_eq!(
-                (told.error_type.as_str(), told.error_message.as_str()),
-                (name, "create thing: throttled")
-            );
+        for (class, step, name) in [
+            (Class::Transient, TAKE_KEY, AGAIN_ERROR),
+            (Class::Conflict, TAKE_KEY, TURN_ERROR),
+            (Class::Conflict, "delete certificate", AGAIN_ERROR),
+        ] {
+            let told = Diagnostic::from(Again(Failure::new(class, step, "not now")));
+            assert_eq!(told.error_message, format!("{step}: not now"));
+            assert_eq!(told.error_type, name);
             assert!(crate::workflow::DEFINITION.contains(&format!("\"{name}\"")));
         }
     }

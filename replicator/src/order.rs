@@ -26,7 +26,7 @@ use serde_json::Value;
 pub const RESTART_GAP_S: u64 = 5;
 
 /// How long a key stays taken by a holder that ended without letting go. Longer than one event may
-/// take with its last call still on the way ([`crate::batch::EVENT_MS_MAX`]).
+/// take with its last call still on the way ([`crate::settle::EVENT_MS_MAX`]).
 pub const LEASE_MS: u64 = 15_000;
 
 /// What is to be done with an event.

@@ -8,8 +8,9 @@ use serde_json::Value;
 use crate::outcome::{Class, Failure, Outcome};
 use crate::ports::{Clock, State, Taken, World};
 
-/// The waits between tries. They grow, and together they last three seconds: with one round of them an
-/// event still ends within [`crate::batch::EVENT_MS_MAX`].
+/// The waits between tries. They grow, and together they last three seconds. An event that goes through
+/// several rounds of them, which takes several others that are late, ends with
+/// [`EVENT_MS_MAX`](crate::settle::EVENT_MS_MAX) and is tried again.
 pub(crate) const WAITS_MS: [u64; 4] = [250, 500, 750, 1_500];
 
 /// How old an event may be for a wait to make sense: what an older one misses comes with no wait.

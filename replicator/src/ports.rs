@@ -20,7 +20,7 @@ pub use row::{
     CertificateRow, GroupRow, IdentityRow, Memberships, PoliciesRow, PolicyRow, Row, ShadowRow, ThingRow,
     TypeRow,
 };
-pub use table::{Documents, ErrorRow, Errors, State, Taken};
+pub use table::{Documents, ErrorRow, Errors, State, TAKE_KEY, Taken};
 
 /// Time.
 pub trait Clock: Sync {

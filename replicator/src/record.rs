@@ -34,7 +34,7 @@ pub struct Record {
 /// What a record asks for.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Reading {
-    /// Nothing: a row that went, did not change, was was written in this Region, or is only a note.
+    /// Nothing: a row that went, did not change, was written in this Region, or is only a note.
     Skip,
     /// An event to apply.
     Event(Record),

@@ -7,11 +7,10 @@
 
 use std::collections::BTreeMap;
 
-use futures::StreamExt;
 use serde::Serialize;
 use tracing::{info, warn};
 
-use crate::batch::DEVICES_AT_ONCE_MAX;
+use crate::crowd::Crowd;
 use crate::event::Event;
 use crate::outcome::{Failure, Outcome};
 use crate::policy::Policies;
@@ -30,6 +29,8 @@ pub struct Report {
     pub superseded: usize,
     /// Those that failed again.
     pub left: usize,
+    /// Those of them that failed for a reason that may pass.
+    pub may_pass: usize,
     /// Those that hold no event that can be read.
     pub unreadable: usize,
     /// Those for which there was no time.
@@ -44,6 +45,7 @@ impl Report {
         self.cleared += other.cleared;
         self.superseded += other.superseded;
         self.left += other.left;
+        self.may_pass += other.may_pass;
         self.unreadable += other.unreadable;
         self.not_tried += other.not_tried;
     }
@@ -55,6 +57,7 @@ impl Report {
 pub async fn run<W: World>(
     world: &W,
     policies: &Policies,
+    crowd: &Crowd,
     from: Option<String>,
     deadline_ms: u64,
 ) -> Outcome<Report> {
@@ -62,10 +65,9 @@ pub async fn run<W: World>(
     loop {
         let page = world.errors().rows(page_at.as_deref()).await?;
         report.rows += page.items.len();
-        let mut devices = futures::stream::iter(by_device(page.items))
-            .map(|rows| device(world, policies, rows, deadline_ms))
-            .buffer_unordered(DEVICES_AT_ONCE_MAX);
-        while let Some(device) = devices.next().await {
+        let devices =
+            by_device(page.items).into_iter().map(|rows| device(world, policies, rows, deadline_ms));
+        for device in crowd.work(world.clock(), devices, |device| device.may_pass == 0).await {
             report.add(&device);
         }
         if report.not_tried > 0 {
@@ -117,6 +119,7 @@ async fn device<W: World>(world: &W, policies: &Policies, rows: Vec<ErrorRow>, d
                 let (device, event) = (&row.device, &row.event);
                 warn!(device, event, step = failure.step, why = failure.why, "the row stays");
                 report.left += 1;
+                report.may_pass += usize::from(failure.is_transient());
             }
         }
     }

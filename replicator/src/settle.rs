@@ -40,8 +40,8 @@ pub enum Settlement {
     Again {
         /// What went wrong this time.
         failure: Failure,
-        /// Whether it has a row.
-        is_noted: bool,
+        /// Since when it has a row, in milliseconds.
+        noted_ms: Option<u64>,
     },
 }
 
@@ -65,21 +65,21 @@ pub async fn settle<W: World>(world: &W, policies: &Policies, record: &Record) -
         }
         Err(failure) if failure.is_transient() => {
             warn!(device, event, age_ms, step = failure.step, why = failure.why, "to be tried again");
-            let mut is_noted = false;
+            let mut noted_ms = None;
             if old {
                 match note(world, record, std::slice::from_ref(&failure)).await {
-                    Ok(()) => is_noted = true,
+                    Ok(first_ms) => noted_ms = Some(first_ms),
                     Err(failure) => {
                         warn!(device, event, step = failure.step, why = failure.why, "no error row");
                     }
                 }
             }
-            return Settlement::Again { failure, is_noted };
+            return Settlement::Again { failure, noted_ms };
         }
         Err(failure) => (vec![failure], Change::Unchanged),
     };
     let (rows, settlement) = if !remarks.is_empty() {
-        (note(world, record, &remarks).await, Settlement::Noted)
+        (note(world, record, &remarks).await.map(drop), Settlement::Noted)
     } else if old && change != Change::Superseded {
         // A repeat says nothing about what the first time left undone: its row is for the repair.
         (world.errors().clear(device, event).await, Settlement::Done)
@@ -90,7 +90,7 @@ pub async fn settle<W: World>(world: &W, policies: &Policies, record: &Record) -
         Ok(()) => settlement,
         Err(failure) => {
             warn!(device, event, step = failure.step, why = failure.why, "the error table is out of reach");
-            Settlement::Again { failure, is_noted: false }
+            Settlement::Again { failure, noted_ms: None }
         }
     }
 }
@@ -108,13 +108,13 @@ async fn one<W: World>(world: &W, policies: &Policies, record: &Record) -> Outco
 
 /// The sort key of an event's error row: the event's own. Documents share theirs, whatever was seen; so
 /// that an older one's row never hides a newer one's, a document's has the time of its look, too.
-fn error_key(record: &Record) -> Cow<'_, str> {
+pub fn error_key(record: &Record) -> Cow<'_, str> {
     let looked_ms = record.row.as_ref().ok().and_then(|row| row.get("looked_ms")?.as_u64());
     looked_ms.map_or(Cow::Borrowed(&record.event), |ms| Cow::Owned(format!("{}#{ms}", record.event)))
 }
 
-/// Writes one row for all remarks on a record.
-pub async fn note<W: World>(world: &W, record: &Record, remarks: &[Failure]) -> Outcome<()> {
+/// Writes one row for all remarks on a record, and says since when there is one, in milliseconds.
+pub async fn note<W: World>(world: &W, record: &Record, remarks: &[Failure]) -> Outcome<u64> {
     let row = record.row.as_ref().ok();
     let row = error_row(world.clock().now_ms(), &record.device, &error_key(record), row, remarks);
     let ErrorRow { device, event, what, why, .. } = &row;
@@ -147,5 +147,5 @@ pub async fn note_nameless<E: Errors>(errors: &E, now_ms: u64, raw: &Value, inde
     let event = raw["eventID"].as_str().map_or_else(|| format!("record#{index}"), str::to_owned);
     warn!(event, "a record without keys or sequence number");
     let why = Failure::permanent("read record", "it has no keys or no sequence number");
-    errors.record(&error_row(now_ms, "-", &event, None, &[why])).await
+    errors.record(&error_row(now_ms, "-", &event, None, &[why])).await.map(drop)
 }

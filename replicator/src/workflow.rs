@@ -18,7 +18,7 @@ use crate::outcome::{Failure, Outcome};
 use crate::policy::Policies;
 use crate::ports::{Clock, Errors, World};
 use crate::record::{self, Reading, Record};
-use crate::settle::{self, Settlement, error_row, note_nameless};
+use crate::settle::{self, Settlement, error_key, error_row, note_nameless};
 
 /// The state machine in Amazon's States Language. `${...}` is for whoever deploys it: see
 /// [`definition`].
@@ -27,7 +27,7 @@ pub const DEFINITION: &str = include_str!("workflow/replicate.asl.json");
 /// The error of a task that may be tried again, as the state machine names it.
 pub const AGAIN_ERROR: &str = "ReplicationException";
 
-/// The error of a task that only has to wait for its turn: another execution works on its device, as
+/// The error of a task that only has to wait for its turn: another execution has taken its key, as
 /// instances that are all busy make it wait. That passes in moments, so it is tried again within seconds, for
 /// hours; it is no attempt of the guide's policy, whose first wait is half a minute.
 pub const TURN_ERROR: &str = "TurnException";
@@ -125,7 +125,8 @@ pub async fn dispatch<X: Executions, E: Errors, C: Clock>(
             continue;
         }
         let row = record.row.as_ref().ok();
-        errors.record(&error_row(clock.now_ms(), device, event, row, &[failure])).await?;
+        let key = error_key(&record);
+        errors.record(&error_row(clock.now_ms(), device, &key, row, &[failure])).await?;
         response.metrics.error_rows += 1;
     }
     response.failures.sort();
@@ -182,7 +183,7 @@ pub async fn give_up<W: World>(world: &W, input: &Value) -> Outcome<()> {
     match record::read(input, world.secondary_region()) {
         Reading::Skip => Ok(()),
         Reading::Nameless => note_nameless(world.errors(), world.clock().now_ms(), input, 0).await,
-        Reading::Event(record) => settle::note(world, &record, &[why]).await,
+        Reading::Event(record) => settle::note(world, &record, &[why]).await.map(drop),
     }
 }
 

@@ -10,6 +10,7 @@
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
+use aws_sdk_dynamodb::types::ReturnValue;
 use serde_json::{Map, Value};
 
 use super::columns::{
@@ -91,9 +92,11 @@ fn error_row(item: &Item) -> ErrorRow {
 }
 
 impl Errors for ErrorTable {
-    async fn record(&self, row: &ErrorRow) -> Outcome<()> {
-        let update = self.one_more(row);
-        update.send().await.map(drop).map_err(failure("record error")).map_err(unavailable)
+    async fn record(&self, row: &ErrorRow) -> Outcome<u64> {
+        let update = self.one_more(row).return_values(ReturnValue::UpdatedNew);
+        let answer = update.send().await.map_err(failure("record error")).map_err(unavailable)?;
+        let first_ms = answer.attributes.and_then(|item| read_number(&item, "first_seen"));
+        Ok(first_ms.unwrap_or(row.seen_ms))
     }
 
     async fn record_again(&self, row: &ErrorRow) -> Outcome<()> {

@@ -28,7 +28,7 @@ use super::errors::failure;
 use crate::model::Page;
 use crate::order::LEASE_MS;
 use crate::outcome::{Failure, Outcome};
-use crate::ports::{Row, State, Taken};
+use crate::ports::{Row, State, TAKE_KEY, Taken};
 
 /// The state table.
 #[derive(Debug, Clone)]
@@ -48,7 +48,7 @@ impl StateTable {
     fn token(&self) -> Outcome<String> {
         let mut bytes = [0_u8; 16];
         rand::SecureRandom::fill(&self.random, &mut bytes)
-            .map_err(|_| Failure::transient("take key", "no random number"))?;
+            .map_err(|_| Failure::transient(TAKE_KEY, "no random number"))?;
         Ok(bytes.iter().fold(String::with_capacity(32), |mut token, byte| {
             // Writing to a String cannot fail.
             write!(token, "{byte:02x}").ok();
@@ -89,7 +89,7 @@ fn intent(item: &Item, column: &str) -> Option<Value> {
 
 impl State for StateTable {
     async fn take(&self, key: &str, intent_now: &Value, now_ms: u64) -> Outcome<Taken> {
-        const STEP: &str = "take key";
+        const STEP: &str = TAKE_KEY;
         let token = self.token()?;
         let take = self
             .change(key)

@@ -23,7 +23,8 @@ pub(super) async fn run() -> Result<(), Error> {
 
 async fn handle(replica: &Replica, next: &Mutex<Option<String>>, deadline_ms: u64) -> Result<Report, Error> {
     let mut next = next.lock().await;
-    let report = repair::run(&replica.aws, &replica.policies, next.take(), deadline_ms).await?;
+    let report =
+        repair::run(&replica.aws, &replica.policies, &replica.crowd, next.take(), deadline_ms).await?;
     next.clone_from(&report.next);
     let counts = [
         ("rows", report.rows),

@@ -9,6 +9,9 @@ use crate::document::Document;
 use crate::model::Page;
 use crate::outcome::Outcome;
 
+/// The step that fails with `Conflict` while someone else has a key.
+pub const TAKE_KEY: &str = "take key";
+
 /// A key that is held: whoever has it may change what the key stands for, and nobody else may.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Taken {
@@ -81,9 +84,9 @@ pub struct ErrorRow {
 
 /// The error table.
 pub trait Errors: Sync {
-    /// Records a failure; the row's count of attempts rises, the first time it was seen stays. So does
-    /// the event that the row has, if none comes with the failure.
-    fn record(&self, row: &ErrorRow) -> impl Future<Output = Outcome<()>> + Send;
+    /// Records a failure, and says when the first one of that row was seen, in milliseconds. The row's count of
+    /// attempts rises; the event that the row has stays, if none comes with the failure.
+    fn record(&self, row: &ErrorRow) -> impl Future<Output = Outcome<u64>> + Send;
     /// Counts one more failure of a row that was read before. One that is gone stays gone: its event was
     /// applied meanwhile.
     fn record_again(&self, row: &ErrorRow) -> impl Future<Output = Outcome<()>> + Send;

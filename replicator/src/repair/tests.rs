@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::batch;
 use crate::batch::tests::{record, shadow, shadow_row};
+use crate::batch::{self, DEVICES_AT_ONCE_MAX};
 use crate::checks::at_every_end;
 use crate::crowd::Crowd;
 use crate::outcome::Class;
@@ -13,7 +13,9 @@ use crate::simulation::Twins;
 const DEADLINE_MS: u64 = u64::MAX;
 
 async fn run(twins: &Twins) -> Report {
-    super::run(twins.world(), &Policies::default(), None, DEADLINE_MS).await.unwrap()
+    super::run(twins.world(), &Policies::default(), &Crowd::new(DEVICES_AT_ONCE_MAX), None, DEADLINE_MS)
+        .await
+        .unwrap()
 }
 
 fn refuse_writes(twins: &Twins, refuses: bool) {
@@ -113,11 +115,12 @@ async fn a_run_that_has_no_time_left_says_where_the_next_begins() {
     fail(&twins, &records).await;
     let deadline_ms = twins.now_ms() + DEADLINE_MARGIN_MS - 1;
     let policies = Policies::default();
-    let late = super::run(twins.world(), &policies, None, deadline_ms).await.unwrap();
+    let crowd = Crowd::new(DEVICES_AT_ONCE_MAX);
+    let late = super::run(twins.world(), &policies, &crowd, None, deadline_ms).await.unwrap();
     assert_eq!((late.cleared, late.next.clone()), (0, None));
     assert!(late.not_tried > 0);
     twins.fail_next("errors.rows", Class::Transient, 1);
-    assert!(super::run(twins.world(), &policies, None, DEADLINE_MS).await.is_err());
+    assert!(super::run(twins.world(), &policies, &crowd, None, DEADLINE_MS).await.is_err());
     twins.advance_ms(60_000);
     assert_eq!(run(&twins).await.cleared, 30, "over all pages");
 }
@@ -158,7 +161,14 @@ async fn whatever_fails_the_repair_ends_right() {
             twins
         },
         async |twins| {
-            let report = super::run(twins.world(), &Policies::default(), None, DEADLINE_MS).await;
+            let report = super::run(
+                twins.world(),
+                &Policies::default(),
+                &Crowd::new(DEVICES_AT_ONCE_MAX),
+                None,
+                DEADLINE_MS,
+            )
+            .await;
             report.is_ok_and(|report| report.left == 0)
         },
         |twins, story| {

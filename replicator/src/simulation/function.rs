@@ -86,14 +86,14 @@ impl State for Function {
 }
 
 impl Errors for Function {
-    async fn record(&self, row: &ErrorRow) -> Outcome<()> {
+    async fn record(&self, row: &ErrorRow) -> Outcome<u64> {
         let row = row.clone();
         self.link
             .call("errors", "record", move |inner| {
-                if inner.planted != Some(Planted::NoErrorRow) {
-                    inner.errors.record(&row);
+                if inner.planted == Some(Planted::NoErrorRow) {
+                    return Ok(row.seen_ms);
                 }
-                Ok(())
+                Ok(inner.errors.record(&row))
             })
             .await
     }

@@ -12,7 +12,7 @@ use crate::event::DOCUMENT;
 use crate::model::Page;
 use crate::order::LEASE_MS;
 use crate::outcome::Outcome;
-use crate::ports::{ErrorRow, Row, Taken};
+use crate::ports::{ErrorRow, Row, TAKE_KEY, Taken};
 
 /// One key of the state table.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -37,7 +37,7 @@ impl StateTable {
         let token = format!("token-{}", self.tokens_made);
         let entry = self.entries.entry(key.to_owned()).or_default();
         if entry.lease.as_ref().is_some_and(|(_, until_ms)| now_ms < *until_ms) {
-            return Err(conflict("take", "someone else has it"));
+            return Err(conflict(TAKE_KEY, "someone else has it"));
         }
         entry.lease = Some((token.clone(), now_ms + LEASE_MS));
         let unfinished = entry.intent.clone();
@@ -79,14 +79,20 @@ impl StateTable {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct ErrorTable {
     pub(crate) rows: BTreeMap<(String, String), ErrorRow>,
+    /// When a row that is there was first put, in milliseconds.
+    first_ms: BTreeMap<(String, String), u64>,
 }
 
 impl ErrorTable {
-    pub(crate) fn record(&mut self, row: &ErrorRow) {
+    pub(crate) fn record(&mut self, row: &ErrorRow) -> u64 {
         let key = (row.device.clone(), row.event.clone());
-        let there = self.rows.remove(&key).unwrap_or_default();
+        let there = self.rows.remove(&key);
+        let first_ms = there.as_ref().and_then(|_| self.first_ms.get(&key).copied()).unwrap_or(row.seen_ms);
+        self.first_ms.insert(key.clone(), first_ms);
+        let there = there.unwrap_or_default();
         let event = row.row.clone().or(there.row);
         self.rows.insert(key, ErrorRow { attempts: there.attempts + 1, row: event, ..row.clone() });
+        first_ms
     }
 
     pub(crate) fn record_again(&mut self, row: &ErrorRow) {

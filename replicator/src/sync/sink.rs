@@ -127,6 +127,6 @@ impl<W: World> Direct<'_, W> {
         let (device, name) = (key("device"), key("event"));
         let (what, why) = (join(|failure| failure.step), join(|failure| &failure.why));
         let row = ErrorRow { device, event: name, what, why, seen_ms: now_ms, attempts: 1, row: Some(row) };
-        self.world.errors().record(&row).await
+        self.world.errors().record(&row).await.map(drop)
     }
 }

@@ -82,5 +82,6 @@ pub(super) async fn give_up(world: Function, mut record: Value) -> Done {
 /// Applies the error rows again.
 pub(super) async fn repair(world: Function) -> Done {
     let deadline_ms = world.now_ms() + REPAIR_MS_MAX;
-    repair::run(&world, &Policies::default(), None, deadline_ms).await.ok().map(|_| Vec::new())
+    let crowd = Crowd::new(batch::DEVICES_AT_ONCE_MAX);
+    repair::run(&world, &Policies::default(), &crowd, None, deadline_ms).await.ok().map(|_| Vec::new())
 }
