@@ -26,7 +26,7 @@ use serde_json::{Value, json};
 
 pub(crate) use call::{Crash, Inner, Link};
 pub(crate) use function::{Function, Looker};
-pub(crate) use region::{RegionState, arn, group_arn, pem};
+pub(crate) use region::{PAGE_MAX, RegionState, arn, group_arn, pem};
 pub(crate) use remote::Side;
 pub(crate) use tables::Entry;
 

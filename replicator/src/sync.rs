@@ -198,7 +198,7 @@ where
                 Phase::OrphanShadows => walk.orphan_shadows(start.clone(), &save).await,
                 Phase::OrphanCertificates => walk.orphan_certificates(start.clone(), &save).await,
                 Phase::OrphanPolicies => walk.orphan_policies(start.clone(), &save).await,
-                Phase::OrphanGroups => walk.orphan_groups(&save).await,
+                Phase::OrphanGroups => walk.orphan_groups(start.clone(), &save).await,
                 Phase::OrphanTypes => walk.orphan_types(start.clone(), &save).await,
             };
             match ended {

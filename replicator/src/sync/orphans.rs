@@ -4,6 +4,10 @@
 //! its name. What was applied last is read in between two looks: it ends what is known to be gone after
 //! it, and never what was made, and brought, after the first look.
 
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use super::by_depth;
 use super::report::{Kind, Tally};
 use super::walk::{Flow, Walk};
 use super::{Sent, Sink, events};
@@ -141,33 +145,49 @@ impl<P: Region, S: Region, C: Clock, K: Sink> Walk<'_, P, S, C, K> {
         Ok(tally)
     }
 
-    /// Groups, children first: a group that has one under it cannot go.
+    /// Groups, within a page children first: a group that has one under it cannot go. One whose child is on a later
+    /// page is refused, and goes with the repair or the next walk.
     pub(super) async fn orphan_groups(
         &self,
+        mut from: Option<String>,
         save: &impl AsyncFn(Option<String>) -> Outcome<()>,
     ) -> Outcome<Flow> {
-        let secondary = self.regions.secondary;
-        let (levels, flow) = self.levels(async |from| secondary.groups(from).await, secondary).await?;
-        if flow == Flow::Late {
-            return Ok(Flow::Late);
-        }
-        for level in levels.into_iter().rev() {
-            let each = async |there: Group| {
-                self.item(Kind::Group, &there.name, async || self.orphan_group(&there.name).await).await;
-            };
-            if self.all(level, &each).await == Flow::Late {
+        let (primary, secondary) = (self.regions.primary, self.regions.secondary);
+        loop {
+            if self.is_late() {
                 return Ok(Flow::Late);
             }
-            save(None).await?;
+            let page = self.patient(async || secondary.groups(from.as_deref()).await).await?;
+            let gone = Mutex::new(BTreeMap::new());
+            let look = async |name: &str| {
+                if primary.group(name).await?.is_none()
+                    && let Some(there) = secondary.group(name).await?
+                {
+                    gone.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), there);
+                }
+                Ok(Tally::default())
+            };
+            let find = async |name: String| self.item(Kind::Group, &name, async || look(&name).await).await;
+            if self.all(page.items, &find).await == Flow::Late {
+                return Ok(Flow::Late);
+            }
+            let gone = gone.into_inner().unwrap_or_else(PoisonError::into_inner);
+            for level in by_depth(&gone).into_iter().rev() {
+                let each = async |there: Group| {
+                    self.item(Kind::Group, &there.name, async || self.orphan_group(&there.name).await).await;
+                };
+                if self.all(level, &each).await == Flow::Late {
+                    return Ok(Flow::Late);
+                }
+            }
+            let Some(next) = page.next else { return Ok(Flow::Done) };
+            from = Some(next);
+            save(from.clone()).await?;
         }
-        Ok(Flow::Done)
     }
 
     async fn orphan_group(&self, name: &str) -> Outcome<Tally> {
         let (mut tally, looked_ms) = (Tally::default(), self.now_ms());
-        if self.regions.primary.group(name).await?.is_some() {
-            return Ok(tally);
-        }
         let mark = match self.sink.remembered(&tables::group_key(name)).await? {
             Some(Row::Group(row)) => row.mark,
             _ => None,

@@ -44,53 +44,38 @@ impl<P: Region, S: Region, C: Clock, K: Sink> Walk<'_, P, S, C, K> {
         Ok(tally)
     }
 
-    /// Groups, parents first: a level is begun when the one above it is done.
+    /// Groups, each after those above it, on whichever page they are.
     pub(super) async fn groups(
         &self,
         from: Option<String>,
         save: &impl AsyncFn(Option<String>) -> Outcome<()>,
     ) -> Outcome<Flow> {
-        let primary = self.regions.primary;
-        let (levels, flow) = self.levels(async |from| primary.groups(from).await, primary).await?;
-        if flow == Flow::Late {
-            return Ok(Flow::Late);
-        }
-        let done = from.and_then(|level| level.parse::<usize>().ok()).unwrap_or_default();
-        for (depth, level) in levels.into_iter().enumerate().skip(done) {
-            let each = async |seen: Group| {
-                self.item(Kind::Group, &seen.name, async || self.group(&seen).await).await;
-            };
-            if self.all(level, &each).await == Flow::Late {
-                return Ok(Flow::Late);
+        let list = async |from: Option<&str>| self.regions.primary.groups(from).await;
+        let each = async |name: String| {
+            if let Err(failure) = self.patient(async || self.listed_group(&name).await).await {
+                self.failed(Kind::Group, &name, &failure);
             }
-            save(Some((depth + 1).to_string())).await?;
-        }
-        Ok(Flow::Done)
+        };
+        self.pages(from, list, each, save).await
     }
 
-    /// All static groups of a Region by their depth. AWS allows ten thousand: they fit into memory.
-    pub(super) async fn levels<R: Region>(
-        &self,
-        list: impl AsyncFn(Option<&str>) -> Outcome<crate::model::Page<String>>,
-        region: &R,
-    ) -> Outcome<(Vec<Vec<Group>>, Flow)> {
-        let (mut found, mut from) = (BTreeMap::new(), None::<String>);
-        loop {
-            let page = self.patient(async || list(from.as_deref()).await).await?;
-            for name in page.items {
-                if self.is_late() {
-                    return Ok((Vec::new(), Flow::Late));
-                }
-                if let Some(group) = self.patient(async || region.group(&name).await).await? {
-                    found.insert(name, group);
-                }
-            }
-            from = page.next;
-            if from.is_none() {
-                break;
+    async fn listed_group(&self, name: &str) -> Outcome<()> {
+        let (mut line, mut next) = (Vec::new(), Some(name.to_owned()));
+        while let Some(name) = next.take()
+            && line.len() < DEPTH_MAX
+            && !self.is_begun(&name)
+            // One that finds its things by a query is not replicated, one that is gone has an event of its own.
+            && let Some(seen) = self.regions.primary.group(&name).await?
+        {
+            next = seen.parent.clone();
+            line.push(seen);
+        }
+        for seen in line.into_iter().rev() {
+            if self.begin(&seen.name) {
+                self.item(Kind::Group, &seen.name, async || self.group(&seen).await).await;
             }
         }
-        Ok((by_depth(&found), Flow::Done))
+        Ok(())
     }
 
     async fn group(&self, seen: &Group) -> Outcome<Tally> {

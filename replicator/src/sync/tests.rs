@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::checks::{at_every_end, at_once};
 use crate::event::Event;
-use crate::model::Status;
+use crate::model::{Group, Status};
 use crate::outcome::Class;
 use crate::policy::Policies;
 use crate::ports::{Source, State, World};
@@ -144,6 +144,28 @@ async fn a_fleet_arrives_straight_and_a_second_walk_only_reads() {
         report.stats_line(false),
         "syncer: stats: NUM_THINGS_SYNCED: 0 NUM_THINGS_EXIST: 7 NUM_ERRORS: 0"
     );
+}
+
+/// Parents come last in the list, on other pages than the groups under them.
+#[tokio::test]
+async fn groups_arrive_after_those_above_them_whatever_page_they_are_on() {
+    let twins = Twins::new();
+    let children = 3 * crate::simulation::PAGE_MAX;
+    {
+        let here = &mut twins.inner().primary;
+        for (name, parent) in [("y", None), ("x", Some("y".to_owned()))] {
+            here.create_group(&Group { name: name.into(), parent, ..Group::default() }).unwrap();
+        }
+        for n in 0..children {
+            let (name, parent) = (format!("c-{n:03}"), Some("x".to_owned()));
+            here.create_group(&Group { name, parent, ..Group::default() }).unwrap();
+        }
+    }
+    twins.advance_ms(60_000);
+    let report = direct(&twins, Mode::Smart).await;
+    assert!(report.is_clean(), "{report}");
+    assert_eq!(report.of(Kind::Group).synced, children as u64 + 2, "each is counted once: {report}");
+    alike(&twins);
 }
 
 fn writes(call: &str) -> bool {

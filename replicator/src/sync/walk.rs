@@ -12,12 +12,12 @@ use crate::document::{Document, Key, Seen};
 use crate::event::{Event, What};
 use crate::look::Regions;
 use crate::model::{Incarnation, Page};
-use crate::outcome::Outcome;
+use crate::outcome::{Failure, Outcome};
 use crate::pace::Pace;
 use crate::ports::{Clock, Region};
 use crate::rules::is_own;
 
-/// How many groups' incarnations are remembered for the memberships of their things.
+/// How many groups are remembered, for their things and for the groups under them.
 const GROUPS_MAX: usize = 10_000;
 
 /// How many policies are remembered as sent.
@@ -40,6 +40,8 @@ pub(super) struct Walk<'a, P, S, C, K> {
     pace: Pace,
     report: Mutex<Report>,
     groups: Mutex<BTreeMap<String, Option<Incarnation>>>,
+    /// Groups that were begun with.
+    begun: Mutex<BTreeSet<String>>,
     policies: Mutex<BTreeSet<String>>,
 }
 
@@ -50,8 +52,16 @@ impl<'a, P: Region, S: Region, C: Clock, K: Sink> Walk<'a, P, S, C, K> {
         options: &'a Options,
         report: Report,
     ) -> Self {
-        let (report, groups, policies) = (Mutex::new(report), Mutex::default(), Mutex::default());
-        Self { regions, sink, options, pace: Pace::default(), report, groups, policies }
+        Self {
+            regions,
+            sink,
+            options,
+            pace: Pace::default(),
+            report: Mutex::new(report),
+            groups: Mutex::default(),
+            begun: Mutex::default(),
+            policies: Mutex::default(),
+        }
     }
 
     pub(super) fn report(&self) -> Report {
@@ -116,12 +126,15 @@ impl<'a, P: Region, S: Region, C: Clock, K: Sink> Walk<'a, P, S, C, K> {
         if is_own(name) {
             return;
         }
-        let ended = self.patient(work).await;
-        let mut report = self.report.lock().unwrap_or_else(PoisonError::into_inner);
-        match ended {
-            Ok(tally) => report.absorb(tally),
-            Err(failure) => report.failed(kind, name, &failure),
+        match self.patient(work).await {
+            Ok(tally) => self.report.lock().unwrap_or_else(PoisonError::into_inner).absorb(tally),
+            Err(failure) => self.failed(kind, name, &failure),
         }
+    }
+
+    /// Counts an item that could not be worked on.
+    pub(super) fn failed(&self, kind: Kind, name: &str, failure: &Failure) {
+        self.report.lock().unwrap_or_else(PoisonError::into_inner).failed(kind, name, failure);
     }
 
     /// Tries until it works, at the walk's pace.
@@ -192,6 +205,17 @@ impl<'a, P: Region, S: Region, C: Clock, K: Sink> Walk<'a, P, S, C, K> {
             }
         }
         Ok(others)
+    }
+
+    /// Whether this walk has begun with that group, in its own turn or for one under it.
+    pub(super) fn is_begun(&self, group: &str) -> bool {
+        self.begun.lock().unwrap_or_else(PoisonError::into_inner).contains(group)
+    }
+
+    /// Begins with a group; false if that was done. Two under it may come at once.
+    pub(super) fn begin(&self, group: &str) -> bool {
+        let mut begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
+        begun.len() >= GROUPS_MAX || begun.insert(group.to_owned())
     }
 
     /// The incarnation of a group of the primary, looked up once.
