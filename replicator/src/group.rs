@@ -28,9 +28,8 @@ pub async fn apply<W: World>(world: &W, event: &GroupEvent, again: bool) -> Outc
         world.state().release(&taken).await?;
         return Ok(Change::Superseded.into());
     }
-    let begun = taken.unfinished.as_ref().map(order::begun);
-    if order::life(&event.mark, begun.as_ref()) == Verdict::Stale {
-        // A newer one was begun and will come again. Of two that were begun only one would be known.
+    if taken.begun().iter().any(|begun| order::life(&event.mark, Some(begun)) == Verdict::Stale) {
+        // A newer one was begun, perhaps done, and will come again: the group never goes backwards.
         world.state().release(&taken).await?;
         return Ok(Change::Superseded.into());
     }
@@ -82,11 +81,10 @@ async fn prepare<W: World>(
 ) -> Outcome<Result<Prepared, Applied>> {
     let is_other = |mark: &GroupMark| mark.id != event.mark.id;
     let is_known = mark.as_ref().is_some_and(|mark| !is_other(mark));
-    let begun = taken.unfinished.as_ref().map(order::begun);
     let alive = mark.clone().filter(|mark| !mark.deleted && is_other(mark));
     // Whoever began with an older event saw this very row, and did nothing.
     let acted = |begun: &GroupMark| order::life(begun, mark.as_ref()) != Verdict::Stale;
-    let old = alive.or(begun.filter(is_other).filter(acted));
+    let old = alive.or(taken.begun().into_iter().find(|begun| is_other(begun) && acted(begun)));
     if !event.mark.deleted && old.is_none() {
         return Ok(Ok(Prepared { taken, is_known }));
     }

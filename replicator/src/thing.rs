@@ -33,9 +33,9 @@ pub async fn apply<W: World>(world: &W, event: &ThingEvent, again: bool) -> Outc
     if !order::life(&event.mark, mark.as_ref()).applies(again) {
         return superseded(world, event, &taken).await;
     }
-    let begun = taken.unfinished.as_ref().map(order::begun);
-    if order::life(&event.mark, begun.as_ref()) == Verdict::Stale {
-        // A newer one was begun and will come again. Of two that were begun only one would be known.
+    let begun = taken.begun();
+    if begun.iter().any(|begun| order::life(&event.mark, Some(begun)) == Verdict::Stale) {
+        // A newer one was begun, perhaps done, and will come again: the thing never goes backwards.
         return superseded(world, event, &taken).await;
     }
     let after = order::after(&event.mark, mark.as_ref());
@@ -91,15 +91,15 @@ struct Past {
 }
 
 impl Past {
-    fn of(event: &ThingEvent, mark: Option<ThingMark>, begun: Option<ThingMark>) -> Self {
+    fn of(event: &ThingEvent, mark: Option<ThingMark>, begun: Vec<ThingMark>) -> Self {
         let is_other = |mark: &ThingMark| mark.id != event.mark.id;
-        let is_unsure = begun.is_some();
+        let is_unsure = !begun.is_empty();
         let alive = mark.clone().filter(|mark| !mark.deleted && is_other(mark));
         // Whoever began with an older event saw this very row, and did nothing.
         let acted = |begun: &ThingMark| order::life(begun, mark.as_ref()) != Verdict::Stale;
         Self {
             is_known: mark.as_ref().is_some_and(|mark| !is_other(mark)),
-            old: alive.or(begun.filter(is_other).filter(acted)),
+            old: alive.or(begun.into_iter().find(|begun| is_other(begun) && acted(begun))),
             is_unsure,
             mark,
         }

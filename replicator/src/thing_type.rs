@@ -29,8 +29,7 @@ pub async fn apply<W: World>(world: &W, event: &TypeEvent, again: bool) -> Outco
         world.state().release(&taken).await?;
         return Ok(Change::Superseded.into());
     }
-    let begun = taken.unfinished.as_ref().map(order::begun);
-    if order::life(&event.mark, begun.as_ref()) == Verdict::Stale {
+    if taken.begun().iter().any(|begun| order::life(&event.mark, Some(begun)) == Verdict::Stale) {
         // A newer one was begun, perhaps done, and will come again: the type never goes backwards.
         world.state().release(&taken).await?;
         return Ok(Change::Superseded.into());

@@ -6,7 +6,8 @@
 //! | `row` | what is remembered, JSON |
 //! | `token`, `until` | who holds the key, and until when in milliseconds; absent: nobody |
 //! | `intent` | what the holder is about to do, JSON; it outlives a holder that ends, and later ones that end |
-//! | `before` | the intent that this holder found, so that a repeated request still learns it |
+//! | `latest` | the same, of the last holder |
+//! | `before`, `before_latest` | what this holder found there, so that a repeated request still learns it |
 //! | `last` | who put the row, so that a repeated request knows its own work |
 //!
 //! Requests are repeated when an answer is lost. Each is therefore its own proof: one that finds its
@@ -29,6 +30,9 @@ use crate::model::Page;
 use crate::order::LEASE_MS;
 use crate::outcome::{Failure, Outcome};
 use crate::ports::{Row, State, TAKE_KEY, Taken};
+
+/// What a key has while it is held, or was when its holder ended.
+const HOLDING: &str = "#token, #until, #intent, #latest, #before, #before_latest";
 
 /// The state table.
 #[derive(Debug, Clone)]
@@ -95,12 +99,15 @@ impl State for StateTable {
             .change(key)
             .update_expression(
                 "SET #token = :token, #until = :until, #before = if_not_exists(#intent, :none), \
-                 #intent = if_not_exists(#intent, :intent)",
+                 #before_latest = if_not_exists(#latest, :none), #intent = if_not_exists(#intent, :intent), \
+                 #latest = :intent",
             )
             .condition_expression("attribute_not_exists(#until) OR #until <= :now")
             .expression_attribute_names("#token", "token")
             .expression_attribute_names("#until", "until")
+            .expression_attribute_names("#latest", "latest")
             .expression_attribute_names("#before", "before")
+            .expression_attribute_names("#before_latest", "before_latest")
             .expression_attribute_names("#intent", "intent")
             .expression_attribute_values(":token", text(&token))
             .expression_attribute_values(":until", number(now_ms.saturating_add(LEASE_MS)))
@@ -108,21 +115,21 @@ impl State for StateTable {
             .expression_attribute_values(":intent", text(intent_now.to_string()))
             .expression_attribute_values(":now", number(now_ms))
             .return_values(ReturnValue::AllOld);
-        let (there, unfinished) = match take.send().await {
+        let (there, [unfinished, latest]) = match take.send().await {
             Ok(answer) => {
                 let there = answer.attributes.unwrap_or_default();
-                let unfinished = intent(&there, "intent");
-                (there, unfinished)
+                let found = ["intent", "latest"].map(|column| intent(&there, column));
+                (there, found)
             }
             Err(error) => match refused(&error) {
                 // A repeated request: the first one took it.
                 Some(there) if read_text(there, "token") == Some(&token) => {
-                    (there.clone(), intent(there, "before"))
+                    (there.clone(), ["before", "before_latest"].map(|column| intent(there, column)))
                 }
                 _ => return Err(unavailable(failure(STEP)(error))),
             },
         };
-        Ok(Taken { key: key.to_owned(), row: row(&there, STEP)?, unfinished, token })
+        Ok(Taken { key: key.to_owned(), row: row(&there, STEP)?, unfinished, latest, token })
     }
 
     async fn put(&self, taken: &Taken, row: &Row) -> Outcome<()> {
@@ -130,14 +137,16 @@ impl State for StateTable {
         let json = serde_json::to_string(row).map_err(|why| Failure::permanent(STEP, why))?;
         let put = self
             .change(&taken.key)
-            .update_expression("SET #row = :row, #last = :token REMOVE #token, #until, #intent, #before")
+            .update_expression(format!("SET #row = :row, #last = :token REMOVE {HOLDING}"))
             .condition_expression("#token = :token")
             .expression_attribute_names("#row", "row")
             .expression_attribute_names("#last", "last")
             .expression_attribute_names("#token", "token")
             .expression_attribute_names("#until", "until")
             .expression_attribute_names("#intent", "intent")
+            .expression_attribute_names("#latest", "latest")
             .expression_attribute_names("#before", "before")
+            .expression_attribute_names("#before_latest", "before_latest")
             .expression_attribute_values(":row", text(json))
             .expression_attribute_values(":token", text(&taken.token));
         match put.send().await {
@@ -158,19 +167,24 @@ impl State for StateTable {
         let note = self
             .change(&taken.key)
             // A repeated request does the same again.
-            .update_expression("SET #row = :row, #intent = :intent, #until = :until REMOVE #before")
+            .update_expression(
+                "SET #row = :row, #intent = :intent, #latest = :intent, #until = :until \
+                 REMOVE #before, #before_latest",
+            )
             .condition_expression("#token = :token")
             .expression_attribute_names("#row", "row")
             .expression_attribute_names("#token", "token")
             .expression_attribute_names("#until", "until")
             .expression_attribute_names("#intent", "intent")
+            .expression_attribute_names("#latest", "latest")
             .expression_attribute_names("#before", "before")
+            .expression_attribute_names("#before_latest", "before_latest")
             .expression_attribute_values(":row", text(json))
             .expression_attribute_values(":intent", text(intent_now.to_string()))
             .expression_attribute_values(":until", number(now_ms.saturating_add(LEASE_MS)))
             .expression_attribute_values(":token", text(&taken.token));
         note.send().await.map_err(failure(STEP)).map_err(unavailable)?;
-        Ok(Taken { row: Some(row.clone()), unfinished: None, ..taken.clone() })
+        Ok(Taken { row: Some(row.clone()), unfinished: None, latest: None, ..taken.clone() })
     }
 
     async fn release(&self, taken: &Taken) -> Outcome<()> {
@@ -182,13 +196,22 @@ impl State for StateTable {
             .expression_attribute_names("#token", "token")
             .expression_attribute_names("#until", "until")
             .expression_attribute_names("#intent", "intent")
+            .expression_attribute_names("#latest", "latest")
             .expression_attribute_names("#before", "before")
+            .expression_attribute_names("#before_latest", "before_latest")
             .expression_attribute_values(":token", text(&taken.token));
         let release = match &taken.unfinished {
             Some(unfinished) => release
-                .update_expression("SET #last = :token, #intent = :intent REMOVE #token, #until, #before")
-                .expression_attribute_values(":intent", text(unfinished.to_string())),
-            None => release.update_expression("SET #last = :token REMOVE #token, #until, #before, #intent"),
+                .update_expression(
+                    "SET #last = :token, #intent = :intent, #latest = :latest \
+                     REMOVE #token, #until, #before, #before_latest",
+                )
+                .expression_attribute_values(":intent", text(unfinished.to_string()))
+                .expression_attribute_values(
+                    ":latest",
+                    text(taken.latest.as_ref().unwrap_or(unfinished).to_string()),
+                ),
+            None => release.update_expression(format!("SET #last = :token REMOVE {HOLDING}")),
         };
         match release.send().await {
             Ok(_) => Ok(()),

@@ -97,8 +97,8 @@ async fn take<W: World>(world: &W, id: &str, looked_ms: u64) -> Outcome<(Taken, 
         Some(Row::Certificate(row)) => Some(row.clone()),
         _ => None,
     };
-    let begun = taken.unfinished.as_ref().and_then(|begun| begun["looked_ms"].as_u64());
-    let begun_ms = begun.max(row.as_ref().map(|row| row.begun_ms));
+    let begun = taken.unfinished.iter().chain(&taken.latest).filter_map(|begun| begun["looked_ms"].as_u64());
+    let begun_ms = begun.max().max(row.as_ref().map(|row| row.begun_ms));
     // What was begun may be half done, a revocation say: nothing older undoes that.
     let gives_way = begun_ms.is_some_and(|begun_ms| begun_ms > looked_ms);
     let applied_ms = row.as_ref().map(|row| row.looked_ms);

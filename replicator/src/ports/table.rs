@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use super::Row;
 use crate::document::Document;
 use crate::model::Page;
+use crate::order::{self, LifeMark};
 use crate::outcome::Outcome;
 
 /// The step that fails with `Conflict` while someone else has a key.
@@ -19,18 +20,29 @@ pub struct Taken {
     pub key: String,
     /// What was remembered.
     pub row: Option<Row>,
-    /// What the last holder was about to do, if it ended without saying how that went.
+    /// What a holder was about to do that ended without saying how that went: the first such.
     pub unfinished: Option<Value>,
+    /// What the last such was about to do, which may be another one.
+    pub latest: Option<Value>,
     /// Who holds it: one holding, not one function.
     pub token: String,
+}
+
+impl Taken {
+    /// The marks of what was begun: of the first and of the last holder that ended.
+    pub fn begun(&self) -> Vec<LifeMark> {
+        let mut begun: Vec<_> = self.unfinished.iter().chain(&self.latest).map(order::begun).collect();
+        begun.dedup();
+        begun
+    }
 }
 
 /// The state table: one row a key.
 ///
 /// A key is taken before anything that it stands for is changed, and put or let go afterwards. If
 /// the holder ends in between, the key is free again after [`crate::order::LEASE_MS`], and the next
-/// holder learns what was about to be done. An intent that is unfinished is not replaced by a later
-/// holder's, however many end: it stays until a row is put or noted.
+/// holder learns what was about to be done. An intent that is unfinished stays until a row is put or noted,
+/// however many later holders end: the first one, and beside it the last.
 pub trait State: Sync {
     /// Takes a key, saying what is about to be done. `Conflict` while someone else has it.
     fn take(&self, key: &str, intent: &Value, now_ms: u64) -> impl Future<Output = Outcome<Taken>> + Send;

@@ -46,7 +46,7 @@ impl State for Function {
                     taken.row = None;
                 }
                 if inner.planted == Some(Planted::NoUnfinished) {
-                    taken.unfinished = None;
+                    (taken.unfinished, taken.latest) = (None, None);
                 }
                 Ok(taken)
             })

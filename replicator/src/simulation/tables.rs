@@ -20,6 +20,8 @@ pub(crate) struct Entry {
     pub(crate) row: Option<Row>,
     /// What the holder is about to do, or the last one was when it ended.
     pub(crate) intent: Option<Value>,
+    /// The same of the last holder that ended, if several did.
+    pub(crate) latest: Option<Value>,
     /// Who holds it, and until when.
     pub(crate) lease: Option<(String, u64)>,
 }
@@ -42,7 +44,8 @@ impl StateTable {
         entry.lease = Some((token.clone(), now_ms + LEASE_MS));
         let unfinished = entry.intent.clone();
         entry.intent.get_or_insert_with(|| intent.clone());
-        Ok(Taken { key: key.to_owned(), row: entry.row.clone(), unfinished, token })
+        let latest = entry.latest.replace(intent.clone());
+        Ok(Taken { key: key.to_owned(), row: entry.row.clone(), unfinished, latest, token })
     }
 
     /// Takes a key away from whoever holds it.
@@ -59,13 +62,14 @@ impl StateTable {
     }
 
     pub(crate) fn put(&mut self, taken: &Taken, row: &Row) -> Outcome<()> {
-        *self.held(taken)? = Entry { row: Some(row.clone()), intent: None, lease: None };
+        *self.held(taken)? = Entry { row: Some(row.clone()), ..Entry::default() };
         Ok(())
     }
 
     pub(crate) fn release(&mut self, taken: &Taken) -> Outcome<()> {
         let entry = self.held(taken)?;
         entry.intent.clone_from(&taken.unfinished);
+        entry.latest.clone_from(&taken.latest);
         entry.lease = None;
         Ok(())
     }
