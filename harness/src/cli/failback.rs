@@ -54,6 +54,12 @@ impl Failback {
         block_on(async {
             log::to_stderr();
             let replica = self.at.replica().await?;
+            if !replica.is_paused {
+                to_stderr(
+                    "NOTE: replication was not paused by gameday deploy --pause. Unless it was paused by hand, it changes what \
+                     is compared here, and takes back what goes home.",
+                );
+            }
             let output = Output::new();
             let done = match &self.apply {
                 None => Box::pin(self.plan(&replica, &output)).await,

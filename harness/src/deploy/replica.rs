@@ -21,6 +21,8 @@ pub(crate) struct Replica {
     pub(crate) state: StateTable,
     /// Whether certificates and policies are replicated, too.
     pub(crate) identities: bool,
+    /// Whether it was deployed to apply nothing for now. Whoever paused it by hand is not seen.
+    pub(crate) is_paused: bool,
 }
 
 impl Replica {
@@ -33,6 +35,7 @@ impl Replica {
             both: aws.both(&account_of(&stack)?),
             state: StateTable::new(aws.secondary.dynamodb.clone(), output_of(&stack, "StateTable")?),
             identities: mode == Mode::Complete,
+            is_paused: parameter_of(&stack, "Paused") == Some("true"),
         }))
     }
 }
