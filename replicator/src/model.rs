@@ -38,6 +38,8 @@ pub struct Incarnation {
     pub id: String,
     /// Rises with each change.
     pub version: u64,
+    /// When it began, in milliseconds; 0 if that is not known.
+    pub begun_ms: u64,
 }
 
 /// A thing type.

@@ -4,7 +4,7 @@ use aws_sdk_iot::types::ThingGroupProperties;
 
 use super::AwsRegion;
 use super::errors::{failure, held, unread};
-use super::listing::{PAGE_SIZE, collect, empty_if_absent, if_there};
+use super::listing::{PAGE_SIZE, collect, empty_if_absent, if_there, millis};
 use super::things::{attributes, expected_version};
 use crate::model::{Group, Incarnation, Page};
 use crate::outcome::{Class, Failure, Outcome};
@@ -69,6 +69,7 @@ impl Groups for AwsRegion {
         Ok(found.filter(|found| found.query_string.is_none()).map(|found| Incarnation {
             id: found.thing_group_id.unwrap_or_default(),
             version: u64::try_from(found.version).unwrap_or_default(),
+            begun_ms: millis(found.thing_group_metadata.and_then(|metadata| metadata.creation_date)),
         }))
     }
 

@@ -1,5 +1,7 @@
 //! Lists: whole ones within a bound, and what is not there.
 
+use aws_sdk_iot::primitives::DateTime;
+
 use crate::outcome::{Class, Failure, Outcome};
 
 /// How many entries of a list that is read as a whole are read: principals of a thing, things of a
@@ -22,6 +24,11 @@ pub(super) fn if_there<T>(described: Outcome<T>) -> Outcome<Option<T>> {
         Err(failure) if failure.class == Class::NotFound => Ok(None),
         Err(failure) => Err(failure),
     }
+}
+
+/// A time of the SDK in milliseconds; 0 if there is none.
+pub(super) fn millis(time: Option<DateTime>) -> u64 {
+    time.and_then(|time| u64::try_from(time.to_millis().ok()?).ok()).unwrap_or_default()
 }
 
 /// Refuses to read on.

@@ -4,7 +4,7 @@ use aws_sdk_iot::types::{ThingTypeMetadata, ThingTypeProperties};
 
 use super::AwsRegion;
 use super::errors::{failure, held, unread};
-use super::listing::{PAGE_SIZE, if_there};
+use super::listing::{PAGE_SIZE, if_there, millis};
 use crate::model::{Incarnation, Page, ThingType};
 use crate::outcome::Outcome;
 use crate::ports::Types;
@@ -60,8 +60,11 @@ impl Types for AwsRegion {
     async fn type_incarnation(&self, name: &str) -> Outcome<Option<Incarnation>> {
         let describe = self.iot.describe_thing_type().thing_type_name(name);
         let found = if_there(describe.send().await.map_err(failure("describe thing type")))?;
-        let id = found.map(|found| found.thing_type_id.unwrap_or_default());
-        Ok(id.map(|id| Incarnation { id, version: 0 }))
+        Ok(found.map(|found| Incarnation {
+            id: found.thing_type_id.unwrap_or_default(),
+            version: 0,
+            begun_ms: millis(found.thing_type_metadata.and_then(|metadata| metadata.creation_date)),
+        }))
     }
 
     async fn create_thing_type(&self, thing_type: &ThingType) -> Outcome<()> {

@@ -24,6 +24,8 @@ pub(crate) struct TypeState {
     pub(crate) thing_type: ThingType,
     pub(crate) id: String,
     pub(crate) deprecated_ms: u64,
+    /// When it was made; an operator says so.
+    pub(crate) begun_ms: u64,
 }
 
 /// A group and its incarnation.
@@ -32,6 +34,8 @@ pub(crate) struct GroupState {
     pub(crate) group: Group,
     pub(crate) id: String,
     pub(crate) version: u64,
+    /// When it was made; an operator says so.
+    pub(crate) begun_ms: u64,
 }
 
 /// A Region.

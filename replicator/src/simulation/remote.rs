@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::call::{Inner, Link};
 use super::planted::Planted;
-use super::region::{PAGE_MAX, RegionState, conflict};
+use super::region::{GroupState, PAGE_MAX, RegionState, conflict};
 use super::{PRIMARY, SECONDARY, truth};
 use crate::model::{
     Authority, DescribedCertificate, DescribedThing, Group, Incarnation, Page, Policy, Shadow, Status, Thing,
@@ -200,7 +200,8 @@ impl Types for Remote {
     async fn type_incarnation(&self, name: &str) -> Outcome<Option<Incarnation>> {
         let name = name.to_owned();
         let of = move |region: &mut RegionState, _| {
-            Ok(region.types.get(&name).map(|there| Incarnation { id: there.id.clone(), version: 0 }))
+            let there = region.types.get(&name);
+            Ok(there.map(|there| Incarnation { id: there.id.clone(), version: 0, begun_ms: there.begun_ms }))
         };
         self.call("type_incarnation", of).await
     }
@@ -235,7 +236,12 @@ impl Groups for Remote {
         let name = name.to_owned();
         let of = move |region: &mut RegionState, _| {
             let there = region.groups.get(&name);
-            Ok(there.map(|there| Incarnation { id: there.id.clone(), version: there.version }))
+            let life = |there: &GroupState| Incarnation {
+                id: there.id.clone(),
+                version: there.version,
+                begun_ms: there.begun_ms,
+            };
+            Ok(there.map(life))
         };
         self.call("group_incarnation", of).await
     }

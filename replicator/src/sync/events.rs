@@ -41,9 +41,9 @@ pub fn thing_gone(name: &str, mark: Option<&LifeMark>, looked_ms: u64) -> Event 
     mend(What::Thing(ThingEvent { thing, mark: end(mark, looked_ms) }))
 }
 
-/// A type that is there.
+/// A type that is there. It began when it says so, so that the late deletion of the one before is older.
 pub fn thing_type(seen: ThingType, life: Incarnation, looked_ms: u64) -> Event {
-    let (version, timestamp_ms) = (claimed_ms(looked_ms), claimed_ms(looked_ms));
+    let (version, timestamp_ms) = (claimed_ms(looked_ms), claimed_ms(looked_ms).max(life.begun_ms));
     let mark = LifeMark { id: life.id, version, timestamp_ms, deleted: false };
     mend(What::Type(TypeEvent { thing_type: seen, mark }))
 }
@@ -54,9 +54,10 @@ pub fn thing_type_gone(name: &str, mark: Option<&LifeMark>, looked_ms: u64) -> E
     mend(What::Type(TypeEvent { thing_type, mark: end(mark, looked_ms) }))
 }
 
-/// A static group that is there, and the incarnation of the group above it.
+/// A static group that is there, and the incarnation of the group above it. It began when it says so, so that
+/// the late deletion of the one before is older.
 pub fn group(seen: Group, parent_id: Option<String>, life: Incarnation, looked_ms: u64) -> Event {
-    let timestamp_ms = claimed_ms(looked_ms);
+    let timestamp_ms = claimed_ms(looked_ms).max(life.begun_ms);
     let mark = LifeMark { id: life.id, version: life.version, timestamp_ms, deleted: false };
     mend(What::Group(GroupEvent { group: seen, parent_id, dynamic: false, mark }))
 }
@@ -160,6 +161,20 @@ mod tests {
         let again = real("b", 1, LOOKED_MS - 4_000, false);
         assert_eq!(order::life(&again, Some(&seen)), Verdict::Newer);
         assert_eq!(order::life(&seen, Some(&again)), Verdict::Stale);
+    }
+
+    #[test]
+    fn the_late_end_of_a_group_does_not_take_the_one_that_was_seen_after_it() {
+        let life = Incarnation { id: "b".into(), version: 1, begun_ms: LOOKED_MS - 2_000 };
+        let What::Group(seen) = group(Group::default(), None, life, LOOKED_MS).what else { panic!() };
+        let late = real("a", 1, LOOKED_MS - 2_001, true);
+        assert_eq!(
+            order::life(&late, Some(&seen.mark)),
+            Verdict::Stale,
+            "though it was looked at within the margin"
+        );
+        let own = real("b", 1, LOOKED_MS - 1_000, true);
+        assert_eq!(order::life(&own, Some(&seen.mark)), Verdict::Newer);
     }
 
     #[test]

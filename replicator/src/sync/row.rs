@@ -90,7 +90,7 @@ mod tests {
         let attributes = BTreeMap::from([("S".to_owned(), "v".to_owned())]);
         let thing = Thing { name: "t:1".into(), thing_type: Some("pump".into()), attributes };
         let seen = DescribedThing { thing, thing_id: Some("i".into()), version: 4 };
-        let life = Incarnation { id: "i".into(), version: 2 };
+        let life = Incarnation { id: "i".into(), version: 2, begun_ms: 3 };
         let group = Group { name: "g".into(), parent: Some("p".into()), ..Group::default() };
         let searchable_attributes = vec!["a".into(), "b".into()];
         let thing_type = ThingType { name: "pump".into(), searchable_attributes, ..ThingType::default() };

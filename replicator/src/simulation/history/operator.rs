@@ -176,6 +176,7 @@ impl Operator {
             let kind =
                 ThingType { name: name.to_owned(), description, searchable_attributes, deprecated: false };
             region.create_thing_type(&kind).ok()?;
+            region.types.get_mut(name)?.begun_ms = now_ms;
             return said(&region.types[name], "CREATED", self.number);
         };
         if there.thing_type.deprecated && random.chance(600) && region.delete_thing_type(name, now_ms).is_ok()
@@ -201,6 +202,7 @@ impl Operator {
             let description = random.chance(300).then(|| format!("d{number}"));
             let attributes = self.attributes(random);
             region.create_group(&Group { name: name.to_owned(), parent, description, attributes }).ok()?;
+            region.groups.get_mut(name)?.begun_ms = now_ms;
             return said(&region.groups[name], "CREATED");
         };
         match random.below(6) {

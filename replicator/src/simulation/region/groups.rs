@@ -16,7 +16,8 @@ impl RegionState {
             return Err(absent("create group"));
         }
         let id = self.new_id("group");
-        self.groups.insert(group.name.clone(), GroupState { group: group.clone(), id, version: 1 });
+        self.groups
+            .insert(group.name.clone(), GroupState { group: group.clone(), id, version: 1, begun_ms: 0 });
         Ok(())
     }
 

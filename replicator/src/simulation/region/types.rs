@@ -17,7 +17,7 @@ impl RegionState {
         }
         let id = self.new_id("type");
         let thing_type = ThingType { deprecated: false, ..thing_type.clone() };
-        self.types.insert(thing_type.name.clone(), TypeState { thing_type, id, deprecated_ms: 0 });
+        self.types.insert(thing_type.name.clone(), TypeState { thing_type, id, ..TypeState::default() });
         Ok(())
     }
 
