@@ -17,7 +17,7 @@ pub const TRIES_MAX: u32 = 6;
 /// The distance after the first sign of throttling: 50 pieces of work a second.
 pub const DISTANCE_US_FIRST: u64 = 20_000;
 
-/// The distance at the most.
+/// The distance that throttling puts there at the most.
 pub const DISTANCE_US_MAX: u64 = 5_000_000;
 
 /// Below this there is no distance any more.
@@ -49,7 +49,7 @@ impl Pace {
     /// So many pieces of work a second, or fewer.
     pub fn at_most(per_s: f64) -> Self {
         let least_us = Duration::try_from_secs_f64(1.0 / per_s).unwrap_or(Duration::MAX).as_micros();
-        let least_us = u64::try_from(least_us).unwrap_or(u64::MAX).min(DISTANCE_US_MAX);
+        let least_us = u64::try_from(least_us).unwrap_or(u64::MAX);
         Self { least_us, state: Mutex::default() }
     }
 
@@ -71,7 +71,9 @@ impl Pace {
         state.sign_ms = Some(now_ms);
         state.slowed += 1;
         let before_us = state.distance_us.max(self.least_us);
-        state.distance_us = (before_us * 2).clamp(DISTANCE_US_FIRST, DISTANCE_US_MAX);
+        // Whoever asked for less than the slowest pace gets no more for being throttled.
+        let most_us = self.least_us.max(DISTANCE_US_MAX);
+        state.distance_us = before_us.saturating_mul(2).clamp(DISTANCE_US_FIRST, most_us);
     }
 
     /// A piece of work was done.
@@ -145,7 +147,21 @@ mod tests {
         (0..200).for_each(|_| pace.went());
         pace.wait_ms(2_000);
         assert_eq!(pace.wait_ms(2_000), 100);
-        assert_eq!(Pace::at_most(0.0).least_us, DISTANCE_US_MAX);
+    }
+
+    #[test]
+    fn it_may_be_slower_than_throttling_makes_it() {
+        let pace = Pace::at_most(0.1);
+        assert_eq!((0..3).map(|_| pace.wait_ms(0)).collect::<Vec<_>>(), [0, 10_000, 20_000]);
+        pace.throttled(30_000);
+        assert_eq!((0..3).map(|_| pace.wait_ms(30_000)).collect::<Vec<_>>(), [0, 10_000, 20_000]);
+        (0..1_000).for_each(|_| pace.went());
+        pace.wait_ms(60_000);
+        assert_eq!(pace.wait_ms(60_000), 10_000);
+        // None a second: the first, and then no other in any time.
+        let pace = Pace::at_most(0.0);
+        pace.throttled(0);
+        assert_eq!((pace.wait_ms(0), pace.wait_ms(0)), (0, u64::MAX.div_ceil(1_000)));
     }
 
     #[test]
