@@ -15,6 +15,7 @@
 
 mod authorities;
 mod groups;
+mod sample;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -26,6 +27,7 @@ use futures::future::{Either, select};
 use serde::Serialize;
 
 use self::groups::Groups;
+use self::sample::Sample;
 use crate::compare::{self, Difference};
 use crate::look::Regions;
 use crate::model::DescribedThing;
@@ -147,6 +149,8 @@ pub struct Report {
     pub totals: BTreeMap<Standing, u64>,
     /// What keeps out all devices of an authority, in just-in-time mode.
     pub authorities: Vec<Difference>,
+    /// Why those could not be compared.
+    pub authorities_unknown: Option<String>,
     /// The first of those that are not ready or could not be looked at.
     pub devices: Vec<Device>,
     /// Why there may be more devices: the list was not read to its end.
@@ -157,8 +161,9 @@ impl Report {
     /// Whether every device that was to be looked at would be let in. A sweep of no device is not ready.
     pub fn is_ready(&self) -> bool {
         let none = |standing| self.of(standing) == 0;
-        let is_whole = !self.totals.is_empty() && self.unlisted.is_none() && self.authorities.is_empty();
-        is_whole && none(Standing::NotReady) && none(Standing::Unknown)
+        let let_in = self.authorities.is_empty() && self.authorities_unknown.is_none();
+        let is_whole = !self.totals.is_empty() && self.unlisted.is_none();
+        is_whole && let_in && none(Standing::NotReady) && none(Standing::Unknown)
     }
 
     /// How many stand in that way.
@@ -179,6 +184,9 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for difference in &self.authorities {
             writeln!(f, "not ready: {difference}")?;
+        }
+        if let Some(why) = &self.authorities_unknown {
+            writeln!(f, "the authorities could not be compared: {why}")?;
         }
         for device in &self.devices {
             writeln!(f, "{:?} {}: {}", device.standing, device.thing, device.why())?;
@@ -211,11 +219,12 @@ where
         return Err(Failure::permanent("sweep", format!("workers have to be 1 to {WORKERS_MAX}")));
     }
     let pace = options.rate_per_s.map_or_else(Pace::default, Pace::at_most);
-    let authorities =
-        if options.identities { Vec::new() } else { authorities::compare(regions, &pace).await? };
-    let report = Mutex::new(Report { authorities, ..Report::default() });
-    let sweep = Sweep { regions, options, pace, groups: Groups::default(), report };
-    let mut sample = options.sample.map(|size| Sample { size, seed: options.seed, drawn: BTreeMap::new() });
+    let (groups, report) = (Groups::default(), Mutex::default());
+    let sweep = Sweep { regions, options, pace, groups, report };
+    if !options.identities {
+        sweep.authorities().await;
+    }
+    let mut sample = options.sample.map(|size| Sample::new(size, options.seed));
     sweep.report().sample = options.sample.map(|size| Draw { size, seed: options.seed });
     let mut from = None::<String>;
     loop {
@@ -238,7 +247,7 @@ where
         }
     }
     if let Some(sample) = sample {
-        sweep.look_at(sample.drawn.into_values().collect()).await;
+        sweep.look_at(sample.drawn()).await;
     }
     let mut report = sweep.report.into_inner().unwrap_or_else(PoisonError::into_inner);
     report.devices.sort_by(|a, b| a.thing.cmp(&b.thing));
@@ -264,6 +273,16 @@ struct Sweep<'a, P, S, C> {
 impl<P: Region, S: Region, C: Clock> Sweep<'_, P, S, C> {
     fn report(&self) -> MutexGuard<'_, Report> {
         self.report.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Compares what lets devices in that bring their certificates.
+    async fn authorities(&self) {
+        let compared = self.within(authorities::compare(self.regions, &self.pace)).await;
+        let mut report = self.report();
+        match compared {
+            Ok(found) => report.authorities = found,
+            Err(failure) => report.authorities_unknown = Some(failure.to_string()),
+        }
     }
 
     /// Some of the devices, and from where there are more.
@@ -347,34 +366,6 @@ impl<P: Region, S: Region, C: Clock> Sweep<'_, P, S, C> {
         };
         Ok(Device { thing, standing, reasons, failure: None })
     }
-}
-
-/// A sample of a list whose length is not known: those with the smallest hashes, so that neither the
-/// order of the list nor its pages matter.
-struct Sample {
-    size: usize,
-    seed: u64,
-    drawn: BTreeMap<(u64, String), Candidate>,
-}
-
-impl Sample {
-    fn offer(&mut self, device: Candidate) {
-        let hash = hash(self.seed, &device.name);
-        self.drawn.insert((hash, device.name.clone()), device);
-        if self.drawn.len() > self.size {
-            self.drawn.pop_last();
-        }
-    }
-}
-
-/// FNV-1a over the name and the seed, mixed as in splitmix64.
-fn hash(seed: u64, name: &str) -> u64 {
-    let start = 0xcbf2_9ce4_8422_2325_u64 ^ seed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    let mut z =
-        name.bytes().fold(start, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 use super::*;
 use crate::model::{Authority, Policy, Status};
+use crate::outcome::Class;
+use crate::pace::TRIES_MAX;
 use crate::simulation::{PRIMARY, SECONDARY, Twins, arn, group_arn, policy_document};
 use crate::sync::Mode;
 use crate::sync::tests::{direct, fleet, regions};
@@ -119,7 +121,7 @@ async fn what_was_not_looked_at_in_time_is_unknown() {
 async fn what_was_not_listed_is_not_ready() {
     let twins = fleet(7);
     direct(&twins, Mode::Smart).await;
-    twins.fail_next("primary.things", crate::outcome::Class::Permanent, 1);
+    twins.fail_next("primary.things", Class::Permanent, 1);
     let report = swept(&twins, Options::default()).await;
     assert!(report.totals.is_empty() && !report.is_ready(), "{report}");
     twins.advance_ms(120_000);
@@ -134,7 +136,7 @@ async fn what_was_not_listed_is_not_ready() {
 async fn a_device_that_cannot_be_looked_at_is_not_ready() {
     let twins = fleet(2);
     direct(&twins, Mode::Smart).await;
-    twins.fail_next("secondary.thing_principals", crate::outcome::Class::Permanent, 1);
+    twins.fail_next("secondary.thing_principals", Class::Permanent, 1);
     let report = swept(&twins, Options::default()).await;
     assert_eq!((report.is_ready(), report.totals[&Standing::Unknown]), (false, 1));
     assert!(!Report::default().is_ready(), "a sweep of nothing says nothing");
@@ -199,4 +201,29 @@ async fn just_in_time_says_what_it_did_not_look_at_and_looks_at_the_authorities(
         assert_eq!(report.is_ready(), expected.is_empty(), "{report}");
         assert_eq!(report.totals, [(Standing::BringsIdentity, 2)].into(), "none is Ready that was not seen");
     }
+}
+
+#[tokio::test]
+async fn authorities_that_cannot_be_compared_or_not_in_time_are_unknown_and_not_ready() {
+    let twins = fleet(2);
+    direct(&twins, Mode::Smart).await;
+    let authority = Authority { id: "ca-1".into(), pem: "a".into(), active: true, registers: true };
+    twins.inner().primary.authorities = vec![authority.clone()];
+    twins.inner().secondary.authorities = vec![authority];
+    let options = Options { identities: false, ..Options::default() };
+    assert!(swept(&twins, options.clone()).await.is_ready());
+    for (region, class) in [("primary", Class::Transient), ("secondary", Class::Permanent)] {
+        twins.fail_next(&format!("{region}.authorities"), class, TRIES_MAX);
+        let report = swept(&twins, options.clone()).await;
+        twins.fail_next(&format!("{region}.authorities"), class, 0);
+        assert!(!report.is_ready() && report.authorities.is_empty(), "{report}");
+        assert_eq!(report.of(Standing::BringsIdentity), 2, "{report}");
+        assert!(report.to_string().contains("the authorities could not be compared: "), "{report}");
+    }
+    twins.clear_calls();
+    let late = Options { deadline_ms: Some(twins.now_ms()), ..options };
+    let report = sweep(&regions(&twins), &late, &|_| {}).await.unwrap();
+    assert!(!twins.calls().contains(&"primary.authorities".to_owned()), "the time is up");
+    assert!(report.to_string().contains("the authorities could not be compared: sweep: the time was up\n"));
+    assert!(!report.is_ready());
 }
