@@ -155,6 +155,8 @@ pub struct Report {
     pub devices: Vec<Device>,
     /// Why there may be more devices: the list was not read to its end.
     pub unlisted: Option<String>,
+    /// The first of those that have no active certificate in the primary.
+    pub without_certificate: Vec<String>,
 }
 
 impl Report {
@@ -176,6 +178,8 @@ impl Report {
         let told = matches!(device.standing, Standing::NotReady | Standing::Unknown);
         if told && self.devices.len() < TOLD_MAX {
             self.devices.push(device);
+        } else if device.standing == Standing::NoCertificate && self.without_certificate.len() < TOLD_MAX {
+            self.without_certificate.push(device.thing);
         }
     }
 }
@@ -251,6 +255,7 @@ where
     }
     let mut report = sweep.report.into_inner().unwrap_or_else(PoisonError::into_inner);
     report.devices.sort_by(|a, b| a.thing.cmp(&b.thing));
+    report.without_certificate.sort();
     on_progress(&report);
     Ok(report)
 }

@@ -21,6 +21,7 @@ async fn an_empty_secondary_is_not_ready_and_a_synced_one_is() {
     // Every third device has an inactive certificate.
     assert_eq!((report.is_ready(), report.totals[&Standing::Ready]), (true, 5), "{report}");
     assert_eq!((report.totals[&Standing::NoCertificate], report.devices.len()), (2, 0));
+    assert_eq!(report.without_certificate, ["t-2", "t-5"]);
 }
 
 #[tokio::test]
