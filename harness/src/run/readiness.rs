@@ -10,6 +10,9 @@ use crate::scenario::Readiness;
 /// Devices that were not seen to be ready are named on the terminal up to this many.
 const SAID_MAX: usize = 5;
 
+/// Why a device is not ready that stands so.
+const NO_CERTIFICATE: &str = "it has no active certificate in the primary";
+
 impl Game {
     pub(super) async fn readiness(&self, step: &Readiness) -> anyhow::Result<Option<String>> {
         let both = self.aws.both(&self.target.endpoints.account);
@@ -40,17 +43,15 @@ impl Game {
 /// A run's devices are let in by a certificate: one that has no active one in the primary is not let in by the secondary, and
 /// of one whose certificate was not looked at nothing is known.
 fn record(report: &Report) -> Record {
+    let seen = report.devices.iter().map(|device| (&device.thing, device.why()));
+    let without = report.without_certificate.iter().map(|thing| (thing, NO_CERTIFICATE.to_owned()));
     Record {
         fleet: report.fleet,
         sample: report.sample.map(|draw| draw.size as u64),
         ready: report.of(Standing::Ready),
         not_ready: report.of(Standing::NotReady) + report.of(Standing::NoCertificate),
         unknown: report.of(Standing::Unknown) + report.of(Standing::BringsIdentity),
-        devices: report
-            .devices
-            .iter()
-            .map(|device| NotReady { device: device.thing.clone(), why: device.why() })
-            .collect(),
+        devices: seen.chain(without).map(|(thing, why)| NotReady { device: thing.clone(), why }).collect(),
     }
 }
 
@@ -64,7 +65,10 @@ mod tests {
         let seen = [Standing::Ready, Standing::NoCertificate, Standing::NotReady];
         let unseen = [Standing::Unknown, Standing::BringsIdentity];
         let totals = seen.into_iter().chain(unseen).map(of).collect();
-        let record = record(&Report { fleet: 10, totals, ..Report::default() });
+        let without_certificate = vec!["t-1".to_owned(), "t-2".to_owned()];
+        let record = record(&Report { fleet: 10, totals, without_certificate, ..Report::default() });
         assert_eq!((record.ready, record.not_ready, record.unknown), (2, 4, 4));
+        let named: Vec<_> = record.devices.iter().map(|device| device.device.as_str()).collect();
+        assert_eq!(named, ["t-1", "t-2"], "what is counted as not ready is named");
     }
 }
