@@ -39,7 +39,7 @@ pub(super) struct Readiness {
     #[arg(long, default_value_t = 0)]
     seed: u64,
     /// Devices that are looked at in a second at the most: AWS's quotas let about 10 pass. Without it as many as they let.
-    #[arg(long, value_name = "DEVICES")]
+    #[arg(long, value_name = "DEVICES", value_parser = clap::value_parser!(u32).range(1..))]
     rate: Option<u32>,
     /// What was not looked at by then is unknown.
     #[arg(long, value_name = "TIME", default_value = "1h")]
@@ -138,6 +138,8 @@ mod tests {
         assert_eq!(exit_of(&[(Standing::NotReady, 1), (Standing::Unknown, 1)]), ExitCode::Missed);
         let mut report = Report { totals: [(Standing::BringsIdentity, 3)].into(), ..Report::default() };
         assert_eq!(exit(&report), ExitCode::Pass);
+        report.authorities_unknown = Some("the time was up".to_owned());
+        assert_eq!(exit(&report), ExitCode::Inconclusive);
         report.authorities.push(Difference::AuthorityInactive("ab".to_owned()));
         assert_eq!(exit(&report), ExitCode::Missed, "it keeps out all of its devices");
     }
