@@ -1,6 +1,7 @@
 //! Carries a plan out, item by item, against the primary.
 
 mod change;
+mod deletion;
 mod look;
 mod work;
 
@@ -23,7 +24,7 @@ pub enum Ending {
     Done,
     /// The primary had it already.
     Already,
-    /// It is not as the plan saw it: another plan is needed.
+    /// It is not as the plan saw it, and is left as it is: another plan is needed.
     Refused(String),
     /// It did not work.
     Failed(String),
@@ -91,7 +92,7 @@ where
     let (pace, mut applied) = (Pace::default(), Applied::default());
     for item in &plan.items {
         let Some(action) = &item.action else { continue };
-        let ending = Work { regions, item, pace: &pace }.carry_out(action).await;
+        let ending = Work::new(regions, item, &pace).carry_out(action).await;
         on_progress(&item.subject, &ending);
         applied.endings.push((item.subject.clone(), ending));
     }

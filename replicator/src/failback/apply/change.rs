@@ -6,7 +6,6 @@ use super::work::Work;
 use crate::failback::{Action, Subject};
 use crate::model::Status;
 use crate::outcome::{Class, Outcome, Settled};
-use crate::patience::patiently;
 use crate::ports::{Clock, Region};
 
 impl<P: Region, S: Region, C: Clock> Work<'_, P, S, C> {
@@ -79,35 +78,6 @@ impl<P: Region, S: Region, C: Clock> Work<'_, P, S, C> {
             (Subject::Shadow(thing, name), Action::DeleteShadow) => primary.delete_shadow(thing, name).await,
             _ => Err(self.unfit()),
         }
-    }
-
-    async fn delete_certificate(&self, id: &str) -> Outcome<()> {
-        let (primary, arn) = (self.regions.primary, self.certificate(id));
-        // Inactive first: nobody connects with it from here on.
-        primary.set_status(id, Status::Inactive).await?;
-        for thing in primary.principal_things(&arn).await? {
-            primary.detach_principal(&thing, &arn).await.settled(Class::NotFound)?;
-        }
-        // Detaching is asynchronous: right after it the thing may still count.
-        patiently(self.regions.clock, Class::Conflict, || primary.delete_certificate(id)).await
-    }
-
-    /// A thing has to lose its principals first, and that compares no version. One that changed
-    /// meanwhile gets them back.
-    async fn delete_thing(&self, name: &str, version: Option<u64>) -> Outcome<()> {
-        let primary = self.regions.primary;
-        let principals = primary.thing_principals(name).await?;
-        for principal in &principals {
-            primary.detach_principal(name, principal).await.settled(Class::NotFound)?;
-        }
-        let delete = || primary.delete_thing(name, version);
-        let deleted = patiently(self.regions.clock, Class::Conflict, delete).await;
-        if deleted.is_err() && primary.thing(name).await?.map(|there| there.version) != version {
-            for principal in &principals {
-                primary.attach_principal(name, principal).await.settled(Class::NotFound)?;
-            }
-        }
-        deleted
     }
 
     async fn write_shadow(&self, thing: &str, shadow: &str, update: &Value, version: u64) -> Outcome<()> {

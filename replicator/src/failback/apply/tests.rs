@@ -1,5 +1,7 @@
 //! Items of several calls, and what happens between a look and a change.
 
+mod deletion;
+
 use super::work::Look;
 use super::*;
 use crate::failback::tests::{carried_out, outage, planned, write};
@@ -138,11 +140,12 @@ async fn a_change_is_of_the_version_that_was_looked_at_or_changes_nothing() {
     let (items, pace) = (changes(&twins).await, Pace::default());
     let (regions, before) = (regions(&twins), twins.inner().primary.clone());
     for item in &items {
-        let (work, action) = (Work { regions: &regions, item, pace: &pace }, item.action.as_ref().unwrap());
+        let (work, action) = (Work::new(&regions, item, &pace), item.action.as_ref().unwrap());
         let Look::Fit(Some(version)) = work.look(action).await.unwrap() else { panic!("{item:?}") };
         // Somebody is faster.
         let refused = work.change(action, Some(version - 1)).await.unwrap_err();
         assert_eq!(refused.class, Class::Conflict, "{item:?}");
+        work.give_back().await.unwrap();
         assert!(twins.inner().primary == before, "{item:?}");
         work.change(action, Some(version)).await.unwrap();
         twins.inner().primary.clone_from(&before);

@@ -4,9 +4,11 @@
 //! before the first call and never between two tries, and each call may be made again. Where AWS compares
 //! versions, a change names the one that was looked at.
 
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::Ending;
+use super::deletion::Cut;
 use crate::failback::{Action, Found, Item};
 use crate::look::Regions;
 use crate::outcome::{Class, Failure, Outcome};
@@ -17,6 +19,8 @@ pub(super) struct Work<'a, P, S, C> {
     pub(super) regions: &'a Regions<'a, P, S, C>,
     pub(super) item: &'a Item,
     pub(super) pace: &'a Pace,
+    /// What its tries have cut so far.
+    pub(super) cut: Mutex<Cut>,
 }
 
 /// What a look before the change has found.
@@ -27,7 +31,11 @@ pub(super) enum Look {
     Fit(Option<u64>),
 }
 
-impl<P: Region, S: Region, C: Clock> Work<'_, P, S, C> {
+impl<'a, P: Region, S: Region, C: Clock> Work<'a, P, S, C> {
+    pub(super) fn new(regions: &'a Regions<'a, P, S, C>, item: &'a Item, pace: &'a Pace) -> Self {
+        Self { regions, item, pace, cut: Mutex::default() }
+    }
+
     pub(super) async fn carry_out(&self, action: &Action) -> Ending {
         let version = match self.patient(async || self.look(action).await).await {
             Ok(Look::Fit(version)) => version,
@@ -48,16 +56,17 @@ impl<P: Region, S: Region, C: Clock> Work<'_, P, S, C> {
                 Err(failure) => Err(failure),
             }
         });
-        match ended.await {
+        let ending = match ended.await {
             Ok(ending) => ending,
             Err(failure) if action.has_steps() => Ending::Failed(format!(
                 "{failure}; what was begun is finished by the same plan, carried out again"
             )),
             Err(failure) => Ending::Failed(failure.to_string()),
-        }
+        };
+        self.given_back(ending).await
     }
 
-    async fn patient<T>(&self, work: impl AsyncFn() -> Outcome<T>) -> Outcome<T> {
+    pub(super) async fn patient<T>(&self, work: impl AsyncFn() -> Outcome<T>) -> Outcome<T> {
         self.pace.patient(self.regions.clock, work).await
     }
 
@@ -75,7 +84,7 @@ impl<P: Region, S: Region, C: Clock> Work<'_, P, S, C> {
 
     /// A call was refused because of what is there. An SDK repeats calls by itself: what refuses the
     /// second may be the first.
-    async fn refused(&self, action: &Action, failure: Failure) -> Outcome<Ending> {
+    pub(super) async fn refused(&self, action: &Action, failure: Failure) -> Outcome<Ending> {
         if self.is_done(action).await? {
             return Ok(Ending::Done);
         }

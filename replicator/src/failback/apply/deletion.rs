@@ -1,0 +1,111 @@
+//! Deletes things and certificates, which have to lose what is tied to them first.
+//!
+//! Nothing of that compares a version. So what was cut is remembered across all tries, and given back unless
+//! the deletion comes to its end.
+
+use std::collections::BTreeSet;
+use std::sync::{MutexGuard, PoisonError};
+
+use super::Ending;
+use super::work::Work;
+use crate::compare::short;
+use crate::model::Status;
+use crate::outcome::{Class, Outcome, Settled};
+use crate::patience::patiently;
+use crate::policy::certificate_id;
+use crate::ports::{Clock, Region};
+
+/// What a deletion has cut so far.
+#[derive(Debug, Default)]
+pub(super) struct Cut {
+    /// Things and their principals.
+    ties: BTreeSet<(String, String)>,
+    /// The certificate that was taken out of use, and its status before.
+    status: Option<(String, Status)>,
+}
+
+impl<P: Region, S: Region, C: Clock> Work<'_, P, S, C> {
+    fn cut(&self) -> MutexGuard<'_, Cut> {
+        self.cut.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) async fn delete_certificate(&self, id: &str) -> Outcome<()> {
+        let (primary, arn) = (self.regions.primary, self.certificate(id));
+        let things = primary.principal_things(&arn).await?;
+        let status = primary.certificate(id).await?.map_or(Status::Inactive, |there| there.status);
+        if status != Status::Inactive {
+            self.cut().status.get_or_insert((id.to_owned(), status));
+            // Inactive first: nobody connects with it from here on.
+            primary.set_status(id, Status::Inactive).await?;
+        }
+        for thing in things {
+            self.detach(&thing, &arn).await?;
+        }
+        // Detaching is asynchronous: right after it the thing may still count.
+        patiently(self.regions.clock, Class::Conflict, || primary.delete_certificate(id)).await
+    }
+
+    pub(super) async fn delete_thing(&self, name: &str, version: Option<u64>) -> Outcome<()> {
+        let primary = self.regions.primary;
+        let principals = primary.thing_principals(name).await?;
+        for principal in principals {
+            self.detach(name, &principal).await?;
+        }
+        patiently(self.regions.clock, Class::Conflict, || primary.delete_thing(name, version)).await
+    }
+
+    async fn detach(&self, thing: &str, principal: &str) -> Outcome<()> {
+        // Before the call: its answer may be lost, and not its effect.
+        self.cut().ties.insert((thing.to_owned(), principal.to_owned()));
+        self.regions.primary.detach_principal(thing, principal).await.settled(Class::NotFound).map(drop)
+    }
+
+    /// Gives back what a deletion cut that did not come to its end, and says so.
+    pub(super) async fn given_back(&self, ending: Ending) -> Ending {
+        let why = match &ending {
+            Ending::Refused(why) | Ending::Failed(why) => why.clone(),
+            Ending::Done | Ending::Already => return ending,
+        };
+        if let Err(failure) = self.give_back().await {
+            let Cut { ties, status } = std::mem::take(&mut *self.cut());
+            let mut lost: Vec<_> = ties.iter().map(|(thing, arn)| lost(thing, arn)).collect();
+            lost.extend(status.map(|(id, status)| format!("certificate {} is not {status:?}", short(&id))));
+            return Ending::Failed(format!("{why}; not given back: {}: {failure}", lost.join(", ")));
+        }
+        ending
+    }
+
+    /// Gives back one after the other, the status last. What is left could not be.
+    pub(super) async fn give_back(&self) -> Outcome<()> {
+        let primary = self.regions.primary;
+        loop {
+            let Some((thing, principal)) = self.cut().ties.first().cloned() else { break };
+            // What is gone by now has nothing to be given.
+            let attach = async || {
+                primary.attach_principal(&thing, &principal).await.settled(Class::NotFound).map(drop)
+            };
+            self.patient(attach).await?;
+            self.cut().ties.pop_first();
+        }
+        let Some((id, status)) = self.cut().status.clone() else { return Ok(()) };
+        self.patient(async || {
+            // Unless somebody has set another one meanwhile.
+            match primary.certificate(&id).await? {
+                Some(there) if there.status == Status::Inactive => {
+                    primary.set_status(&id, status).await.settled(Class::NotFound).map(drop)
+                }
+                _ => Ok(()),
+            }
+        })
+        .await?;
+        self.cut().status = None;
+        Ok(())
+    }
+}
+
+fn lost(thing: &str, principal: &str) -> String {
+    match certificate_id(principal) {
+        Some(id) => format!("thing {thing}, certificate {}", short(id)),
+        None => format!("thing {thing}, principal {principal}"),
+    }
+}
