@@ -6,7 +6,8 @@
 //!
 //! It guarantees: a shadow is merged leaf by leaf, the newest wins ([`merge`]); nothing that was
 //! deleted in one Region and lives in the other is brought back, and nothing that is only gone from the
-//! secondary is deleted at home, unless that is asked for; what the replicator had not finished is no
+//! secondary is deleted at home, unless that is asked for, and then only with what it was tied to when
+//! replication broke; what the replicator had not finished is no
 //! change of the secondary; what is not as the plan saw it is refused and not touched; a plan that is
 //! carried out again does nothing but finish what the run before ended in.
 //!
@@ -22,6 +23,7 @@ pub mod merge;
 mod plan;
 mod registry;
 mod things;
+mod ties;
 
 #[cfg(test)]
 mod tests;
@@ -40,6 +42,7 @@ use crate::sync::WORKERS_MAX;
 
 pub use apply::{Applied, Ending, apply};
 pub use plan::{Action, Found, Gap, Item, Plan, Subject, Verdict};
+pub use ties::Tie;
 
 /// What is brought home.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

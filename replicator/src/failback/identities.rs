@@ -123,8 +123,7 @@ impl<P: Region, S: Region, C: Clock, M: State> Planner<'_, P, S, C, M> {
             let (Some(here), Some(row)) = (here, row.filter(|row| !row.deleted)) else {
                 return Ok(Vec::new());
             };
-            let judged = self.gone_certificate(id, here.status, &row).await?;
-            return Ok(judged.map(|judged| judged.item(subject(), found)).into_iter().collect());
+            return Ok(self.gone_certificate(id, here.status, &row, found).await?.into_iter().collect());
         };
         let arn = names.certificate_arn(&names.secondary, id);
         let policies = self.regions.secondary.attached_policies(&arn).await?;
@@ -161,20 +160,23 @@ impl<P: Region, S: Region, C: Clock, M: State> Planner<'_, P, S, C, M> {
         id: &str,
         here: Status,
         row: &CertificateRow,
-    ) -> Outcome<Option<Judged>> {
+        found: Found,
+    ) -> Outcome<Option<Item>> {
         let names = &self.regions.names;
         let policies =
             self.regions.primary.attached_policies(&names.certificate_arn(&names.primary, id)).await?;
         if stays(&policies) {
             return Ok(None);
         }
-        Ok(Some(match row.status {
+        let subject = Subject::Certificate(id.to_owned());
+        let judged = match row.status {
             None => Judged::new(Verdict::Kept, UNFINISHED, None),
             Some(left) if left == here && row.policies == BTreeSet::from_iter(policies) => {
-                self.removed(Action::DeleteCertificate)
+                return self.gone(subject, found, Action::DeleteCertificate).await.map(Some);
             }
             Some(_) => Judged::new(Verdict::Resurrects, REMOVED_CHANGED, None),
-        }))
+        };
+        Ok(Some(judged.item(subject, found)))
     }
 }
 

@@ -1,11 +1,12 @@
 //! The plan: what would be done, and what would not, with the reason of each.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::Tie;
 use super::merge::Leaf;
 use crate::compare::short;
 use crate::model::{Group, Policy, Status, Thing, ThingType};
@@ -145,6 +146,11 @@ impl Action {
         }
     }
 
+    /// Whether it cuts what is tied to what it deletes.
+    pub(super) fn cuts(&self) -> bool {
+        matches!(self, Self::DeleteThing | Self::DeleteCertificate | Self::DeleteGroup)
+    }
+
     fn name(&self) -> &'static str {
         match self {
             Self::CreateType(_) => "create type",
@@ -178,18 +184,21 @@ pub struct Found {
     pub primary: Option<String>,
     /// In the secondary; none: nothing.
     pub secondary: Option<String>,
+    /// What is tied to it in the primary, if it is deleted there.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub ties: BTreeSet<Tie>,
 }
 
 impl Found {
     /// What was found, as short texts that differ when it does.
     pub fn of<T: Serialize, U: Serialize>(primary: Option<&T>, secondary: Option<&U>) -> Self {
-        Self { primary: primary.map(digest), secondary: secondary.map(digest) }
+        Self { primary: primary.map(digest), secondary: secondary.map(digest), ties: BTreeSet::new() }
     }
 
     /// Whether something is there, which is all that can be told of it.
     pub(super) fn flags(primary: bool, secondary: bool) -> Self {
         let there = |is: bool| is.then(|| "there".to_owned());
-        Self { primary: there(primary), secondary: there(secondary) }
+        Self { primary: there(primary), secondary: there(secondary), ties: BTreeSet::new() }
     }
 }
 
@@ -253,7 +262,8 @@ const ASSUMES: &str = "replication and reconcile are taken to stand still, since
 
 /// What is never compared.
 const NOT_COMPARED: &str = "not compared: authorities of certificates, dynamic groups, billing groups, tags, jobs, \
-                            principals that are no certificates, versions of policies but the default one, shadows \
+                            principals that are no certificates, versions of policies but the default one, who \
+                            joined a group that only the secondary has deleted, shadows \
                             of no thing that were never replicated";
 
 /// What is not compared in just-in-time mode.

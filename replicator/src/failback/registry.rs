@@ -131,7 +131,8 @@ impl<P: Region, S: Region, C: Clock, M: State> Planner<'_, P, S, C, M> {
         there: Option<Group>,
     ) -> Outcome<Option<Item>> {
         let life = self.regions.primary.group_incarnation(name).await?;
-        let found = found(here.as_ref(), life.as_ref(), there.as_ref());
+        let (subject, found) =
+            (Subject::Group(name.to_owned()), found(here.as_ref(), life.as_ref(), there.as_ref()));
         let GroupRow { mark, undone } = match self.remembered(&tables::group_key(name)).await? {
             Some(Row::Group(row)) => row,
             _ => GroupRow::default(),
@@ -155,7 +156,9 @@ impl<P: Region, S: Region, C: Clock, M: State> Planner<'_, P, S, C, M> {
                     None => Judged::new(Verdict::Created, MADE, Some(create)),
                 }
             }
-            (Some(_), None) if unchanged => self.removed(Action::DeleteGroup),
+            (Some(_), None) if unchanged => {
+                return self.gone(subject, found, Action::DeleteGroup).await.map(Some);
+            }
             (Some(_), None) if alive.is_some() => Judged::new(Verdict::Resurrects, REMOVED_CHANGED, None),
             // The secondary never had it.
             (_, None) => return Ok(None),
@@ -165,7 +168,7 @@ impl<P: Region, S: Region, C: Clock, M: State> Planner<'_, P, S, C, M> {
             (Some(_), Some(_)) if unchanged && undone => Judged::new(Verdict::Kept, UNFINISHED, None),
             (Some(_), Some(_)) => Judged::new(Verdict::Overwritten, BOTH, None),
         };
-        Ok(Some(judged.item(Subject::Group(name.to_owned()), found)))
+        Ok(Some(judged.item(subject, found)))
     }
 
     /// The policies of a group that is in both Regions.

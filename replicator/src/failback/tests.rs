@@ -2,6 +2,7 @@
 
 mod registry;
 mod replicated;
+mod ties;
 
 use proptest::prelude::*;
 use serde_json::{Value, json};

@@ -89,6 +89,7 @@ impl<P: Region, S: Region, C: Clock, M: State> Planner<'_, P, S, C, M> {
         let unchanged = |here: &DescribedThing| {
             alive.is_some_and(|mark| here.thing_id.as_ref() == Some(&mark.id) && here.version == mark.version)
         };
+        let (subject, found) = (Subject::Thing(name.to_owned()), found(here, there));
         let judged = match (here, there) {
             (None, None) => return Ok(None),
             (Some(here), Some(there)) if here.thing == there.thing => return Ok(None),
@@ -99,7 +100,9 @@ impl<P: Region, S: Region, C: Clock, M: State> Planner<'_, P, S, C, M> {
                     None => Judged::new(Verdict::Created, MADE, Some(create)),
                 }
             }
-            (Some(here), None) if unchanged(here) => self.removed(Action::DeleteThing),
+            (Some(here), None) if unchanged(here) => {
+                return self.gone(subject, found, Action::DeleteThing).await.map(Some);
+            }
             // The secondary never had it, or replication brings it back.
             (Some(_), None) if alive.is_none() => return Ok(None),
             (Some(_), None) => Judged::new(Verdict::Resurrects, REMOVED_CHANGED, None),
@@ -119,7 +122,7 @@ impl<P: Region, S: Region, C: Clock, M: State> Planner<'_, P, S, C, M> {
                 Judged::new(Verdict::Overwritten, why, None)
             }
         };
-        Ok(Some(judged.item(Subject::Thing(name.to_owned()), found(here, there))))
+        Ok(Some(judged.item(subject, found)))
     }
 
     /// Whether the replicator made the thing without its type, which it does if that is not there or is
@@ -238,6 +241,7 @@ impl<P: Region, S: Region, C: Clock, M: State> Planner<'_, P, S, C, M> {
         let found = Found {
             primary: here.as_ref().map(|here| here.version.to_string()),
             secondary: there.as_ref().map(|there| there.version.to_string()),
+            ..Found::default()
         };
         let Some((judged, leaves)) = self.judge_shadow(here.as_ref(), there.as_ref(), &row) else {
             return Ok(None);

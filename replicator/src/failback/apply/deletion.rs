@@ -1,7 +1,7 @@
 //! Deletes things and certificates, which have to lose what is tied to them first.
 //!
 //! Nothing of that compares a version. So what was cut is remembered across all tries, and given back unless
-//! the deletion comes to its end.
+//! the deletion comes to its end; and what the plan did not see is not cut.
 
 use std::collections::BTreeSet;
 use std::sync::{MutexGuard, PoisonError};
@@ -9,8 +9,9 @@ use std::sync::{MutexGuard, PoisonError};
 use super::Ending;
 use super::work::Work;
 use crate::compare::short;
+use crate::failback::Tie;
 use crate::model::Status;
-use crate::outcome::{Class, Outcome, Settled};
+use crate::outcome::{Class, Failure, Outcome, Settled};
 use crate::patience::patiently;
 use crate::policy::certificate_id;
 use crate::ports::{Clock, Region};
@@ -32,6 +33,7 @@ impl<P: Region, S: Region, C: Clock> Work<'_, P, S, C> {
     pub(super) async fn delete_certificate(&self, id: &str) -> Outcome<()> {
         let (primary, arn) = (self.regions.primary, self.certificate(id));
         let things = primary.principal_things(&arn).await?;
+        self.only_known(things.iter().cloned().map(Tie::Thing))?;
         let status = primary.certificate(id).await?.map_or(Status::Inactive, |there| there.status);
         if status != Status::Inactive {
             self.cut().status.get_or_insert((id.to_owned(), status));
@@ -48,10 +50,19 @@ impl<P: Region, S: Region, C: Clock> Work<'_, P, S, C> {
     pub(super) async fn delete_thing(&self, name: &str, version: Option<u64>) -> Outcome<()> {
         let primary = self.regions.primary;
         let principals = primary.thing_principals(name).await?;
+        self.only_known(principals.iter().cloned().map(Tie::Principal))?;
         for principal in principals {
             self.detach(name, &principal).await?;
         }
         patiently(self.regions.clock, Class::Conflict, || primary.delete_thing(name, version)).await
+    }
+
+    /// Refuses to cut what the plan did not see.
+    fn only_known(&self, mut ties: impl Iterator<Item = Tie>) -> Outcome<()> {
+        match ties.find(|tie| !self.item.found.ties.contains(tie)) {
+            Some(tie) => Err(Failure::new(Class::Conflict, "delete", format!("{tie} was tied to it"))),
+            None => Ok(()),
+        }
     }
 
     async fn detach(&self, thing: &str, principal: &str) -> Outcome<()> {

@@ -14,7 +14,8 @@ pub(super) struct Seen {
 }
 
 impl<P: Region, S: Region, C: Clock> Work<'_, P, S, C> {
-    /// Whether what is in the primary is what an earlier run of this plan left half done.
+    /// Whether what is in the primary is what an earlier run of this plan left half done; what is deleted has
+    /// no ties that the plan does not know.
     pub(super) async fn is_begun(&self, action: &Action) -> Outcome<bool> {
         let (primary, none_before) = (self.regions.primary, self.item.found.primary.is_none());
         let is_part = |has: Vec<String>, of: &[String]| has.iter().all(|name| of.contains(name));
@@ -166,6 +167,7 @@ impl<P: Region, S: Region, C: Clock> Work<'_, P, S, C> {
                 Found {
                     primary: version.filter(|version| *version > 0).map(|version| version.to_string()),
                     secondary: of(there).map(|version| version.to_string()),
+                    ..Found::default()
                 }
             }
         };

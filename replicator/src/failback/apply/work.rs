@@ -4,12 +4,13 @@
 //! before the first call and never between two tries, and each call may be made again. Where AWS compares
 //! versions, a change names the one that was looked at.
 
+use std::collections::BTreeSet;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::Ending;
 use super::deletion::Cut;
-use crate::failback::{Action, Found, Item};
+use crate::failback::{Action, Found, Item, ties};
 use crate::look::Regions;
 use crate::outcome::{Class, Failure, Outcome};
 use crate::pace::Pace;
@@ -95,7 +96,11 @@ impl<'a, P: Region, S: Region, C: Clock> Work<'a, P, S, C> {
     /// Where it is not as the plan saw it.
     async fn changed(&self, action: &Action, found: &Found) -> Outcome<Option<String>> {
         let planned = &self.item.found;
-        let which = if found.primary != planned.primary && !self.is_begun(action).await? {
+        let ties =
+            if action.cuts() { ties::of(self.regions, &self.item.subject).await? } else { BTreeSet::new() };
+        let which = if !ties.is_subset(&planned.ties)
+            || found.primary != planned.primary && !self.is_begun(action).await?
+        {
             "primary"
         } else if found.secondary != planned.secondary {
             "secondary"

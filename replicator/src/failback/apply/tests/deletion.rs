@@ -74,6 +74,25 @@ async fn a_thing_that_changed_between_two_tries_has_its_certificates_in_the_end(
 }
 
 #[tokio::test]
+async fn what_was_tied_between_two_tries_is_not_cut() {
+    let twins = outage(2).await;
+    let plan = deleted_there(&twins).await;
+    let item = plan.items.iter().find(|item| item.action == Some(Action::DeleteCertificate)).unwrap();
+    let (regions, pace) = (regions(&twins), Pace::default());
+    let (work, action) = (Work::new(&regions, item, &pace), Action::DeleteCertificate);
+    twins.fail_next("primary.delete_certificate", Class::Transient, 1);
+    work.change(&action, None).await.unwrap_err();
+    twins.inner().primary.attach_principal("t-1", &arn(PRIMARY, "c-0")).unwrap();
+    let failure = work.change(&action, None).await.unwrap_err();
+    assert_eq!(failure.class, Class::Conflict);
+    let ending = work.refused(&action, failure).await.unwrap();
+    assert!(matches!(work.given_back(ending).await, Ending::Refused(_)));
+    let inner = twins.inner();
+    assert_eq!(inner.primary.certificates["c-0"].status, Status::Active);
+    assert_eq!(inner.primary.principal_things(&arn(PRIMARY, "c-0")), ["t-0", "t-1"]);
+}
+
+#[tokio::test]
 async fn what_cannot_be_given_back_is_named_and_no_refusal() {
     let twins = outage(2).await;
     let plan = deleted_there(&twins).await;
