@@ -10,7 +10,7 @@ use std::{
     path::Path,
 };
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use serde::{Deserialize, Serialize};
 
 use super::shard;
@@ -37,6 +37,8 @@ pub(crate) enum State {
     Issued(Certificate),
     /// It has all that it is to have.
     Made(Certificate),
+    /// It was deleted, with the certificate that it had. What came back since is found by that.
+    Deleted(Option<Certificate>),
 }
 
 /// The certificate of a device, which is public.
@@ -47,10 +49,19 @@ pub(crate) struct Certificate {
 }
 
 impl State {
+    /// The certificate that it has.
     pub(crate) fn certificate(&self) -> Option<&Certificate> {
         match self {
-            Self::New => None,
+            Self::New | Self::Deleted(_) => None,
             Self::Issued(certificate) | Self::Made(certificate) => Some(certificate),
+        }
+    }
+
+    /// The certificate that it has or had.
+    pub(super) fn last_certificate(&self) -> Option<&Certificate> {
+        match self {
+            Self::Deleted(certificate) => certificate.as_ref(),
+            _ => self.certificate(),
         }
     }
 }
@@ -84,22 +95,38 @@ fn apply(states: &mut BTreeMap<u32, State>, fact: Fact) {
             states.insert(device, State::Issued(Certificate { id, pem }));
         }
         Fact::Made { device } => {
-            if let Some(state) = states.get_mut(&device)
-                && let State::Issued(certificate) = std::mem::take(state)
-            {
-                *state = State::Made(certificate);
+            if let Some(state) = states.get_mut(&device) {
+                *state = match std::mem::take(state) {
+                    State::Issued(certificate) => State::Made(certificate),
+                    other => other,
+                };
             }
         }
         Fact::Deleted { device } => {
-            states.remove(&device);
+            let state = states.entry(device).or_default();
+            *state = State::Deleted(std::mem::take(state).last_certificate().cloned());
         }
     }
 }
 
-/// Adds facts.
+/// Where facts are written to.
+pub(crate) trait Book: Write {
+    /// Takes away what is behind that length.
+    fn cut(&mut self, length: u64) -> io::Result<()>;
+}
+
+impl Book for File {
+    fn cut(&mut self, length: u64) -> io::Result<()> {
+        self.set_len(length)
+    }
+}
+
+/// Adds facts. After one that could not be added none is: what is known of the fleet ends there.
 #[derive(Debug)]
-pub(crate) struct States {
-    file: File,
+pub(crate) struct States<B = File> {
+    book: B,
+    length: u64,
+    is_broken: bool,
 }
 
 impl States {
@@ -109,20 +136,32 @@ impl States {
             let mut file = shard::open_to_append(path)?;
             let whole = whole_lines(&mut file)?;
             file.set_len(whole)?;
-            Ok::<_, io::Error>(Self { file })
+            Ok::<_, io::Error>(Self { book: file, length: whole, is_broken: false })
         };
         open().with_context(|| format!("{} cannot be opened", path.display()))
     }
 
+    pub(crate) fn sync(&self) -> anyhow::Result<()> {
+        self.book.sync_data().context("the states of the fleet cannot be written")
+    }
+}
+
+impl<B: Book> States<B> {
     /// Adds a fact. It outlives this process; [`States::sync`] makes it outlive the machine.
     pub(crate) fn add(&mut self, fact: &Fact) -> anyhow::Result<()> {
+        if self.is_broken {
+            bail!("the states of the fleet could not be written before");
+        }
         let mut line = serde_json::to_vec(fact)?;
         line.push(b'\n');
-        self.file.write_all(&line).context("the states of the fleet cannot be written")
-    }
-
-    pub(crate) fn sync(&self) -> anyhow::Result<()> {
-        self.file.sync_data().context("the states of the fleet cannot be written")
+        if let Err(error) = self.book.write_all(&line) {
+            self.is_broken = true;
+            // Half a line would be glued to the next one. If it stays, whoever opens the file cuts it off.
+            let _ = self.book.cut(self.length);
+            return Err(error).context("the states of the fleet cannot be written");
+        }
+        self.length += line.len() as u64;
+        Ok(())
     }
 }
 
@@ -142,6 +181,48 @@ fn whole_lines(file: &mut File) -> io::Result<u64> {
         end = from;
     }
     Ok(0)
+}
+
+#[cfg(test)]
+pub(super) mod full {
+    //! A disk that is full.
+
+    use super::{Book, File, States, Write, io};
+
+    /// A file for which there is so much room.
+    #[derive(Debug)]
+    pub(in crate::pool) struct Full {
+        file: File,
+        room: usize,
+    }
+
+    impl Write for Full {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let fits = bytes.len().min(self.room);
+            self.room -= fits;
+            if fits == 0 { Err(io::ErrorKind::StorageFull.into()) } else { self.file.write(&bytes[..fits]) }
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            self.file.flush()
+        }
+    }
+
+    impl Book for Full {
+        fn cut(&mut self, length: u64) -> io::Result<()> {
+            self.file.set_len(length)
+        }
+    }
+
+    impl States {
+        pub(in crate::pool) fn with_room_for(self, bytes: usize) -> States<Full> {
+            States {
+                book: Full { file: self.book, room: bytes },
+                length: self.length,
+                is_broken: self.is_broken,
+            }
+        }
+    }
 }
 
 #[cfg(test)]
@@ -174,10 +255,37 @@ mod tests {
         for fact in &facts {
             states.add(fact).unwrap();
         }
-        let expected = [(1, State::Issued(certificate(1))), (2, State::Made(certificate(2)))];
-        assert_eq!(read(&path).unwrap(), expected.into());
-        states.add(&Fact::Made { device: 9 }).unwrap();
-        assert_eq!(read(&path).unwrap().len(), 2, "what has no certificate was not made");
+        let expected = [
+            (1, State::Issued(certificate(1))),
+            (2, State::Made(certificate(2))),
+            (3, State::Deleted(Some(certificate(3)))),
+        ];
+        assert_eq!(read(&path).unwrap(), expected.clone().into());
+        let again = [Fact::Made { device: 9 }, Fact::Made { device: 2 }, Fact::Deleted { device: 3 }];
+        for fact in &again {
+            states.add(fact).unwrap();
+        }
+        assert_eq!(read(&path).unwrap(), expected.into(), "what has no certificate was not made");
+        states.add(&issued(3)).unwrap();
+        assert_eq!(read(&path).unwrap()[&3], State::Issued(certificate(3)), "it is made again");
+    }
+
+    #[test]
+    fn a_fact_for_which_there_is_no_room_takes_nothing_along() {
+        let whole = serde_json::to_vec(&issued(2)).unwrap().len() + 1;
+        for room in 0..whole {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("states.ndjson");
+            let mut states = States::open(&path).unwrap();
+            states.add(&issued(1)).unwrap();
+            let mut states = states.with_room_for(room);
+            assert!(format!("{:#}", states.add(&issued(2)).unwrap_err()).contains("cannot be written"));
+            let text = fs::read_to_string(&path).unwrap();
+            assert!(text.ends_with('\n') && text.lines().count() == 1, "{text}");
+            // There may be room again: what is known would have a hole.
+            assert!(states.add(&Fact::Made { device: 1 }).unwrap_err().to_string().contains("before"));
+            assert_eq!(read(&path).unwrap(), [(1, State::Issued(certificate(1)))].into());
+        }
     }
 
     #[test]
