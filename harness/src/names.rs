@@ -3,7 +3,7 @@
 /// The thing attribute that carries the run's id.
 pub(crate) const RUN_ATTRIBUTE: &str = "gameday-run";
 
-/// The thing attribute that carries the name of the fleet, of those that stay.
+/// The thing attribute that carries the mark of the fleet, of those that stay.
 pub(crate) const FLEET_ATTRIBUTE: &str = "gameday-fleet";
 
 /// The name of a device: `gd-<run>-00001`. Numbers count from 0 inside, from 1 in names.

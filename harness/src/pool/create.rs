@@ -3,10 +3,11 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use anyhow::{Context, anyhow, bail};
+use aws_sdk_iot::operation::create_policy::CreatePolicyError;
 use replicator::policy::certificate_arn;
 use tokio_util::sync::CancellationToken;
 
-use super::{Home, Making, Method, Pool, Progress, authority, bulk, by_api};
+use super::{Home, Making, Manifest, Method, Pool, Progress, authority, bulk, by_api};
 use crate::{
     aws::{Aws, Missing, describe},
     deploy::device_document,
@@ -57,7 +58,7 @@ impl Given {
             return Some(format!("fleet {} has keys of another kind", manifest.name));
         }
         let Some(making) = &manifest.making else { return None };
-        let (recipe, attributes) = (&making.recipe, self.attributes(&manifest.name));
+        let (recipe, attributes) = (&making.recipe, self.attributes(manifest));
         let just_in_time = |by| by == Method::JustInTime;
         let differs = [
             ("--by", self.by.is_some_and(|by| just_in_time(by) != just_in_time(making.by))),
@@ -73,17 +74,17 @@ impl Given {
     }
 
     /// What was asked for, and what says whose the device is: nothing is deleted that is not the fleet's.
-    fn attributes(&self, name: &str) -> BTreeMap<String, String> {
-        let ours = (FLEET_ATTRIBUTE.to_owned(), name.to_owned());
+    fn attributes(&self, manifest: &Manifest) -> BTreeMap<String, String> {
+        let ours = (FLEET_ATTRIBUTE.to_owned(), manifest.mark());
         self.attributes.clone().into_iter().chain([ours]).collect()
     }
 
     /// How a new fleet is made.
-    fn making(&self, name: &str, home: &Home) -> Making {
+    fn making(&self, manifest: &Manifest, home: &Home) -> Making {
         let by = self.by.unwrap_or(Method::Api);
         let policy = self.policy.clone().unwrap_or_else(|| match by {
             Method::JustInTime => replicator::jitr::POLICY_NAME.to_owned(),
-            Method::Api | Method::Bulk => format!("gameday-fleet-{name}"),
+            Method::Api | Method::Bulk => format!("gameday-fleet-{}", manifest.name),
         });
         Making {
             by,
@@ -94,7 +95,7 @@ impl Given {
                 attributes: match by {
                     // Whoever registers a device by itself gives it none.
                     Method::JustInTime => BTreeMap::new(),
-                    Method::Api | Method::Bulk => self.attributes(name),
+                    Method::Api | Method::Bulk => self.attributes(manifest),
                 },
             },
             policy_is_ours: false,
@@ -115,6 +116,7 @@ impl Creation<'_> {
             making.by = by;
         }
         self.pool.save()?;
+        self.own_policy().await?;
         match self.making()?.by {
             Method::Api => Box::pin(by_api::make(self)).await,
             Method::Bulk => Box::pin(bulk::make(self)).await,
@@ -122,9 +124,9 @@ impl Creation<'_> {
         }
     }
 
-    /// Settles how the fleet is made. What it needs of others has to be there; its policy is made if none is named.
+    /// Settles how the fleet is made. What it needs of others has to be there; it gets a policy of its own if none is named.
     async fn begin(&mut self, given: &Given) -> anyhow::Result<()> {
-        let mut making = given.making(&self.pool.manifest.name, &self.home);
+        let mut making = given.making(&self.pool.manifest, &self.home);
         let (iot, region) = (&self.aws.primary.iot, &self.aws.primary.region);
         if let Some(name) = &making.recipe.thing_type {
             let found = iot.describe_thing_type().thing_type_name(name).send().await.missing_ok()?;
@@ -146,19 +148,34 @@ impl Creation<'_> {
             }
             making.policy_is_ours = found.is_none();
         }
-        let (make_policy, policy) = (making.policy_is_ours, making.recipe.policy.clone());
-        // Written down before it is made, so that it is deleted with the fleet whatever happens.
+        // Written down before the policy is made, so that it is deleted with the fleet whatever happens.
         self.pool.manifest.making = Some(making);
-        self.pool.save()?;
-        if make_policy {
-            let arn = certificate_arn(region, &self.home.account, "");
-            let document = device_document(arn.trim_end_matches(":cert/"));
-            let made =
-                iot.create_policy().policy_name(&policy).policy_document(document.to_string()).send().await;
-            made.map_err(|e| anyhow!(describe(&e)))
-                .with_context(|| format!("policy {policy} could not be made"))?;
+        self.pool.save()
+    }
+
+    /// Makes the fleet's own policy if it is not there: the call before this one may not have come to that.
+    async fn own_policy(&self) -> anyhow::Result<()> {
+        let Making { policy_is_ours: true, recipe, .. } = self.making()? else { return Ok(()) };
+        let (iot, region, policy) = (&self.aws.primary.iot, &self.aws.primary.region, &recipe.policy);
+        if iot.get_policy().policy_name(policy).send().await.missing_ok()?.is_some() {
+            return Ok(());
         }
-        Ok(())
+        let arn = certificate_arn(region, &self.home.account, "");
+        let document = device_document(arn.trim_end_matches(":cert/"));
+        let make = iot.create_policy().policy_name(policy).policy_document(document.to_string());
+        match make.send().await {
+            Ok(_) => Ok(()),
+            Err(error)
+                if error
+                    .as_service_error()
+                    .is_some_and(CreatePolicyError::is_resource_already_exists_exception) =>
+            {
+                Ok(())
+            }
+            Err(error) => {
+                Err(anyhow!(describe(&error))).with_context(|| format!("policy {policy} could not be made"))
+            }
+        }
     }
 
     pub(super) fn making(&self) -> anyhow::Result<&Making> {
@@ -173,6 +190,7 @@ impl Creation<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pool::site::Site;
 
     fn home() -> Home {
         Home { site: "aws".into(), account: "1".into(), primary: "a".into(), secondary: "b".into() }
@@ -180,10 +198,11 @@ mod tests {
 
     #[test]
     fn what_is_not_said_is_the_default_and_a_fleet_has_its_own_policy() {
-        let making = Given::default().making("lamps", &home());
+        let manifest = Manifest::new("lamps", KeyKind::P256);
+        let making = Given::default().making(&manifest, &home());
         assert_eq!((making.by, making.recipe.policy.as_str()), (Method::Api, "gameday-fleet-lamps"));
         let given = Given { by: Some(Method::JustInTime), ..Given::default() };
-        assert_eq!(given.making("lamps", &home()).recipe.policy, "gameday-jitr");
+        assert_eq!(given.making(&manifest, &home()).recipe.policy, "gameday-jitr");
     }
 
     #[test]
@@ -196,7 +215,7 @@ mod tests {
             attributes: [("site".to_owned(), "b".to_owned())].into(),
             ..Given::default()
         };
-        let mut making = first.making("lamps", &home());
+        let mut making = first.making(&pool.manifest, &home());
         pool.manifest.making = Some(making.clone());
         assert_eq!(first.contradiction(&pool), None);
         assert_eq!(Given::default().contradiction(&pool), None);
@@ -220,5 +239,41 @@ mod tests {
         making.by = Method::JustInTime;
         pool.manifest.making = Some(making);
         assert!(Given { by: Some(Method::Api), ..Given::default() }.contradiction(&pool).is_some());
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_policy_that_could_not_be_made_is_made_by_the_next_call() {
+        let site = Site::start().await;
+        let mut pool = site.pool("lamps", 2);
+        let refused = site.refuse("CreatePolicy");
+        let error = site.creation(&mut pool).run(&Given::default()).await.unwrap_err();
+        assert!(format!("{error:#}").contains("policy gameday-fleet-lamps could not be made"), "{error:#}");
+        drop(refused);
+        let failed = site.creation(&mut pool).run(&Given::default()).await.unwrap();
+        assert_eq!((failed, pool.counts().unwrap().made), (Failed::new(), 2));
+        // And one that somebody deleted meanwhile.
+        let mut pool = site.pool("pumps", 1);
+        site.creation(&mut pool).run(&Given::default()).await.unwrap();
+        site.delete(&mut pool).await;
+        let failed = site.creation(&mut pool).run(&Given::default()).await.unwrap();
+        assert_eq!((failed, pool.counts().unwrap().made), (Failed::new(), 1));
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_fleet_of_the_same_name_takes_no_thing_of_another() {
+        let site = Site::start().await;
+        let mut first = site.pool("lamps", 1);
+        site.creation(&mut first).run(&Given::default()).await.unwrap();
+        // Made in another folder, or by somebody else.
+        let mut second = site.pool_in("elsewhere", "lamps", 1);
+        for by in [Method::Api, Method::Bulk] {
+            let given = Given { by: Some(by), ..Given::default() };
+            let failed = site.creation(&mut second).run(&given).await.unwrap();
+            assert_eq!(failed.len(), 1, "{by:?}: {failed:?}");
+        }
+        assert_eq!(site.delete(&mut second).await, [String::new(); 0]);
+        assert!(site.has_thing(&site.aws.primary, "lamps-00001").await, "it is the first fleet's");
+        assert_eq!(site.delete(&mut first).await, [String::new(); 0]);
+        assert!(!site.has_thing(&site.aws.primary, "lamps-00001").await);
     }
 }

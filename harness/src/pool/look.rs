@@ -6,6 +6,7 @@ use anyhow::{Context, anyhow};
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::Manifest;
 use crate::{
     aws::{Aws, Missing, RegionClients, describe},
     names::FLEET_ATTRIBUTE,
@@ -85,16 +86,16 @@ pub(crate) async fn search(
 /// A thing alone.
 #[derive(Debug, Clone)]
 pub(super) struct Thing {
-    thing_id: Option<String>,
+    pub(super) thing_id: Option<String>,
     version: i64,
     thing_type: Option<String>,
     attributes: BTreeMap<String, String>,
 }
 
 impl Thing {
-    /// Whether it was made for that fleet.
-    pub(super) fn is_of(&self, fleet: &str) -> bool {
-        self.attributes.get(FLEET_ATTRIBUTE).is_some_and(|name| name == fleet)
+    /// Whether it was made for that fleet, and not for another one of its name.
+    pub(super) fn is_of(&self, fleet: &Manifest) -> bool {
+        self.attributes.get(FLEET_ATTRIBUTE).is_some_and(|mark| *mark == fleet.mark())
     }
 }
 

@@ -6,6 +6,7 @@ use anyhow::{Context, bail};
 use aws_lc_rs::digest;
 use gameday_twin::Endpoints;
 use jiff::Timestamp;
+use rand::{Rng, distr::Alphanumeric};
 use serde::{Deserialize, Serialize};
 
 use super::bulk::Task;
@@ -17,6 +18,8 @@ const FORMAT: u32 = 1;
 const NAME_CHARS_MAX: usize = 40;
 /// Characters by which twins are told apart.
 const TWIN_CHARS: usize = 12;
+/// Characters of an id.
+const ID_CHARS: usize = 12;
 
 /// A fleet.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,6 +28,8 @@ pub(crate) struct Manifest {
     format: u32,
     /// Its name, which those of its devices begin with.
     pub(crate) name: String,
+    /// What it is told by from fleets of the same name, of another folder or of somebody else.
+    id: String,
     /// How many devices it is to have.
     pub(crate) devices: u32,
     pub(crate) key: KeyKind,
@@ -42,9 +47,10 @@ pub(crate) struct Making {
     /// Whether the policy was made with the fleet, and goes with it.
     pub(crate) policy_is_ours: bool,
     pub(crate) home: Home,
-    /// Of just-in-time registration: what the fleet's CA is called in each Region.
+    /// Of just-in-time registration: what the fleet's CA is called in each Region; none: it may be registered there, and may
+    /// not be.
     #[serde(default)]
-    pub(crate) authorities: BTreeMap<String, String>,
+    pub(crate) authorities: BTreeMap<String, Option<String>>,
     /// The bulk registration under way.
     #[serde(default)]
     pub(crate) task: Option<Task>,
@@ -76,7 +82,7 @@ pub(crate) struct Home {
 impl Manifest {
     pub(super) fn new(name: &str, key: KeyKind) -> Self {
         let begun = Timestamp::now();
-        Self { format: FORMAT, name: name.to_owned(), devices: 0, key, begun, making: None }
+        Self { format: FORMAT, name: name.to_owned(), id: random_id(), devices: 0, key, begun, making: None }
     }
 
     pub(super) fn parse(text: &[u8]) -> anyhow::Result<Self> {
@@ -89,6 +95,11 @@ impl Manifest {
             bail!("it has format {format}, and this gameday knows {FORMAT}");
         }
         serde_json::from_slice(text).context("it is not understood")
+    }
+
+    /// What the fleet's things carry, and those of no other fleet.
+    pub(crate) fn mark(&self) -> String {
+        format!("{}-{}", self.name, self.id)
     }
 
     /// A device's name; numbers count from 1.
@@ -147,6 +158,12 @@ impl std::fmt::Display for Home {
     }
 }
 
+/// An id that nothing else has: small letters and digits.
+pub(super) fn random_id() -> String {
+    let letters = rand::rng().sample_iter(Alphanumeric).take(ID_CHARS);
+    letters.map(|letter| char::from(letter).to_ascii_lowercase()).collect()
+}
+
 /// A name that things, policies and files can have.
 pub(crate) fn valid_name(text: &str) -> Result<String, String> {
     let is_fine = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
@@ -182,6 +199,15 @@ mod tests {
         {
             assert_eq!(manifest.number(other), None, "{other}");
         }
+    }
+
+    #[test]
+    fn two_fleets_of_one_name_have_marks_of_their_own() {
+        let [one, other] = [(); 2].map(|()| Manifest::new("lamps", KeyKind::P256));
+        assert_ne!(one.mark(), other.mark());
+        let again = Manifest::parse(&serde_json::to_vec(&one).unwrap()).unwrap();
+        assert_eq!(again.mark(), one.mark(), "it stays");
+        assert!(one.mark().starts_with("lamps-") && one.mark().len() == "lamps-".len() + ID_CHARS);
     }
 
     #[test]

@@ -6,18 +6,14 @@ use std::{
 };
 
 use anyhow::Context;
-use rand::{Rng, distr::Alphanumeric};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::FOLDER;
 use crate::{
     fleet::Recipe,
-    pool::{Manifest, Pool, create_folder, write_file},
+    pool::{Manifest, Pool, create_folder, manifest::random_id, write_file},
 };
-
-/// Characters of an input's id.
-const ID_CHARS: usize = 12;
 
 /// A line of the input.
 #[derive(Debug, Serialize, Deserialize)]
@@ -41,11 +37,7 @@ pub(super) struct Input {
 impl Input {
     /// Writes the input for these devices, which are in order.
     pub(super) fn write(pool: &Pool, devices: &[u32]) -> anyhow::Result<Self> {
-        let id: String = rand::rng()
-            .sample_iter(Alphanumeric)
-            .take(ID_CHARS)
-            .map(|c| char::from(c).to_ascii_lowercase())
-            .collect();
+        let id = random_id();
         create_folder(&pool.path().join(FOLDER))?;
         let path = path(pool, &id);
         let (mut text, mut things) = (String::new(), Vec::new());
