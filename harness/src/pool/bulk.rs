@@ -10,14 +10,14 @@ mod task;
 
 use std::collections::BTreeMap;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use futures::{StreamExt, TryStreamExt, stream};
 
 pub(crate) use task::Task;
 
 use self::{input::Input, reports::Outcome};
 use super::{
-    Pool, Shard, State,
+    Pool, Shard, State, by_api,
     create::{Creation, Failed},
     look::look_at,
     states::{self, Fact, States},
@@ -51,10 +51,12 @@ pub(super) async fn make(creation: &mut Creation<'_>) -> anyhow::Result<Failed> 
         creation.output.line("a bulk registration that was begun before goes on");
         failed = task::finish(creation).await?;
     }
+    // A task would give them second certificates.
+    if !those(creation.pool, |state| matches!(state, State::Issued(_)))?.is_empty() {
+        failed.extend(Box::pin(by_api::finish(creation)).await?);
+    }
     for attempt in 1..=ATTEMPTS_MAX {
-        let (is_known, mut todo) = (attempt > 1, lacking(creation.pool)?);
-        // Of what failed before, only the last reason counts.
-        failed.retain(|number, _| todo.binary_search(number).is_ok());
+        let (is_known, mut todo) = (attempt > 1, those(creation.pool, is_new)?);
         if is_known {
             let foreign = foreign(creation, &todo).await?;
             todo.retain(|number| !foreign.contains_key(number));
@@ -75,7 +77,8 @@ pub(super) async fn make(creation: &mut Creation<'_>) -> anyhow::Result<Failed> 
             failed.extend(task::finish(creation).await?);
         }
     }
-    let lacking = lacking(creation.pool)?;
+    // Of what failed, only what was not made since.
+    let lacking = those(creation.pool, |state| !matches!(state, State::Made(_)))?;
     failed.retain(|number, _| lacking.binary_search(number).is_ok());
     Ok(failed)
 }
@@ -86,7 +89,7 @@ async fn foreign(creation: &Creation<'_>, devices: &[u32]) -> anyhow::Result<Fai
     let looked =
         stream::iter(devices).map(async |number| {
             let known = look_at(aws, &aws.primary, &pool.device(*number)).await?;
-            let is_foreign = known.is_some_and(|thing| !thing.is_of(&pool.manifest.name));
+            let is_foreign = known.is_some_and(|thing| !thing.is_of(&pool.manifest));
             anyhow::Ok(is_foreign.then(|| {
                 (*number, "a thing of that name is there already and is not the fleet's".to_owned())
             }))
@@ -104,19 +107,26 @@ pub(super) async fn end(creation: &mut Creation<'_>) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Numbers of the devices that are not made, in order.
-fn lacking(pool: &Pool) -> anyhow::Result<Vec<u32>> {
+/// Numbers of the devices in such a state, in order.
+fn those(pool: &Pool, is_wanted: fn(&State) -> bool) -> anyhow::Result<Vec<u32>> {
     let mut numbers = Vec::new();
     for shard in pool.shards()? {
         let states = states::read(&shard.states())?;
-        let is_made = |number: &u32| matches!(states.get(number), Some(State::Made(_)));
-        numbers.extend((shard.first..shard.first + shard.devices()?).filter(|number| !is_made(number)));
+        let is_wanted = |number: &u32| is_wanted(states.get(number).unwrap_or(&State::New));
+        numbers.extend((shard.first..shard.first + shard.devices()?).filter(is_wanted));
     }
     Ok(numbers)
 }
 
-/// Writes down what a task made; the answer is what it did not.
-fn settle(pool: &Pool, input: &Input, outcome: Outcome) -> anyhow::Result<Failed> {
+/// Whether a device has no certificate, or no longer.
+fn is_new(state: &State) -> bool {
+    state.certificate().is_none()
+}
+
+/// Writes down what a task made; the answer is what it did not. `made_count` is what AWS says how many it made: while the reports
+/// name fewer, one that they do not name may have a certificate, and none is said to have failed.
+fn settle(pool: &Pool, input: &Input, outcome: Outcome, made_count: usize) -> anyhow::Result<Failed> {
+    let named_count = outcome.results.len();
     let shards = pool.shards()?;
     let mut open: BTreeMap<u32, States> = BTreeMap::new();
     let mut failed: Failed = input
@@ -143,6 +153,9 @@ fn settle(pool: &Pool, input: &Input, outcome: Outcome) -> anyhow::Result<Failed
         failed.remove(&number);
     }
     open.values().try_for_each(States::sync)?;
+    if named_count < made_count {
+        bail!("{made_count} devices were made, and the reports name {named_count} so far; call again later");
+    }
     Ok(failed)
 }
 
@@ -157,7 +170,7 @@ mod tests {
     use super::{reports::Registered, *};
     use crate::{
         identity::{KeyKind, named},
-        pool::{Progress, fill},
+        pool::{Given, Method, Progress, fill, site::Site},
     };
 
     #[test]
@@ -166,7 +179,7 @@ mod tests {
         let mut pool = Pool::begin(fleets.path(), "lamps", KeyKind::P256).unwrap();
         pool.manifest.devices = 4;
         fill(&pool, &Progress::silent(), &CancellationToken::new()).unwrap();
-        assert_eq!(lacking(&pool).unwrap(), [1, 2, 3, 4]);
+        assert_eq!(those(&pool, is_new).unwrap(), [1, 2, 3, 4]);
         let input = Input::write(&pool, &[2, 3, 4]).unwrap();
         let key = KeyKind::P256.generate().unwrap();
         let pem = named("x").unwrap().self_signed(&key).unwrap().pem();
@@ -178,10 +191,47 @@ mod tests {
             // The first line is device 2; there is no ninth.
             errors: vec![(1, "no such type".into()), (9, "what?".into())],
         };
-        let failed = settle(&pool, &input, outcome).unwrap();
+        let failed = settle(&pool, &input, outcome, 2).unwrap();
         let expected = [(2, "no such type"), (4, "the reports do not name it")];
         assert_eq!(failed, expected.map(|(number, why)| (number, why.to_owned())).into());
-        assert_eq!(lacking(&pool).unwrap(), [1, 2, 4]);
+        assert_eq!(those(&pool, is_new).unwrap(), [1, 2, 4]);
         assert_eq!(pool.identity(3).unwrap().unwrap().certificate_pem, pem);
+    }
+
+    #[test]
+    fn a_device_that_the_reports_do_not_name_has_not_failed_while_they_lack_some() {
+        let fleets = tempfile::tempdir().unwrap();
+        let mut pool = Pool::begin(fleets.path(), "lamps", KeyKind::P256).unwrap();
+        pool.manifest.devices = 3;
+        fill(&pool, &Progress::silent(), &CancellationToken::new()).unwrap();
+        let input = Input::write(&pool, &[1, 2, 3]).unwrap();
+        let key = KeyKind::P256.generate().unwrap();
+        let pem = named("x").unwrap().self_signed(&key).unwrap().pem();
+        let outcome = || Outcome {
+            results: vec![Registered { thing: "lamps-00002".into(), certificate_pem: pem.clone() }],
+            errors: Vec::new(),
+        };
+        let error = settle(&pool, &input, outcome(), 2).unwrap_err().to_string();
+        assert!(error.contains("2 devices were made, and the reports name 1"), "{error}");
+        assert_eq!(those(&pool, is_new).unwrap(), [1, 3], "what they name is written down");
+        assert_eq!(settle(&pool, &input, outcome(), 1).unwrap().len(), 2);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn devices_that_have_a_certificate_keep_it_when_the_rest_is_made_in_bulk() {
+        let site = Site::start().await;
+        let mut pool = site.pool("lamps", 3);
+        let refused = site.refuse("AttachThingPrincipal");
+        assert_eq!(site.creation(&mut pool).run(&Given::default()).await.unwrap().len(), 3);
+        drop(refused);
+        let before = site.certificates(&site.aws.primary).await;
+        pool.manifest.devices = 5;
+        fill(&pool, &Progress::silent(), &CancellationToken::new()).unwrap();
+        let given = Given { by: Some(Method::Bulk), ..Given::default() };
+        assert_eq!(site.creation(&mut pool).run(&given).await.unwrap(), Failed::new());
+        assert_eq!(pool.counts().unwrap().made, 5);
+        let after = site.certificates(&site.aws.primary).await;
+        assert!(before.iter().all(|id| after.contains(id)), "those of before");
+        assert_eq!(after.len(), 5, "one a device");
     }
 }

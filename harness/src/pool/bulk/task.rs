@@ -1,6 +1,6 @@
 //! One bulk registration: started, waited for, and what it came to.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use anyhow::{Context, anyhow, bail};
 use aws_sdk_iot::{
@@ -24,8 +24,8 @@ const POLL: Duration = Duration::from_secs(1);
 const TASK_MAX: Duration = Duration::from_hours(24);
 /// A task that is told to stop gets this long.
 const STOP_MAX: Duration = Duration::from_mins(5);
-/// Tasks among which one is looked for whose id was not written down in time.
-const TASKS_LOOKED_MAX: usize = 50;
+/// Tasks among which one is looked for whose id was not written down in time. AWS lists those of 30 days.
+const TASKS_LOOKED_MAX: usize = 1_000;
 
 /// A task that was begun, as it is written down.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -78,14 +78,16 @@ pub(super) async fn finish(creation: &mut Creation<'_>) -> anyhow::Result<Failed
     let mut task = creation.making()?.task.clone().context("no task is under way")?;
     let clients = &creation.aws.primary;
     if task.task_id.is_none() {
-        task.task_id = find(clients, &task.key).await?;
+        task.task_id = find(clients, &task.key, TASKS_LOOKED_MAX).await?;
     }
     let mut failed = Failed::new();
     if let Some(task_id) = task.task_id.clone() {
         let Some(ended) = wait(creation, &task_id).await? else { return Ok(failed) };
         let input = Input::read(creation.pool, &task.input)?;
         let outcome = reports::read(creation.aws, creation.pool, &input, &task_id).await?;
-        failed = settle(creation.pool, &input, outcome)?;
+        let made_count = usize::try_from(ended.success_count).unwrap_or_default();
+        failed = settle(creation.pool, &input, outcome, made_count)
+            .with_context(|| format!("bulk registration {task_id} has ended"))?;
         if ended.status != Some(Status::Completed) {
             let status = ended.status.map_or_else(String::new, |status| status.as_str().to_owned());
             let why = ended.message.unwrap_or_default();
@@ -104,7 +106,7 @@ pub(super) async fn stop(creation: &Creation<'_>) -> anyhow::Result<()> {
     let clients = &creation.aws.primary;
     let task_id = match task.task_id {
         Some(task_id) => Some(task_id),
-        None => find(clients, &task.key).await?,
+        None => find(clients, &task.key, TASKS_LOOKED_MAX).await?,
     };
     let Some(task_id) = task_id else { return Ok(()) };
     if has_ended(&describe_task(clients, &task_id).await?) {
@@ -166,22 +168,75 @@ async fn describe_task(
         .with_context(|| format!("bulk registration {task_id} is not known"))
 }
 
-/// The task with this input, if there is one.
-async fn find(clients: &RegionClients, key: &str) -> anyhow::Result<Option<String>> {
-    let list = clients.iot.list_thing_registration_tasks().into_paginator().items().send();
-    let mut list = list;
-    let mut looked = 0;
-    while let Some(task_id) = list.next().await {
-        let task_id =
-            task_id.map_err(|e| anyhow!(describe(&e))).context("bulk registrations cannot be listed")?;
-        let described = clients.iot.describe_thing_registration_task().task_id(&task_id).send().await;
-        if described.missing_ok()?.is_some_and(|task| task.input_file_key.as_deref() == Some(key)) {
-            return Ok(Some(task_id));
-        }
-        looked += 1;
-        if looked >= TASKS_LOOKED_MAX {
-            break;
+/// The task with this input, if there is one; that there is none is said when all were looked at. Those that run come first: it is
+/// them that matter.
+async fn find(clients: &RegionClients, key: &str, looked_max: usize) -> anyhow::Result<Option<String>> {
+    let mut looked = BTreeSet::new();
+    for status in [Some(Status::InProgress), Some(Status::Cancelling), None] {
+        let list = clients.iot.list_thing_registration_tasks().set_status(status);
+        let mut list = list.into_paginator().items().send();
+        while let Some(task_id) = list.next().await {
+            let task_id =
+                task_id.map_err(|e| anyhow!(describe(&e))).context("bulk registrations cannot be listed")?;
+            if !looked.insert(task_id.clone()) {
+                continue;
+            }
+            if looked.len() > looked_max {
+                bail!(
+                    "whether a bulk registration was started cannot be said: {} has more than {looked_max}",
+                    clients.region
+                );
+            }
+            let described = clients.iot.describe_thing_registration_task().task_id(&task_id).send().await;
+            if described.missing_ok()?.is_some_and(|task| task.input_file_key.as_deref() == Some(key)) {
+                return Ok(Some(task_id));
+            }
         }
     }
     Ok(None)
+}
+
+#[cfg(test)]
+mod tests {
+    use gameday_twin::Moment;
+
+    use super::*;
+    use crate::pool::{Given, Method, site::Site};
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_task_is_not_said_to_be_absent_before_all_were_looked_at() {
+        let site = Site::start().await;
+        let iot = &site.aws.primary.iot;
+        let template = template(&crate::fleet::Recipe::default(), false).to_string();
+        let mut ids = Vec::new();
+        for n in 1..=3 {
+            let start = iot.start_thing_registration_task().template_body(&template);
+            let start = start.input_file_bucket("no-such-bucket").input_file_key(format!("input-{n}"));
+            let started = start.role_arn("arn:aws:iam::123456789012:role/any").send().await.unwrap();
+            let task_id = started.task_id.unwrap();
+            // One runs at a time.
+            while !has_ended(&describe_task(&site.aws.primary, &task_id).await.unwrap()) {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+            ids.push(task_id);
+        }
+        let find = async |key: &str, looked_max| find(&site.aws.primary, key, looked_max).await;
+        assert_eq!(find("input-2", 3).await.unwrap(), Some(ids.swap_remove(1)));
+        assert_eq!(find("input-4", 3).await.unwrap(), None);
+        let error = find("input-4", 2).await.unwrap_err().to_string();
+        assert!(error.contains("more than 2"), "{error}");
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_task_whose_start_was_not_answered_is_found_and_its_devices_are_made_once() {
+        let site = Site::start().await;
+        let mut pool = site.pool("lamps", 3);
+        let given = Given { by: Some(Method::Bulk), ..Given::default() };
+        let lost = site.fail("StartThingRegistrationTask", None, Moment::After);
+        assert!(site.creation(&mut pool).run(&given).await.is_err());
+        drop(lost);
+        assert_eq!(site.creation(&mut pool).run(&given).await.unwrap(), Failed::new());
+        assert_eq!(pool.counts().unwrap().made, 3);
+        assert_eq!(site.certificates(&site.aws.primary).await.len(), 3, "one a device");
+    }
 }
