@@ -3,9 +3,11 @@
 //!
 //! The CA's key stays in the fleet's folder. Each Region is shown that we have it, by a certificate over its registration code.
 
+mod region;
+
 use std::{fs, path::Path};
 
-use anyhow::{Context, anyhow};
+use anyhow::Context;
 use rcgen::{
     BasicConstraints, CertificateSigningRequestParams, IsCa, Issuer, KeyPair, KeyUsagePurpose, date_time_ymd,
 };
@@ -16,11 +18,12 @@ use super::{
     cores::on_all_cores,
     create::{Creation, Failed},
     create_folder,
+    shard::replace_file,
     states::{self, Fact, States},
     write_file,
 };
 use crate::{
-    aws::{RegionClients, describe},
+    aws::RegionClients,
     identity::{KeyKind, certificate_id, named},
 };
 
@@ -50,7 +53,7 @@ impl Authority {
                 fs::remove_file(&unused)?;
             }
             write_file(&unused, key.serialize_pem().as_bytes())?;
-            write_file(&folder.join(CERTIFICATE), pem.as_bytes())?;
+            replace_file(&folder.join(CERTIFICATE), pem.as_bytes())?;
         }
         Self::read(&folder)
     }
@@ -96,10 +99,14 @@ pub(super) async fn make(creation: &mut Creation<'_>) -> anyhow::Result<Failed> 
     let authority = Authority::open(creation.pool)?;
     let aws = creation.aws;
     for clients in [&aws.primary, &aws.secondary] {
-        if !creation.making()?.authorities.contains_key(&clients.region) {
-            let id = register(clients, &authority).await?;
-            creation.output.line(&format!("the fleet's CA is registered in {}", clients.region));
-            creation.making_mut()?.authorities.insert(clients.region.clone(), id);
+        let region = &clients.region;
+        if creation.making()?.authorities.get(region).is_none_or(Option::is_none) {
+            // Written down before it is done: whatever happens now, a deletion looks for it.
+            creation.making_mut()?.authorities.insert(region.clone(), None);
+            creation.pool.save()?;
+            let id = region::register(clients, &authority).await?;
+            creation.output.line(&format!("the fleet's CA is registered in {region}"));
+            creation.making_mut()?.authorities.insert(region.clone(), Some(id));
             creation.pool.save()?;
         }
     }
@@ -129,36 +136,73 @@ pub(super) async fn make(creation: &mut Creation<'_>) -> anyhow::Result<Failed> 
     Ok(Failed::new())
 }
 
-/// Registers the CA so that its devices register themselves; the answer is what the Region calls it.
-async fn register(clients: &RegionClients, authority: &Authority) -> anyhow::Result<String> {
-    let region = &clients.region;
-    let code = clients.iot.get_registration_code().send().await.map_err(|e| anyhow!(describe(&e)))?;
-    let code = code.registration_code.context("no registration code")?;
-    let register = clients.iot.register_ca_certificate().ca_certificate(&authority.pem);
-    let register = register.verification_certificate(authority.proof(&code)?);
-    match register.set_as_active(true).allow_auto_registration(true).send().await {
-        Ok(made) => made.certificate_id.context("a CA without its id"),
-        Err(error) => {
-            // A call before this one came as far as that.
-            let there = error.as_service_error().and_then(|e| match e {
-                aws_sdk_iot::operation::register_ca_certificate::RegisterCACertificateError::ResourceAlreadyExistsException(e) => {
-                    e.resource_id().map(str::to_owned)
-                }
-                _ => None,
-            });
-            there
-                .ok_or_else(|| anyhow!(describe(&error)))
-                .with_context(|| format!("the CA could not be registered in {region}"))
+/// The fleet's CA in a Region, closed: no device registers itself there any more.
+#[derive(Debug)]
+pub(super) struct Closed {
+    region: String,
+    id: String,
+}
+
+/// Closes the CA wherever it is registered, or may be; what could not be closed is left, and named.
+pub(super) async fn close(creation: &mut Creation<'_>) -> anyhow::Result<(Vec<Closed>, Vec<String>)> {
+    let (mut closed, mut left) = (Vec::new(), Vec::new());
+    for (region, id) in creation.making()?.authorities.clone() {
+        let clients = creation.aws.region(&region);
+        match close_one(creation.pool, clients, id).await {
+            Ok(Some(id)) => {
+                // It is there, and is not what it was: whoever makes devices again opens it.
+                creation.making_mut()?.authorities.insert(region.clone(), None);
+                closed.push(Closed { region, id });
+            }
+            Ok(None) => drop(creation.making_mut()?.authorities.remove(&region)),
+            Err(error) => left.push(format!(
+                "the fleet's CA in {region} could not be closed; by hand: aws iot list-ca-certificates --region {region}, \
+                 update-ca-certificate with --new-status INACTIVE, delete-ca-certificate: {error:#}"
+            )),
         }
     }
+    creation.pool.save()?;
+    Ok((closed, left))
+}
+
+async fn close_one(
+    pool: &Pool,
+    clients: &RegionClients,
+    id: Option<String>,
+) -> anyhow::Result<Option<String>> {
+    let id = match id {
+        Some(id) => Some(id),
+        // Whether it came to be registered was not written down any more.
+        None => region::find(clients, &Authority::read(&pool.path().join(FOLDER))?.pem).await?,
+    };
+    if let Some(id) = &id {
+        region::close(clients, id).await?;
+    }
+    Ok(id)
+}
+
+/// Deletes the CA where it is closed; the answer is what is left.
+pub(super) async fn delete(creation: &mut Creation<'_>, closed: Vec<Closed>) -> anyhow::Result<Vec<String>> {
+    let mut left = Vec::new();
+    for Closed { region, id } in closed {
+        match region::delete(creation.aws.region(&region), &id).await {
+            Ok(()) => drop(creation.making_mut()?.authorities.remove(&region)),
+            Err(error) => left.push(format!(
+                "CA {id} in {region}; by hand: aws iot delete-ca-certificate --region {region} --certificate-id {id}: {error:#}"
+            )),
+        }
+    }
+    creation.pool.save()?;
+    Ok(left)
 }
 
 #[cfg(test)]
 mod tests {
+    use gameday_twin::Moment;
     use tokio_util::sync::CancellationToken;
 
     use super::*;
-    use crate::pool::{Progress, fill};
+    use crate::pool::{Given, Method, Progress, fill, site::Site};
 
     #[test]
     fn a_fleet_has_one_ca_and_it_signs_for_the_devices_names() {
@@ -193,5 +237,53 @@ mod tests {
         write_file(&folder.join(KEY), b"half of a k").unwrap();
         Authority::open(&pool).unwrap();
         assert!(Authority::read(&folder).is_ok());
+    }
+
+    async fn authorities(clients: &RegionClients) -> Vec<aws_sdk_iot::types::CaCertificate> {
+        clients.iot.list_ca_certificates().send().await.unwrap().certificates().to_vec()
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_ca_whose_registration_was_not_answered_goes_with_the_fleet() {
+        let site = Site::start().await;
+        let given = Given { by: Some(Method::JustInTime), ..Given::default() };
+        // Carried out, and whoever asked never heard of it.
+        let lost = |region| site.fail("RegisterCACertificate", Some(region), Moment::After);
+        for clients in [&site.aws.primary, &site.aws.secondary] {
+            let mut pool = site.pool(&format!("cars-{}", clients.region), 1);
+            let guard = lost(&clients.region);
+            assert!(site.creation(&mut pool).run(&given).await.is_err());
+            drop(guard);
+            assert_eq!(authorities(clients).await.len(), 1);
+            assert_eq!(site.delete(&mut pool).await, [String::new(); 0]);
+            assert!(authorities(&site.aws.primary).await.is_empty());
+            assert!(authorities(&site.aws.secondary).await.is_empty());
+            assert!(pool.manifest.making.unwrap().authorities.is_empty());
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_ca_that_was_closed_opens_when_devices_are_made_again() {
+        let site = Site::start().await;
+        let given = Given { by: Some(Method::JustInTime), ..Given::default() };
+        let mut pool = site.pool("cars", 1);
+        site.creation(&mut pool).run(&given).await.unwrap();
+        let known = pool.manifest.making.clone().unwrap().authorities;
+        assert!(known.len() == 2 && known.values().all(Option::is_some), "{known:?}");
+        let refused = site.refuse("DeleteCACertificate");
+        let left = site.delete(&mut pool).await;
+        assert_eq!(
+            left.iter().filter(|left| left.contains("aws iot delete-ca-certificate")).count(),
+            2,
+            "{left:?}"
+        );
+        drop(refused);
+        let closed = authorities(&site.aws.primary).await;
+        assert_eq!(closed[0].status(), Some(&aws_sdk_iot::types::CaCertificateStatus::Inactive));
+        site.creation(&mut pool).run(&given).await.unwrap();
+        let open = authorities(&site.aws.primary).await;
+        assert_eq!(open[0].status(), Some(&aws_sdk_iot::types::CaCertificateStatus::Active));
+        assert_eq!(pool.manifest.making.clone().unwrap().authorities, known);
+        assert_eq!(site.delete(&mut pool).await, [String::new(); 0]);
     }
 }
