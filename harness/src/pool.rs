@@ -20,16 +20,18 @@ mod create;
 mod delete;
 mod fill;
 mod keys;
+mod lock;
 mod look;
 mod manifest;
 mod progress;
 mod shard;
+#[cfg(test)]
+pub(crate) mod site;
 mod states;
 mod stop;
 
 use std::{
-    fs::{self, File, TryLockError},
-    io,
+    fs, io,
     path::{Path, PathBuf},
 };
 
@@ -40,6 +42,7 @@ pub(crate) use compare::{Comparison, Which, compare};
 pub(crate) use create::{Creation, Given};
 pub(crate) use delete::{Deletion, Doomed, doomed};
 pub(crate) use fill::fill;
+pub(crate) use lock::Lock;
 pub(crate) use look::{Found, Known, look, search};
 pub(crate) use manifest::{Home, Making, Manifest, Method, valid_name};
 pub(crate) use progress::Progress;
@@ -50,7 +53,6 @@ pub(crate) use stop::stop_on_signal;
 use crate::identity::{Identity, KeyKind};
 
 const MANIFEST: &str = "fleet.json";
-const LOCK: &str = "lock";
 
 /// A pool on disk.
 #[derive(Debug)]
@@ -70,12 +72,6 @@ pub(crate) struct Counts {
     pub(crate) made: u32,
 }
 
-/// While it is held nobody else changes the fleet. It ends with this process, however that ends.
-#[derive(Debug)]
-pub(crate) struct Lock {
-    _file: File,
-}
-
 impl Pool {
     /// The fleet of that name, if there is one.
     pub(crate) fn open(fleets: &Path, name: &str) -> anyhow::Result<Option<Self>> {
@@ -83,14 +79,32 @@ impl Pool {
         match fs::read(path.join(MANIFEST)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             text => {
-                let manifest = Manifest::parse(&text.context("it cannot be read")?);
+                let manifest = text.context("it cannot be read").and_then(|text| Manifest::parse(&text));
                 let manifest = manifest.with_context(|| format!("{}", path.join(MANIFEST).display()))?;
                 Ok(Some(Self { path, manifest }))
             }
         }
     }
 
-    /// A new fleet, without devices as yet.
+    /// The same to change it: it is read when nobody else changes it any more.
+    pub(crate) fn open_to_change(fleets: &Path, name: &str) -> anyhow::Result<Option<(Self, Lock)>> {
+        let path = fleets.join(name);
+        if !path.join(MANIFEST).exists() {
+            return Ok(None);
+        }
+        let lock = Lock::hold(&path)?;
+        Ok(Self::open(fleets, name)?.map(|pool| (pool, lock)))
+    }
+
+    /// The place of a fleet, for this process alone, whether there is a fleet or one is to be begun.
+    pub(crate) fn claim(fleets: &Path, name: &str) -> anyhow::Result<Lock> {
+        Self::sweep(fleets, name)?;
+        let path = fleets.join(name);
+        create_folder(&path)?;
+        Lock::hold(&path)
+    }
+
+    /// A new fleet, without devices as yet. Its place has to be claimed.
     pub(crate) fn begin(fleets: &Path, name: &str, key: KeyKind) -> anyhow::Result<Self> {
         let path = fleets.join(name);
         create_folder(&path)?;
@@ -107,28 +121,16 @@ impl Pool {
         };
         let mut pools = Vec::new();
         for entry in entries {
-            if let Some(name) = entry?.file_name().to_str() {
+            let entry = entry.with_context(|| format!("{} cannot be read", fleets.display()))?;
+            // Whatever else is in the folder is no fleet.
+            if let Some(name) = entry.file_name().to_str().filter(|name| valid_name(name).is_ok())
+                && entry.path().is_dir()
+            {
                 pools.extend(Self::open(fleets, name)?);
             }
         }
         pools.sort_by(|a, b| a.manifest.name.cmp(&b.manifest.name));
         Ok(pools)
-    }
-
-    /// Keeps others from changing the fleet meanwhile.
-    pub(crate) fn lock(&self) -> anyhow::Result<Lock> {
-        let path = self.path.join(LOCK);
-        let file =
-            shard::open_to_append(&path).with_context(|| format!("{} cannot be opened", path.display()))?;
-        match file.try_lock() {
-            Ok(()) => Ok(Lock { _file: file }),
-            Err(TryLockError::WouldBlock) => {
-                bail!("another gameday is working on fleet {}", self.manifest.name)
-            }
-            Err(TryLockError::Error(error)) => {
-                Err(error).with_context(|| format!("{} cannot be locked", path.display()))
-            }
-        }
     }
 
     /// Writes down what the fleet is.
@@ -160,11 +162,23 @@ impl Pool {
         for shard in self.shards()? {
             counts.keys += shard.devices()?;
             for state in states::read(&shard.states())?.values() {
-                counts.certificates += 1;
+                counts.certificates += u32::from(state.certificate().is_some());
                 counts.made += u32::from(matches!(state, State::Made(_)));
             }
         }
         Ok(counts)
+    }
+
+    /// The first of the first `count` devices that is not made.
+    pub(crate) fn first_not_made(&self, count: u32) -> anyhow::Result<Option<u32>> {
+        let mut next = 1;
+        for shard in self.shards()?.into_iter().take_while(|shard| shard.first <= count) {
+            let states = states::read(&shard.states())?;
+            while next <= count && matches!(states.get(&next), Some(State::Made(_))) {
+                next += 1;
+            }
+        }
+        Ok((next <= count).then_some(next))
     }
 
     /// Numbers, certificates' ids and identities of the first devices, which have to be made.
@@ -196,10 +210,30 @@ impl Pool {
         Ok(Some(Identity { certificate_pem: certificate.pem, key_der }))
     }
 
-    /// Takes the folder away, with every key in it.
+    /// Takes the folder away, with every key in it. First it is renamed: what is left of it if this is cut short is no fleet, and
+    /// [`Pool::sweep`] finds it.
     pub(crate) fn remove(self) -> anyhow::Result<()> {
-        fs::remove_dir_all(&self.path).with_context(|| format!("{} cannot be removed", self.path.display()))
+        let (fleets, name) = (self.path.parent().unwrap_or(Path::new("")), &self.manifest.name);
+        Self::sweep(fleets, name)?;
+        fs::rename(&self.path, aside(fleets, name))
+            .with_context(|| format!("{} cannot be removed", self.path.display()))?;
+        Self::sweep(fleets, name).map(drop)
     }
+
+    /// Takes away what a removal that was cut short has left; the answer is whether there was any.
+    pub(crate) fn sweep(fleets: &Path, name: &str) -> anyhow::Result<bool> {
+        let aside = aside(fleets, name);
+        let is_there = aside.exists();
+        if is_there {
+            fs::remove_dir_all(&aside).with_context(|| format!("{} cannot be removed", aside.display()))?;
+        }
+        Ok(is_there)
+    }
+}
+
+/// What a fleet's folder is called while it is taken away: no fleet has such a name.
+fn aside(fleets: &Path, name: &str) -> PathBuf {
+    fleets.join(format!(".{name}.deleted"))
 }
 
 #[cfg(test)]
@@ -214,13 +248,81 @@ mod tests {
         let pool = Pool::begin(fleets.path(), "lamps", KeyKind::P256).unwrap();
         let found = Pool::open(fleets.path(), "lamps").unwrap().unwrap();
         assert_eq!(found.manifest, pool.manifest);
-        let held = pool.lock().unwrap();
-        assert!(found.lock().unwrap_err().to_string().contains("another gameday"));
+        let (_, held) = Pool::open_to_change(fleets.path(), "lamps").unwrap().unwrap();
+        let error = Pool::open_to_change(fleets.path(), "lamps").unwrap_err();
+        assert!(error.to_string().contains("another gameday"), "{error}");
         drop(held);
-        found.lock().unwrap();
+        Pool::open_to_change(fleets.path(), "lamps").unwrap().unwrap();
         assert_eq!(Pool::list(fleets.path()).unwrap().len(), 1);
         found.remove().unwrap();
         assert!(Pool::open(fleets.path(), "lamps").unwrap().is_none());
+        assert!(Pool::open_to_change(fleets.path(), "lamps").unwrap().is_none());
+        assert_eq!(fs::read_dir(fleets.path()).unwrap().count(), 0, "nothing is left, and nothing was made");
+    }
+
+    #[test]
+    fn of_two_that_begin_a_fleet_at_once_one_gives_way_before_it_writes() {
+        let fleets = tempfile::tempdir().unwrap();
+        let _held = Pool::claim(fleets.path(), "lamps").unwrap();
+        assert!(Pool::claim(fleets.path(), "lamps").unwrap_err().to_string().contains("another gameday"));
+        let pool = Pool::begin(fleets.path(), "lamps", KeyKind::P256).unwrap();
+        assert!(Pool::claim(fleets.path(), "lamps").is_err());
+        assert_eq!(Pool::open(fleets.path(), "lamps").unwrap().unwrap().manifest, pool.manifest);
+    }
+
+    #[test]
+    fn what_is_no_fleet_is_passed_over_and_a_broken_one_is_named() {
+        let fleets = tempfile::tempdir().unwrap();
+        Pool::begin(fleets.path(), "lamps", KeyKind::P256).unwrap();
+        fs::write(fleets.path().join("notes"), "mine").unwrap();
+        fs::create_dir(fleets.path().join("empty")).unwrap();
+        assert_eq!(Pool::list(fleets.path()).unwrap().len(), 1);
+        let broken = fleets.path().join("broken");
+        fs::create_dir_all(broken.join(MANIFEST)).unwrap();
+        let error = format!("{:#}", Pool::list(fleets.path()).unwrap_err());
+        assert!(error.contains("broken/fleet.json: it cannot be read"), "{error}");
+    }
+
+    #[test]
+    fn a_removal_that_was_cut_short_is_no_fleet_and_is_finished() {
+        let fleets = tempfile::tempdir().unwrap();
+        let pool = Pool::begin(fleets.path(), "lamps", KeyKind::P256).unwrap();
+        fs::rename(pool.path(), aside(fleets.path(), "lamps")).unwrap();
+        assert!(Pool::list(fleets.path()).unwrap().is_empty());
+        assert!(Pool::sweep(fleets.path(), "lamps").unwrap());
+        assert_eq!(fs::read_dir(fleets.path()).unwrap().count(), 0);
+        assert!(!Pool::sweep(fleets.path(), "lamps").unwrap());
+        // The place is taken again: what is left goes before.
+        fs::create_dir(aside(fleets.path(), "lamps")).unwrap();
+        Pool::claim(fleets.path(), "lamps").unwrap();
+        assert!(!aside(fleets.path(), "lamps").exists());
+    }
+
+    #[test]
+    fn a_gap_among_the_first_devices_is_found() {
+        let fleets = tempfile::tempdir().unwrap();
+        let mut pool = Pool::begin(fleets.path(), "lamps", KeyKind::P256).unwrap();
+        let stop = tokio_util::sync::CancellationToken::new();
+        for devices in [2, 4] {
+            pool.manifest.devices = devices;
+            fill(&pool, &Progress::silent(), &stop).unwrap();
+        }
+        let made = |device: u32| {
+            let shard = pool.shards().unwrap().into_iter().rev().find(|shard| shard.first <= device).unwrap();
+            let mut states = states::States::open(&shard.states()).unwrap();
+            let (certificate_id, certificate_pem) = (device.to_string(), "p".into());
+            states.add(&states::Fact::Issued { device, certificate_id, certificate_pem }).unwrap();
+            states.add(&states::Fact::Made { device }).unwrap();
+        };
+        [1, 2, 4].into_iter().for_each(made);
+        assert_eq!(pool.counts().unwrap().made, 3, "enough for three");
+        assert_eq!(pool.first_not_made(2).unwrap(), None);
+        assert_eq!(pool.first_not_made(3).unwrap(), Some(3));
+        assert!(pool.identities(3).is_err());
+        made(3);
+        assert_eq!(pool.first_not_made(4).unwrap(), None);
+        assert_eq!(pool.identities(4).unwrap().len(), 4);
+        assert_eq!(pool.first_not_made(5).unwrap(), Some(5), "there is no fifth");
     }
 
     #[test]

@@ -70,15 +70,12 @@ struct Named {
 impl Named {
     /// The fleet; that there is none is the caller's mistake.
     fn open(&self) -> anyhow::Result<Pool> {
-        let fleets = &self.folder.fleets;
-        let pool = Pool::open(fleets, &self.name)?;
-        Ok(pool.ok_or_else(|| {
-            let name = &self.name;
-            usage(format!(
-                "there is no fleet {name} in {}; gameday fleet create {name} makes one",
-                fleets.display()
-            ))
-        })?)
+        Pool::open(&self.folder.fleets, &self.name)?.ok_or_else(|| self.nothing())
+    }
+
+    fn nothing(&self) -> anyhow::Error {
+        let (name, fleets) = (&self.name, self.folder.fleets.display());
+        usage(format!("there is no fleet {name} in {fleets}; gameday fleet create {name} makes one")).into()
     }
 }
 

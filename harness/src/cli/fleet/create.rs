@@ -13,7 +13,7 @@ use crate::{
     cli::{at::TargetArgs, usage},
     identity::KeyKind,
     output::{Output, data, to_stderr},
-    pool::{self, Counts, Creation, Delivery, Given, Method, Pool, Progress, stop_on_signal},
+    pool::{self, Counts, Creation, Delivery, Given, Lock, Method, Pool, Progress, stop_on_signal},
 };
 
 /// Devices of a fleet at the most.
@@ -102,8 +102,7 @@ impl Create {
 
     async fn make(&self, output: &Arc<Output>) -> anyhow::Result<ExitCode> {
         let given = self.given()?;
-        let mut pool = self.open(&given)?;
-        let _lock = pool.lock()?;
+        let (mut pool, _lock) = self.open(&given)?;
         let stop = stop_on_signal(output)?;
         if let Some(devices) = given.devices {
             pool.manifest.devices = devices;
@@ -176,22 +175,25 @@ impl Create {
         Ok(pool)
     }
 
-    /// The fleet as it is, or a new one.
-    fn open(&self, given: &Given) -> anyhow::Result<Pool> {
+    /// The fleet as it is, or a new one. Nobody else changes it meanwhile: what it is, is read after that.
+    fn open(&self, given: &Given) -> anyhow::Result<(Pool, Lock)> {
         let (fleets, name) = (&self.named.folder.fleets, &self.named.name);
-        if let Some(pool) = Pool::open(fleets, name)? {
-            return match given.contradiction(&pool) {
-                Some(why) => Err(usage(why).into()),
-                None => Ok(pool),
-            };
-        }
-        if given.devices.is_none() {
+        // Before a folder is made for nothing.
+        if given.devices.is_none() && Pool::open(fleets, name)?.is_none() {
             return Err(usage(format!(
                 "how many devices? A new fleet needs --devices; there is no fleet {name} yet"
             ))
             .into());
         }
-        Pool::begin(fleets, name, given.key.unwrap_or_default())
+        let lock = Pool::claim(fleets, name)?;
+        let pool = match Pool::open(fleets, name)? {
+            None => Pool::begin(fleets, name, given.key.unwrap_or_default())?,
+            Some(pool) => match given.contradiction(&pool) {
+                Some(why) => return Err(usage(why).into()),
+                None => pool,
+            },
+        };
+        Ok((pool, lock))
     }
 
     fn given(&self) -> anyhow::Result<Given> {

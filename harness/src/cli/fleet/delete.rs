@@ -40,8 +40,14 @@ pub(super) struct Delete {
 
 impl Delete {
     pub(super) async fn run(&self) -> anyhow::Result<ExitCode> {
-        let pool = self.named.open()?;
-        let _lock = pool.lock()?;
+        let (fleets, name) = (&self.named.folder.fleets, &self.named.name);
+        let Some((pool, _lock)) = Pool::open_to_change(fleets, name)? else {
+            if (self.yes || self.forget) && Pool::sweep(fleets, name)? {
+                to_stderr(&format!("fleet {name} was deleted before, and now its keys are, too"));
+                return Ok(ExitCode::Pass);
+            }
+            return Err(self.named.nothing());
+        };
         if self.forget {
             let folder = pool.path().to_owned();
             pool.remove()?;
@@ -81,7 +87,7 @@ impl Delete {
                 progress: Progress::new(output.clone()),
                 stop: stop.clone(),
             };
-            let left = Box::pin(Deletion { creation: &mut creation }.run()).await?;
+            let left = Box::pin(Deletion::new(&mut creation).run()).await?;
             for left in &left {
                 output.line(&format!("NOT DELETED: {left}"));
             }
