@@ -8,7 +8,7 @@ use replicator::policy::certificate_arn;
 
 use crate::{
     fleet::{Made, Recipe},
-    pool::{Home, Lock, Making, Pool},
+    pool::{Home, Lock, Making, Method, Pool},
 };
 
 /// The fleet, which nobody else changes meanwhile.
@@ -20,24 +20,37 @@ pub(super) struct Pooled {
 
 impl Pooled {
     pub(super) fn open(fleets: &Path, name: &str) -> anyhow::Result<Self> {
-        let pool = Pool::open(fleets, name)?;
-        let pool = pool.with_context(|| {
+        let opened = Pool::open_to_change(fleets, name)?;
+        let (pool, lock) = opened.with_context(|| {
             format!("there is no fleet {name} in {}: gameday fleet create {name} makes one", fleets.display())
         })?;
-        let lock = pool.lock()?;
         Ok(Self { pool, _lock: lock })
     }
 
-    /// That the fleet is where the run is, with devices enough.
+    /// That the fleet is where the run is, and that the devices that the run takes can play.
     pub(super) fn check(&self, endpoints: &Endpoints, devices: u32) -> anyhow::Result<()> {
         let (name, here) = (&self.pool.manifest.name, Home::of_twin(endpoints));
         let there = &self.making()?.home;
         if *there != here {
             bail!("fleet {name} is in {there}, and this is {here}");
         }
-        let made = self.pool.counts()?.made;
-        if made < devices {
-            bail!("fleet {name} has {made} devices that are made, and the scenario wants {devices}");
+        self.can_play(devices)
+    }
+
+    fn can_play(&self, devices: u32) -> anyhow::Result<()> {
+        let name = &self.pool.manifest.name;
+        if self.making()?.by == Method::JustInTime {
+            bail!(
+                "fleet {name} is of just-in-time registration, and no run takes such a fleet: a device that has not connected \
+                 yet has no thing, and the policy of all of them is not made for the topics of a run"
+            );
+        }
+        if let Some(device) = self.pool.first_not_made(devices)? {
+            bail!(
+                "the scenario wants the first {devices} devices of fleet {name}, and {} is not made: \
+                 gameday fleet create {name} --devices {devices} makes what lacks",
+                self.pool.device(device)
+            );
         }
         Ok(())
     }
@@ -64,5 +77,30 @@ impl Pooled {
             provisioned_us: now_us,
         });
         Ok(devices.collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pool::{Given, site::Site};
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_fleet_that_cannot_play_is_refused_with_the_reason() {
+        let site = Site::start().await;
+        let refused = |pool: &Pool, devices| {
+            let fleets = pool.path().parent().unwrap();
+            let pooled = Pooled::open(fleets, &pool.manifest.name).unwrap();
+            pooled.check(&site.endpoints(), devices).err().map(|error| format!("{error:#}"))
+        };
+        let mut lamps = site.pool("lamps", 3);
+        assert!(refused(&lamps, 1).unwrap().contains("keys only"));
+        let making = |by| Given { by: Some(by), ..Given::default() };
+        site.creation(&mut lamps).run(&making(Method::Api)).await.unwrap();
+        assert_eq!(refused(&lamps, 3), None);
+        assert!(refused(&lamps, 4).unwrap().contains("lamps-00004 is not made"));
+        let mut cars = site.pool("cars", 1);
+        site.creation(&mut cars).run(&making(Method::JustInTime)).await.unwrap();
+        assert!(refused(&cars, 1).unwrap().contains("just-in-time"));
     }
 }
