@@ -1,4 +1,5 @@
-//! Counts every attempt of every call: succeeded, throttled, or failed. What is throttled slows its operation's pace.
+//! Counts every attempt of every call: succeeded, throttled, or failed. What is throttled slows its operation's pace; any other
+//! answer, be it that something is not there, shows that there is room and restores it.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -80,10 +81,11 @@ impl Intercept for Counter {
             .map_or_else(Default::default, |m| (m.service().to_lowercase(), m.name().to_owned()));
         let succeeded = context.output_or_error().is_some_and(|outcome| outcome.is_ok());
         let throttled = !succeeded && context.response().is_some_and(is_throttle);
-        match (succeeded, throttled) {
-            (true, _) => self.calls.pace.went(&self.region, &operation),
-            (false, true) => self.calls.pace.throttled(&self.region, &operation),
-            (false, false) => {}
+        match context.response() {
+            Some(_) if throttled => self.calls.pace.throttled(&self.region, &operation),
+            Some(_) => self.calls.pace.went(&self.region, &operation),
+            // No answer says nothing of quotas.
+            None => {}
         }
         let mut counts = self.calls.counts.lock();
         let count = counts.entry((self.region.clone(), service, operation)).or_default();

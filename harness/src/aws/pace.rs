@@ -2,7 +2,7 @@
 //! production in the same account keeps a share.
 //!
 //! An account may have smaller quotas than AWS's defaults, or production may use them up: each sign of throttling halves the
-//! operation's rate, and successes bring it back, never above its share.
+//! operation's rate, and answers that are none bring it back, never above its share.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -15,7 +15,7 @@ const SHARE: f64 = 0.8;
 const SIGN: Duration = Duration::from_secs(1);
 /// What signs leave of a rate at the least.
 const SLOWED_MIN: f64 = 1.0 / 64.0;
-/// What a success gives back: after a sign, fifty of them restore the rate.
+/// What an answer gives back: after a sign, fifty of them restore the rate.
 const RECOVERY: f64 = 0.01;
 
 /// AWS's default quotas of the operations that a fleet multiplies, calls per second.
@@ -92,7 +92,7 @@ impl Pace {
         self.sign(region, operation, Instant::now());
     }
 
-    /// An attempt succeeded.
+    /// An attempt was answered, and not throttled.
     pub(crate) fn went(&self, region: &str, operation: &str) {
         self.change(region, operation, |slot| slot.slowed = (slot.slowed + RECOVERY).min(1.0));
     }
@@ -132,6 +132,7 @@ impl Pace {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pool::site::Site;
 
     #[test]
     fn calls_are_spread_below_the_quota() {
@@ -149,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn signs_that_come_together_halve_the_rate_once_and_successes_restore_it() {
+    fn signs_that_come_together_halve_the_rate_once_and_answers_restore_it() {
         let (pace, began) = (Pace::new(1.0), Instant::now());
         // How far the turn that was just taken puts off the next one.
         let distance_ms = |at: Instant| {
@@ -170,5 +171,29 @@ mod tests {
         is(began + SIGN * 3, 12.5);
         (0..100).for_each(|n| pace.sign("us-east-1", "CreateThing", began + SIGN * (4 + n)));
         is(began + SIGN * 200, 12.5 * 64.0);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn that_something_is_not_there_restores_the_rate_and_a_throttle_does_not() {
+        let site = Site::start().await;
+        let (pace, region) = (&site.aws.pace, &site.aws.primary.region);
+        pace.take(region, "DescribeThing").await;
+        let slowed = || pace.slots.lock()[&(region.clone(), "DescribeThing")].slowed;
+        pace.throttled(region, "DescribeThing");
+        assert!((slowed() - 0.5).abs() < 1e-9, "{}", slowed());
+        let look = async || site.has_thing(&site.aws.primary, "nothing").await;
+        for _ in 0..10 {
+            assert!(!look().await);
+        }
+        assert!((slowed() - 0.6).abs() < 1e-9, "{}", slowed());
+        {
+            let _throttled = site.throttle("DescribeThing");
+            look().await;
+        }
+        assert!(slowed() < 0.6 + 1e-9, "{}", slowed());
+        for _ in 0..100 {
+            look().await;
+        }
+        assert!((slowed() - 1.0).abs() < 1e-9, "{}", slowed());
     }
 }
