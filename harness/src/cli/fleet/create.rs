@@ -265,7 +265,39 @@ fn attribute(text: &str) -> Result<(String, String), String> {
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser;
+
     use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Line {
+        #[command(flatten)]
+        create: Create,
+    }
+
+    fn opened(arguments: &[&str], fleets: &std::path::Path) -> anyhow::Result<(Pool, Lock)> {
+        let line = ["create", "lamps", "--fleets", fleets.to_str().unwrap()];
+        let create = Line::try_parse_from(line.iter().chain(arguments)).unwrap().create;
+        create.open(&create.given().unwrap())
+    }
+
+    #[test]
+    fn a_fleet_that_somebody_else_begins_is_left_to_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let fleets = folder.path().join("fleets");
+        let wrong = opened(&[], &fleets).unwrap_err().to_string();
+        assert!(wrong.contains("--devices") && !fleets.exists(), "nothing is made for a mistake: {wrong}");
+        let (mine, lock) = opened(&["--devices", "2"], &fleets).unwrap();
+        // They have not come to write down what it is.
+        std::fs::remove_file(mine.path().join("fleet.json")).unwrap();
+        let error = opened(&["--devices", "3"], &fleets).unwrap_err().to_string();
+        assert!(error.contains("another gameday"), "{error}");
+        assert!(Pool::open(&fleets, "lamps").unwrap().is_none(), "nothing was written");
+        mine.save().unwrap();
+        drop(lock);
+        let (theirs, _lock) = opened(&[], &fleets).unwrap();
+        assert_eq!(theirs.manifest, mine.manifest, "it is gone on with");
+    }
 
     #[test]
     fn an_attribute_has_a_name() {
