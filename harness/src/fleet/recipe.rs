@@ -37,8 +37,23 @@ pub(crate) struct Issued {
 impl Recipe {
     /// An ACTIVE certificate for a CSR, in the primary. Nothing is attached to it yet.
     pub(crate) async fn issue(&self, aws: &Aws, name: &str, csr_pem: String) -> anyhow::Result<Issued> {
+        self.turn(aws).await;
+        self.issue_in_turn(aws, name, csr_pem).await
+    }
+
+    /// Waits until a certificate may be issued.
+    pub(crate) async fn turn(&self, aws: &Aws) {
+        aws.pace.take(&aws.primary.region, "CreateCertificateFromCsr").await;
+    }
+
+    /// The certificate, when its turn has come.
+    pub(crate) async fn issue_in_turn(
+        &self,
+        aws: &Aws,
+        name: &str,
+        csr_pem: String,
+    ) -> anyhow::Result<Issued> {
         let clients = &aws.primary;
-        aws.pace.take(&clients.region, "CreateCertificateFromCsr").await;
         let issue = clients.iot.create_certificate_from_csr().certificate_signing_request(csr_pem);
         let issued = issue.set_as_active(true).send().await;
         let issued = issued

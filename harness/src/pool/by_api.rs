@@ -85,6 +85,10 @@ impl<B: Book> Maker<'_, B> {
     /// Makes a device, or goes on with it. `false`: it was not begun, to stop.
     async fn make(&self, number: u32, csr: String, state: State) -> anyhow::Result<bool> {
         let Creation { aws, home, pool, stop, .. } = self.creation;
+        // Whoever still waits for a turn is not begun.
+        if state.certificate().is_none() {
+            stop.run_until_cancelled(self.recipe.turn(aws)).await;
+        }
         if stop.is_cancelled() {
             return Ok(false);
         }
@@ -93,7 +97,7 @@ impl<B: Book> Maker<'_, B> {
             certificate_arn(&home.primary, &home.account, &certificate.id)
         } else {
             let Issued { arn, id: certificate_id, pem: certificate_pem } =
-                self.recipe.issue(aws, &name, csr).await?;
+                self.recipe.issue_in_turn(aws, &name, csr).await?;
             let fact = Fact::Issued { device: number, certificate_id, certificate_pem };
             if let Err(error) = self.write_down(&fact) {
                 return Err(self.take_back(&arn, error).await);
