@@ -202,7 +202,10 @@ mod tests {
     use tokio_util::sync::CancellationToken;
 
     use super::*;
-    use crate::pool::{Given, Method, Progress, fill, site::Site};
+    use crate::pool::{
+        Given, Method, Progress, fill,
+        site::{NOTHING, Site},
+    };
 
     #[test]
     fn a_fleet_has_one_ca_and_it_signs_for_the_devices_names() {
@@ -255,7 +258,7 @@ mod tests {
             assert!(site.creation(&mut pool).run(&given).await.is_err());
             drop(guard);
             assert_eq!(authorities(clients).await.len(), 1);
-            assert_eq!(site.delete(&mut pool).await, [String::new(); 0]);
+            assert_eq!(site.delete(&mut pool).await, NOTHING);
             assert!(authorities(&site.aws.primary).await.is_empty());
             assert!(authorities(&site.aws.secondary).await.is_empty());
             assert!(pool.manifest.making.unwrap().authorities.is_empty());
@@ -284,6 +287,6 @@ mod tests {
         let open = authorities(&site.aws.primary).await;
         assert_eq!(open[0].status(), Some(&aws_sdk_iot::types::CaCertificateStatus::Active));
         assert_eq!(pool.manifest.making.clone().unwrap().authorities, known);
-        assert_eq!(site.delete(&mut pool).await, [String::new(); 0]);
+        assert_eq!(site.delete(&mut pool).await, NOTHING);
     }
 }

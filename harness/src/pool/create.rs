@@ -190,7 +190,7 @@ impl Creation<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pool::site::Site;
+    use crate::pool::site::{NOTHING, Site};
 
     fn home() -> Home {
         Home { site: "aws".into(), account: "1".into(), primary: "a".into(), secondary: "b".into() }
@@ -271,9 +271,9 @@ mod tests {
             let failed = site.creation(&mut second).run(&given).await.unwrap();
             assert_eq!(failed.len(), 1, "{by:?}: {failed:?}");
         }
-        assert_eq!(site.delete(&mut second).await, [String::new(); 0]);
+        assert_eq!(site.delete(&mut second).await, NOTHING);
         assert!(site.has_thing(&site.aws.primary, "lamps-00001").await, "it is the first fleet's");
-        assert_eq!(site.delete(&mut first).await, [String::new(); 0]);
+        assert_eq!(site.delete(&mut first).await, NOTHING);
         assert!(!site.has_thing(&site.aws.primary, "lamps-00001").await);
     }
 }

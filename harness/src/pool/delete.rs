@@ -243,7 +243,10 @@ mod tests {
     use super::*;
     use crate::{
         identity::KeyKind,
-        pool::{Given, Method, site::Site},
+        pool::{
+            Given, Method,
+            site::{NOTHING, Site},
+        },
     };
 
     /// Everything of a twin's Regions that a fleet could have left.
@@ -266,8 +269,6 @@ mod tests {
     fn pem(pool: &Pool, number: u32) -> String {
         pool.identity(number).unwrap().unwrap().certificate_pem
     }
-
-    const NOTHING: [String; 0] = [];
 
     #[tokio::test(flavor = "multi_thread")]
     async fn a_thing_that_somebody_put_in_the_place_of_a_device_stays() {

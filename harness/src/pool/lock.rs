@@ -35,7 +35,7 @@ impl Lock {
         if !is_at(&file, &path) {
             bail!("another gameday has just deleted fleet {name}");
         }
-        Ok(Self { file: file })
+        Ok(Self { file })
     }
 }
 

@@ -16,6 +16,9 @@ use crate::{
 /// Nothing is throttled here, and the harness does not wait for its turn.
 const QUOTA_SCALE: f64 = 10_000.0;
 
+/// What is left of a fleet that was deleted.
+pub(crate) const NOTHING: [String; 0] = [];
+
 /// A twin without a replicator, and a folder.
 pub(crate) struct Site {
     twin: Twin,
