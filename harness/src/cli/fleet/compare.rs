@@ -21,7 +21,8 @@ use crate::{
   gameday fleet compare --json
 
 Without a fleet and without a query all things of both Regions are compared. Exits with 0 if all are the same, with 10 if one
-differs, is in one Region only or, of a fleet, in neither, and with 11 if it cannot be said: some could not be compared, or there was none.")]
+differs, is in one Region only or, of a fleet, in neither, and with 11 if it cannot be said: some could not be compared, or there
+was none.")]
 pub(super) struct Compare {
     /// The fleet; without it what the query finds.
     #[arg(value_parser = valid_name)]
