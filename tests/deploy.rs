@@ -29,6 +29,12 @@ async fn replicates(site: &Site, thing: &str) {
     eventually("the thing is gone from the secondary", async || !site.secondary.has_thing(thing).await).await;
 }
 
+/// How many instances are kept for a function.
+async fn reserved(region: &Region, function: &str) -> Option<i32> {
+    let answer = region.functions.get_function_concurrency().function_name(function).send().await.unwrap();
+    answer.reserved_concurrent_executions()
+}
+
 async fn is_healthy(site: &Site, check: &str) -> bool {
     let status = site.names.get_health_check_status().health_check_id(check).send().await.unwrap();
     let observations = status.health_check_observations();
@@ -128,6 +134,19 @@ async fn deployed_twice_it_works_and_destroyed_it_leaves_everything_as_it_was() 
         ["dispatch", "apply", "give-up", "repair", "health"].map(|name| format!("gameday-blue-{name}"));
     assert_eq!(secondary.function_names().await.unwrap(), BTreeSet::from(wanted));
     replicates(&site, "pump").await;
+
+    // Paused, it applies nothing; what has waited is applied when it goes on.
+    let workflow = ["deploy", "--postfix", "blue", "--interval", "10", "--dispatch", "workflow"];
+    site.does(&[&workflow[..], &["--pause", "--concurrency", "shared"]].concat()).unwrap();
+    assert_eq!(reserved(secondary, "gameday-blue-apply").await, Some(0));
+    assert_eq!(reserved(secondary, "gameday-blue-health").await, None);
+    primary.iot.create_thing().thing_name("late").send().await.unwrap();
+    site.does(&workflow).unwrap();
+    assert_eq!(reserved(secondary, "gameday-blue-apply").await, Some(20));
+    assert_eq!(reserved(secondary, "gameday-blue-health").await, Some(5));
+    eventually("what has waited is applied", async || secondary.has_thing("late").await).await;
+    primary.iot.delete_thing().thing_name("late").send().await.unwrap();
+    eventually("the late thing is gone", async || !secondary.has_thing("late").await).await;
     for check in &checks {
         eventually("the health check is healthy again", async || is_healthy(&site, check).await).await;
     }

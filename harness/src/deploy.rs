@@ -20,7 +20,7 @@ pub(crate) use destroy::Destruction;
 pub(crate) use events::{rule_prefix, switch_off};
 pub(crate) use health::health_policy;
 pub(crate) use identity::device_document;
-pub(crate) use install::{Installation, Settings, TAG, stack_name, stack_prefix};
+pub(crate) use install::{Concurrency, Installation, Settings, TAG, stack_name, stack_prefix};
 pub(crate) use package::{
     Package, deployed as deployed_package, is_current as is_current_package, write as write_package,
 };

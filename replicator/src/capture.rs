@@ -249,13 +249,12 @@ impl Capture {
         let seen = self.look(source, key, known_ms, is_made).await?;
         for Asked { want, tries, .. } in asked.iter().filter(|asked| !seen.shows(&asked.want)) {
             let (look, since_ms, shows) = (key.clone(), seen.looked_ms, want.shows.clone());
-            match AGAIN_S.get(*tries) {
-                Some(delay_s) => {
-                    let later = Later { look, since_ms, shows, tries: tries + 1, failures: 0 };
-                    looks.later(&later, *delay_s).await?;
-                }
-                None => info!(key = key.device(), ?shows, "was not to be seen; no further look"),
-            }
+            let Some(delay_s) = AGAIN_S.get(*tries) else {
+                info!(key = key.device(), ?shows, "was not to be seen; no further look");
+                continue;
+            };
+            let later = Later { look, since_ms, shows, tries: tries + 1, failures: 0 };
+            looks.later(&later, *delay_s).await?;
         }
         Ok(())
     }

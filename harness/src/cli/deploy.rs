@@ -14,7 +14,7 @@ use super::{
     block_on, usage,
 };
 use crate::{
-    deploy::{self, Destruction, Installation, Package, Settings},
+    deploy::{self, Concurrency, Destruction, Installation, Package, Settings},
     log,
     output::{Output, data, to_stderr},
 };
@@ -45,10 +45,11 @@ pub(super) struct Deploy {
     /// Trace with X-Ray.
     #[arg(long)]
     tracing: bool,
-    /// Keep none of the account's concurrency for any function: for an account whose limit is so low that AWS lets nothing be
-    /// kept (100 instances have to stay free). Other functions can then starve the health checks.
-    #[arg(long)]
-    share_concurrency: bool,
+    /// `own` keeps some of the account's concurrency for the functions that need it for certain. `shared` keeps none: for an
+    /// account whose limit is so low that AWS lets nothing be kept (100 instances have to stay free). Other functions can
+    /// then starve the health checks.
+    #[arg(long, value_enum, default_value_t = Concurrency::Own)]
+    concurrency: Concurrency,
     /// The SNS topic that is told of alarms; `{region}` in it is the Region of the alarm.
     #[arg(long, value_name = "ARN", default_value = "")]
     alarm_topic: String,
@@ -124,7 +125,7 @@ impl Deploy {
             just_in_time_policy: self.just_in_time,
             is_paused: self.pause,
             is_traced: self.tracing,
-            shares_concurrency: self.share_concurrency,
+            concurrency: self.concurrency,
             alarm_topic: self.alarm_topic,
             interval_s: self.interval,
             failures: self.failures,

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use anyhow::Context;
 use aws_sdk_cloudformation::types::Stack;
+use clap::ValueEnum;
 use replicator::templates::{JITR, PRIMARY, SECONDARY, TABLES, Template};
 
 use super::{
@@ -26,6 +27,15 @@ pub(crate) const TAG: &str = "gameday";
 /// The tag, on the stack of the tables, that remembers which registry events were switched on for this deployment.
 pub(super) const SWITCHED_ON: &str = "gameday:switched-on";
 
+/// Whose instances functions run in, out of those that an account may have at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Concurrency {
+    /// Those that need some for certain keep them.
+    Own,
+    /// None keeps any.
+    Shared,
+}
+
 /// How the replicator is to work.
 #[derive(Debug, Clone)]
 pub(crate) struct Settings {
@@ -36,8 +46,7 @@ pub(crate) struct Settings {
     /// Events wait in the stream.
     pub(crate) is_paused: bool,
     pub(crate) is_traced: bool,
-    /// No function keeps instances of the account's concurrency for itself.
-    pub(crate) shares_concurrency: bool,
+    pub(crate) concurrency: Concurrency,
     /// The SNS topics, `{region}` in them, that are told of alarms; empty: none.
     pub(crate) alarm_topic: String,
     /// Seconds between the requests of a health checker.
@@ -55,7 +64,7 @@ impl Default for Settings {
             just_in_time_policy: None,
             is_paused: false,
             is_traced: false,
-            shares_concurrency: false,
+            concurrency: Concurrency::Own,
             alarm_topic: String::new(),
             interval_s: 30,
             failures: 3,
@@ -220,7 +229,7 @@ impl<'a> Installation<'a> {
             ("Tracing", tracing.to_owned()),
             ("AlarmTopic", self.settings.alarm_topic.replace("{region}", region)),
         ];
-        if self.settings.shares_concurrency && template.body.contains("  Concurrency:\n") {
+        if self.settings.concurrency == Concurrency::Shared && template.body.contains("  Concurrency:\n") {
             parameters.push(("Concurrency", "0".to_owned()));
         }
         Wanted {

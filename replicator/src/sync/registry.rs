@@ -67,7 +67,7 @@ impl<P: Region, S: Region, C: Clock, K: Sink> Walk<'_, P, S, C, K> {
             // One that finds its things by a query is not replicated, one that is gone has an event of its own.
             && let Some(seen) = self.regions.primary.group(&name).await?
         {
-            next = seen.parent.clone();
+            next.clone_from(&seen.parent);
             line.push(seen);
         }
         for seen in line.into_iter().rev() {
