@@ -113,23 +113,23 @@ impl Shadows {
             return Err(ShadowError::new(413, "The payload exceeds the maximum size allowed"));
         }
         after.version += 1;
-        let token = request.token.as_ref();
-        let accepted = with_token(
-            json!({"state": request.state, "metadata": metadata, "version": after.version, "timestamp": now_s}),
-            token,
-        );
-        let previous = before.map_or(Value::Null, Document::whole);
-        let documents =
-            with_token(json!({"previous": previous, "current": after.whole(), "timestamp": now_s}), token);
-        let delta = after.delta().map(|(state, metadata)| {
-            with_token(
-                json!({"version": after.version, "timestamp": now_s, "state": state, "metadata": metadata}),
-                token,
-            )
-        });
+        let (token, version) = (request.token.as_ref(), after.version);
+        let told = |state, metadata| {
+            let fields = [
+                ("state", state),
+                ("metadata", metadata),
+                ("version", version.into()),
+                ("timestamp", now_s.into()),
+            ];
+            with_token(composed(fields), token)
+        };
+        let accepted = told(Value::Object(request.state), metadata);
+        let delta = after.delta().map(|(state, metadata)| told(state, metadata));
+        let current = after.whole();
         self.deleted.remove(&key);
-        self.documents.insert(key, after);
-        Ok(Updated { accepted, documents, delta })
+        let previous = self.documents.insert(key, after).map_or(Value::Null, Document::into_whole);
+        let fields = [("previous", previous), ("current", current), ("timestamp", now_s.into())];
+        Ok(Updated { accepted, documents: with_token(composed(fields), token), delta })
     }
 
     /// The document as `get/accepted` carries it, with the token of the request.
@@ -184,6 +184,11 @@ impl Shadows {
 fn missing(thing: &str, shadow: &str) -> ShadowError {
     let name = if shadow.is_empty() { thing.to_owned() } else { format!("{thing}~{shadow}") };
     ShadowError::new(404, format!("No shadow exists with name: '{name}'"))
+}
+
+/// An object of what is at hand already: `json!` would copy it all, by way of a serializer.
+fn composed<const N: usize>(fields: [(&str, Value); N]) -> Value {
+    Value::Object(fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
 }
 
 fn with_token(mut message: Value, token: Option<&String>) -> Value {

@@ -2,6 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
+use super::composed;
+
 /// A shadow's state and the time of each leaf's last update.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Document {
@@ -36,7 +38,16 @@ impl Document {
 
     /// State, metadata and version: `current` and `previous` of `update/documents`.
     pub(super) fn whole(&self) -> Value {
-        json!({"state": self.state, "metadata": self.metadata, "version": self.version})
+        self.clone().into_whole()
+    }
+
+    pub(super) fn into_whole(self) -> Value {
+        let Self { state, metadata, version } = self;
+        composed([
+            ("state", Value::Object(state)),
+            ("metadata", Value::Object(metadata)),
+            ("version", version.into()),
+        ])
     }
 
     /// What desired has and reported has not, with its metadata.
