@@ -8,6 +8,7 @@ mod function;
 mod readiness;
 mod report;
 mod run;
+mod shadow_compare;
 mod twin;
 mod validate;
 
@@ -44,6 +45,8 @@ enum Command {
     Failback(failback::Failback),
     /// Say whether the secondary would let each device in today.
     Readiness(readiness::Readiness),
+    /// Say whether the shadows of both Regions are the same; or write some, and time their way.
+    ShadowCompare(shadow_compare::ShadowCompare),
     /// Make, look at, compare and delete fleets that stay: devices for many game days.
     Fleet(fleet::FleetCommand),
     /// Run the twin on its own, for the AWS CLI, SDKs and MQTT clients.
@@ -93,6 +96,7 @@ pub fn main() -> ExitCode {
         Command::Outputs(outputs) => outputs.run(),
         Command::Failback(failback) => failback.run(),
         Command::Readiness(readiness) => readiness.run(),
+        Command::ShadowCompare(compare) => compare.run(),
         Command::Fleet(fleet) => fleet.run(),
         Command::Twin(twin) => twin.run(),
         Command::Function(function) => function.run(),

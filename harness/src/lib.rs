@@ -6,6 +6,7 @@
 //!
 //! The harness reaches its target over sockets only, so that the same code runs against the twin and against AWS.
 
+mod arrival;
 mod aws;
 pub mod cli;
 mod clock;
@@ -23,4 +24,6 @@ mod plan;
 mod pool;
 mod run;
 pub mod scenario;
+mod shadows;
+mod stop;
 mod target;

@@ -28,7 +28,6 @@ mod shard;
 #[cfg(test)]
 pub(crate) mod site;
 mod states;
-mod stop;
 
 use std::{
     fs, io,
@@ -38,7 +37,7 @@ use std::{
 use anyhow::{Context, bail};
 
 pub(crate) use bulk::Delivery;
-pub(crate) use compare::{Comparison, Which, compare};
+pub(crate) use compare::{Comparison, Which, compare, things_of_both};
 pub(crate) use create::{Creation, Given};
 pub(crate) use delete::{Deletion, Doomed, doomed};
 pub(crate) use fill::fill;
@@ -48,7 +47,6 @@ pub(crate) use manifest::{Home, Making, Manifest, Method, valid_name};
 pub(crate) use progress::Progress;
 pub(crate) use shard::{Shard, create_folder, write_file};
 pub(crate) use states::State;
-pub(crate) use stop::stop_on_signal;
 
 use crate::identity::{Identity, KeyKind};
 

@@ -23,7 +23,6 @@ use gameday_report::{
     ExitCode,
     record::{EndReason, Event, Folder, RunInfo},
 };
-use rand::{Rng, distr::Alphanumeric};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use self::pooled::Pooled;
@@ -36,15 +35,12 @@ use crate::{
     fleet::{Made, Resolver, Shared, Workshop},
     journal::Journal,
     measure::{Recorder, sample},
-    names::device_name,
+    names::{device_name, new_id},
     output::Output,
     plan::{self, Plan},
     scenario::Scenario,
     target::Target,
 };
-
-/// Characters of a run's id.
-const RUN_ID_CHARS: usize = 8;
 
 /// What a run is told on the command line.
 #[derive(Debug, Clone)]
@@ -103,7 +99,7 @@ pub(crate) enum Played {
 pub(crate) async fn run(options: RunOptions) -> anyhow::Result<ExitCode> {
     let descriptors = descriptors::raise();
     let name = scenario_name(&options.scenario_path);
-    let id = run_id();
+    let id = new_id();
     // A run that is refused leaves no folder behind.
     let opened = match open(&options, descriptors).await {
         Ok(opened) => opened,
@@ -229,11 +225,6 @@ fn info(options: &RunOptions, game: &Game, name: &str) -> RunInfo {
         replay: options.replay.clone(),
         objectives: options.scenario.objectives.clone(),
     }
-}
-
-fn run_id() -> String {
-    let mut rng = rand::rng();
-    (0..RUN_ID_CHARS).map(|_| char::from(rng.sample(Alphanumeric)).to_ascii_lowercase()).collect()
 }
 
 fn scenario_name(path: &Path) -> String {

@@ -19,7 +19,7 @@ const SLOWED_MIN: f64 = 1.0 / 64.0;
 const RECOVERY: f64 = 0.01;
 
 /// AWS's default quotas of the operations that a fleet multiplies, calls per second.
-const QUOTAS_PER_S: [(&str, f64); 18] = [
+const QUOTAS_PER_S: [(&str, f64); 19] = [
     ("CreateThing", 100.0),
     ("CreateCertificateFromCsr", 15.0),
     ("AttachPolicy", 15.0),
@@ -37,6 +37,8 @@ const QUOTAS_PER_S: [(&str, f64); 18] = [
     ("DeleteThing", 100.0),
     ("ListPrincipalThings", 10.0),
     ("ListNamedShadowsForThing", 100.0),
+    // The quota of all calls of shadows together.
+    ("GetThingShadow", 4_000.0),
     ("SearchIndex", 15.0),
 ];
 

@@ -101,6 +101,14 @@ impl Reached {
         self.twin.as_ref()
     }
 
+    /// The account. On AWS it costs a call.
+    pub(super) async fn account(&self) -> anyhow::Result<String> {
+        match &self.twin {
+            Some(endpoints) => Ok(endpoints.account.clone()),
+            None => self.aws.account().await,
+        }
+    }
+
     pub(super) async fn place(&self) -> anyhow::Result<Place> {
         match &self.twin {
             Some(endpoints) => Place::of_twin(endpoints),

@@ -95,6 +95,9 @@ impl FleetCommand {
     }
 }
 
+/// What an interrupt is answered with.
+const STOPPING: &str = "stopping: what is under way is finished; the same command goes on later";
+
 /// What a fleet has to remember of where it is.
 async fn home(reached: &Reached) -> anyhow::Result<Home> {
     match reached.twin() {

@@ -109,13 +109,7 @@ pub(crate) async fn compare(
     let (regions, pace) = (both.regions(), Pace::at_most(per_s_max));
     let names = match which {
         Which::Named(names) => names,
-        Which::Found(query) => {
-            let mut names = BTreeSet::new();
-            for region in [&both.primary, &both.secondary] {
-                names.extend(list(both, region, &pace, query.as_deref()).await?);
-            }
-            names.into_iter().collect()
-        }
+        Which::Found(query) => things_of_both(both, &pace, query.as_deref()).await?,
     };
     let comparing = Comparing { regions, identities, pace, groups: Mutex::default() };
     let comparison = Mutex::new(Comparison::default());
@@ -131,6 +125,19 @@ pub(crate) async fn compare(
     let mut comparison = comparison.into_inner();
     comparison.told.sort_by(|a, b| a.thing.cmp(&b.thing));
     Ok(comparison)
+}
+
+/// Names of the things that a query of the fleet index finds in either Region, without one of all, in order.
+pub(crate) async fn things_of_both(
+    both: &Both,
+    pace: &Pace,
+    query: Option<&str>,
+) -> anyhow::Result<Vec<String>> {
+    let mut names = BTreeSet::new();
+    for region in [&both.primary, &both.secondary] {
+        names.extend(list(both, region, pace, query).await?);
+    }
+    Ok(names.into_iter().collect())
 }
 
 /// Names of a Region's things, but for the replicator's own equipment.

@@ -8,12 +8,13 @@ use serde::Serialize;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::{Named, elsewhere, home};
+use super::{Named, STOPPING, elsewhere, home};
 use crate::{
     cli::{at::TargetArgs, usage},
     identity::KeyKind,
     output::{Output, data, to_stderr},
-    pool::{self, Counts, Creation, Delivery, Given, Lock, Method, Pool, Progress, stop_on_signal},
+    pool::{self, Counts, Creation, Delivery, Given, Lock, Method, Pool, Progress},
+    stop::stop_on_signal,
 };
 
 /// Devices of a fleet at the most.
@@ -103,7 +104,7 @@ impl Create {
     async fn make(&self, output: &Arc<Output>) -> anyhow::Result<ExitCode> {
         let given = self.given()?;
         let (mut pool, _lock) = self.open(&given)?;
-        let stop = stop_on_signal(output)?;
+        let stop = stop_on_signal(output, STOPPING)?;
         if let Some(devices) = given.devices {
             pool.manifest.devices = devices;
             pool.save()?;

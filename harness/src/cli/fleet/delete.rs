@@ -5,11 +5,12 @@ use std::sync::Arc;
 use clap::Args;
 use gameday_report::ExitCode;
 
-use super::{Named, elsewhere, home};
+use super::{Named, STOPPING, elsewhere, home};
 use crate::{
     cli::at::TargetArgs,
     output::{Output, data, to_stderr},
-    pool::{Creation, Deletion, Delivery, Doomed, Pool, Progress, doomed, stop_on_signal},
+    pool::{Creation, Deletion, Delivery, Doomed, Pool, Progress, doomed},
+    stop::stop_on_signal,
 };
 
 /// Arguments of `gameday fleet delete`.
@@ -77,7 +78,7 @@ impl Delete {
             if let Some(error) = elsewhere(&pool, &home) {
                 return Err(error);
             }
-            let stop = stop_on_signal(output)?;
+            let stop = stop_on_signal(output, STOPPING)?;
             let mut creation = Creation {
                 pool: &mut pool,
                 aws: &reached.aws,

@@ -1,4 +1,4 @@
-//! Ctrl-C, SIGTERM and SIGHUP while a fleet is worked on: what is under way is finished, nothing new is begun.
+//! Ctrl-C, SIGTERM and SIGHUP while something is worked on: nothing new is begun, and the command says what becomes of the rest.
 
 use std::sync::Arc;
 
@@ -7,8 +7,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::output::Output;
 
-/// A token that the first signal cancels.
-pub(crate) fn stop_on_signal(output: &Arc<Output>) -> std::io::Result<CancellationToken> {
+/// A token that the first signal cancels. Each signal is answered with `said`, and none ends the process.
+pub(crate) fn stop_on_signal(output: &Arc<Output>, said: &'static str) -> std::io::Result<CancellationToken> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut hang_up = signal(SignalKind::hangup())?;
@@ -21,7 +21,7 @@ pub(crate) fn stop_on_signal(output: &Arc<Output>) -> std::io::Result<Cancellati
                 _ = terminate.recv() => {}
                 _ = hang_up.recv() => {}
             }
-            output.line("stopping: what is under way is finished; the same command goes on later");
+            output.line(said);
             stopped.cancel();
         }
     });
