@@ -11,6 +11,7 @@ mod run;
 mod shadow_compare;
 mod twin;
 mod validate;
+mod verify;
 
 use std::{fmt::Write as _, process::ExitCode};
 
@@ -47,6 +48,8 @@ enum Command {
     Readiness(readiness::Readiness),
     /// Say whether the shadows of both Regions are the same; or write some, and time their way.
     ShadowCompare(shadow_compare::ShadowCompare),
+    /// Check a deployment with a device: does it arrive, is it let in by both Regions, does it go again?
+    Verify(verify::Verify),
     /// Make, look at, compare and delete fleets that stay: devices for many game days.
     Fleet(fleet::FleetCommand),
     /// Run the twin on its own, for the AWS CLI, SDKs and MQTT clients.
@@ -97,6 +100,7 @@ pub fn main() -> ExitCode {
         Command::Failback(failback) => failback.run(),
         Command::Readiness(readiness) => readiness.run(),
         Command::ShadowCompare(compare) => compare.run(),
+        Command::Verify(verify) => verify.run(),
         Command::Fleet(fleet) => fleet.run(),
         Command::Twin(twin) => twin.run(),
         Command::Function(function) => function.run(),

@@ -27,3 +27,4 @@ pub mod scenario;
 mod shadows;
 mod stop;
 mod target;
+mod verify;

@@ -37,6 +37,14 @@ impl Output {
         }
     }
 
+    /// A line of data that comes while something goes on.
+    pub(crate) fn data(&self, text: &str) {
+        match &self.bar {
+            Some(bar) => bar.suspend(|| data(text)),
+            None => data(text),
+        }
+    }
+
     /// How things stand now. On a terminal it replaces what stood before; in a pipe it is a line when it is new.
     pub(crate) fn status(&self, text: &str) {
         if let Some(bar) = &self.bar {

@@ -8,6 +8,7 @@ use crate::aws::{Aws, RegionClients, describe};
 /// The authorities of AWS IoT's endpoints: RSA and ECC.
 const AMAZON_ROOT_CA: &str = include_str!("amazon-root-ca.pem");
 const HTTPS_PORT: u16 = 443;
+const MQTT_PORT: u16 = 8883;
 
 /// One Region.
 #[derive(Debug, Clone)]
@@ -18,6 +19,8 @@ pub(crate) struct RegionSite {
     pub(crate) address: String,
     /// The port of its APIs.
     pub(crate) https_port: u16,
+    /// The port of MQTT.
+    pub(crate) mqtt_port: u16,
 }
 
 /// The twin, or AWS.
@@ -36,6 +39,7 @@ impl Place {
                 host: region.host.clone(),
                 address: format!("{}:{}", region.address, region.mqtt_port),
                 https_port: region.https_port,
+                mqtt_port: region.mqtt_port,
             })
         };
         Ok(Self { primary: site(0)?, secondary: site(1)?, ca_pem: endpoints.ca_pem.clone() })
@@ -56,5 +60,5 @@ async fn site(clients: &RegionClients) -> anyhow::Result<RegionSite> {
         .map_err(|e| anyhow!(describe(&e)))
         .with_context(|| format!("the data endpoint of {} is not known", clients.region))?;
     let host = endpoint.endpoint_address.context("an endpoint without its address")?;
-    Ok(RegionSite { host, address: String::new(), https_port: HTTPS_PORT })
+    Ok(RegionSite { host, address: String::new(), https_port: HTTPS_PORT, mqtt_port: MQTT_PORT })
 }

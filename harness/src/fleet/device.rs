@@ -53,7 +53,7 @@ impl Device {
             &shared.tls,
             &made.identity,
             shared.resolver.clone(),
-            &shared.target,
+            shared.target.mqtt_port(),
             shared.recorder.clock(),
         )?;
         Ok(Self {

@@ -15,7 +15,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 use super::Resolver;
-use crate::{clock::RunClock, identity::Identity, target::Target};
+use crate::{clock::RunClock, identity::Identity};
 
 /// Messages of one device under way at once; AWS allows 100.
 const INFLIGHT_MAX: u16 = 20;
@@ -92,16 +92,10 @@ impl Dialer {
         tls: &Tls,
         identity: &Identity,
         resolver: Arc<Resolver>,
-        target: &Target,
+        port: u16,
         clock: RunClock,
     ) -> anyhow::Result<Self> {
-        Ok(Self {
-            config: tls.config(identity)?,
-            resolver,
-            clock,
-            port: target.mqtt_port(),
-            timings: Arc::default(),
-        })
+        Ok(Self { config: tls.config(identity)?, resolver, clock, port, timings: Arc::default() })
     }
 
     /// Options for one connection to `host`, by its name, with the name as SNI.

@@ -1,5 +1,5 @@
-//! Names to answers, for devices and for the watcher: asks the target's DNS server and keeps nothing, so that what a
-//! device sees is its own cache and nobody else's.
+//! Names to answers, for devices and for the watcher: asks the twin's DNS server, or whom this machine asks, and keeps nothing, so
+//! that what a device sees is its own cache and nobody else's.
 
 use std::{net::Ipv4Addr, time::Duration};
 
@@ -7,7 +7,7 @@ use anyhow::{Context, bail};
 use gameday_twin::Endpoints;
 use hickory_proto::rr::{RData, RecordType};
 use hickory_resolver::{
-    TokioResolver,
+    ResolverBuilder, TokioResolver,
     config::{ConnectionConfig, NameServerConfig, ResolverConfig},
     net::runtime::TokioRuntimeProvider,
 };
@@ -17,7 +17,7 @@ const TIMEOUT: Duration = Duration::from_secs(2);
 /// Questions under way at once, of all devices.
 const ACTIVE_MAX: usize = 4_096;
 
-/// Asks the target's DNS server.
+/// Asks a DNS server.
 #[derive(Debug)]
 pub(crate) struct Resolver {
     inner: TokioResolver,
@@ -36,7 +36,15 @@ impl Resolver {
         connection.port = endpoints.dns.port();
         let server = NameServerConfig::new(endpoints.dns.ip(), true, vec![connection]);
         let config = ResolverConfig::from_parts(None, Vec::new(), vec![server]);
-        let mut builder = TokioResolver::builder_with_config(config, TokioRuntimeProvider::default());
+        Self::of(TokioResolver::builder_with_config(config, TokioRuntimeProvider::default()))
+    }
+
+    /// Asks whom this machine asks.
+    pub(crate) fn of_machine() -> anyhow::Result<Self> {
+        Self::of(TokioResolver::builder_tokio().context("this machine's resolver is not known")?)
+    }
+
+    fn of(mut builder: ResolverBuilder<TokioRuntimeProvider>) -> anyhow::Result<Self> {
         let options = builder.options_mut();
         options.cache_size = 0;
         options.timeout = TIMEOUT;

@@ -134,7 +134,7 @@ impl Game {
             &tls,
             &deployment.observer,
             self.resolver.clone(),
-            &self.target,
+            self.target.mqtt_port(),
             self.recorder.clock(),
         )?;
         self.watch(observe(Observer {

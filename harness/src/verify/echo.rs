@@ -1,0 +1,106 @@
+//! A device that connects with its certificate, subscribes, and hears what it publishes.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use gameday_report::Verdict;
+use rumqttc::{
+    AsyncClient, ConnectReturnCode, Event, EventLoop, Incoming, PublishOptions, QoS, SubscribeReasonCode,
+};
+use tokio::time::{Instant, sleep, timeout_at};
+
+use super::Ended;
+use crate::fleet::Dialer;
+
+/// Messages that have to come back.
+const MESSAGES: u8 = 5;
+/// Requests that wait for the client: a subscription and the messages.
+const QUEUE_MAX: usize = 8;
+const KEEP_ALIVE: Duration = Duration::from_secs(30);
+/// An attempt to connect that failed is made again after this long.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// Who connects where.
+#[derive(Debug)]
+pub(super) struct Echo<'a> {
+    pub(super) dialer: &'a Dialer,
+    pub(super) client_id: &'a str,
+    pub(super) host: &'a str,
+    pub(super) topic: String,
+}
+
+impl Echo<'_> {
+    /// Tries until all came back or the time is up. A Region that was not reached is not known; one that refused has failed.
+    pub(super) async fn run(&self, limit: Instant) -> Ended {
+        let mut attempts = 0;
+        let mut heard = BTreeSet::new();
+        let mut why = "no answer".to_owned();
+        while Instant::now() < limit {
+            attempts += 1;
+            heard.clear();
+            let mut options = self.dialer.options(self.client_id, self.host, KEEP_ALIVE);
+            options.set_clean_session(true);
+            let (client, mut events) = AsyncClient::builder(options).capacity(QUEUE_MAX).build();
+            let mut network = events.network_options();
+            network.set_connection_timeout(limit.saturating_duration_since(Instant::now()).as_secs().max(1));
+            events.set_network_options(network);
+            match timeout_at(limit, self.hear(&client, &mut events, &mut heard)).await {
+                Ok(Ok(())) => {
+                    // All was heard: what becomes of the goodbye is of no interest.
+                    let _ = client.try_disconnect_now();
+                    let _ =
+                        timeout_at(Instant::now() + PAUSE, async { while events.poll().await.is_ok() {} })
+                            .await;
+                    return (
+                        Verdict::Pass,
+                        format!("{MESSAGES} messages came back, connected at attempt {attempts}"),
+                    );
+                }
+                Ok(Err(error)) => why = error,
+                Err(_) => break,
+            }
+            sleep(PAUSE.min(limit.saturating_duration_since(Instant::now()))).await;
+        }
+        let stage = self.dialer.timings.lock().stage();
+        let verdict = if matches!(stage, "dns" | "tcp") { Verdict::Unknown } else { Verdict::Fail };
+        let heard = heard.len();
+        (
+            verdict,
+            format!(
+                "{heard} of {MESSAGES} messages came back from {}, {attempts} attempts: {stage}: {why}",
+                self.host
+            ),
+        )
+    }
+
+    async fn hear(
+        &self,
+        client: &AsyncClient,
+        events: &mut EventLoop,
+        heard: &mut BTreeSet<u8>,
+    ) -> Result<(), String> {
+        let full = |error: rumqttc::ClientError| error.to_string();
+        loop {
+            match events.poll().await.map_err(|error| error.to_string())? {
+                Event::Incoming(Incoming::ConnAck(ack)) if ack.code == ConnectReturnCode::Success => {
+                    client.try_subscribe(self.topic.clone(), QoS::AtLeastOnce).map_err(full)?;
+                }
+                Event::Incoming(Incoming::SubAck(ack)) => {
+                    if ack.return_codes.contains(&SubscribeReasonCode::Failure) {
+                        return Err("the subscription was refused".to_owned());
+                    }
+                    for number in 1..=MESSAGES {
+                        let options = PublishOptions::at_least_once();
+                        client.try_publish(self.topic.clone(), vec![number], options).map_err(full)?;
+                    }
+                }
+                Event::Incoming(Incoming::Publish(message)) => {
+                    heard.extend(message.payload.first().filter(|number| (1..=MESSAGES).contains(number)));
+                    if heard.len() == usize::from(MESSAGES) {
+                        return Ok(());
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+}
