@@ -1,0 +1,258 @@
+//! What an operator asks of a deployment, through the binary: `gameday shadow-compare` and `gameday verify` on a twin with the
+//! replicator. Each finds what is wrong and says so with its exit code, and leaves nothing, when it is interrupted either.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::{
+    io::{BufRead, BufReader},
+    process::{Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use gameday_tests::{
+    gameday,
+    site::{Region, SECONDARY, Site, WAIT_MAX},
+};
+use serde_json::{Value, json};
+
+/// AWS's quotas times this.
+const QUOTA_SCALE: u32 = 20;
+
+/// Runs it to its end, with this exit code, and reads what it printed as JSON.
+fn json_of(site: &Site, code: i32, arguments: &[&str]) -> Value {
+    let (exit, printed, said) = site.ends(&[arguments, &["--json"]].concat()).unwrap();
+    assert_eq!(exit, Some(code), "{arguments:?}: {printed}{said}");
+    serde_json::from_str(&printed).unwrap()
+}
+
+/// Runs it until it says `mark`, and sends an interrupt; the answer is its exit code and the line.
+fn interrupted(site: &Site, arguments: &[&str], mark: &str) -> (Option<i32>, String) {
+    let mut command = site.twin.command(&gameday().unwrap());
+    let mut child = command.args(arguments).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+    let line = lines.find(|line| line.contains(mark)).unwrap();
+    // What was just begun gets on its way.
+    std::thread::sleep(Duration::from_millis(700));
+    Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    // The rest is read so that it never waits for a reader.
+    lines.for_each(drop);
+    (child.wait().unwrap().code(), line)
+}
+
+async fn has_shadow(region: &Region, thing: &str) -> bool {
+    let got = region.data.get_thing_shadow().thing_name(thing).send().await;
+    match got {
+        Ok(_) => true,
+        Err(error) if error.as_service_error().is_some_and(|e| e.is_resource_not_found_exception()) => false,
+        Err(error) => panic!("{error:?}"),
+    }
+}
+
+async fn eventually(what: &str, is_so: impl AsyncFn() -> bool) {
+    let began = Instant::now();
+    while !is_so().await {
+        assert!(began.elapsed() < WAIT_MAX, "not within {} s: {what}", WAIT_MAX.as_secs());
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+/// A count of a comparison.
+fn count(found: &Value, what: &str) -> u64 {
+    found[what].as_u64().unwrap_or_else(|| panic!("no {what}: {found}"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn written_shadows_arrive_and_go_and_one_that_does_not_is_found() {
+    let site = Site::deploy(QUOTA_SCALE, &[]).await.unwrap();
+    let written = json_of(&site, 0, &["shadow-compare", "--write", "120", "--workers", "40"]);
+    assert_eq!((count(&written, "compared"), count(&written, "synced")), (120, 120), "{written}");
+    assert_eq!(written["deletions"], json!({"arrived": 120, "missing": 0, "errors": 0}));
+    for times in ["write", "lag", "lag_too_long_by_at_most", "deletion_lag"] {
+        assert_eq!(written[times]["count"], 120, "{times}: {written}");
+    }
+    let ms = |times: &str, what: &str| written[times][what].as_f64().unwrap();
+    // The twin's replication between the Regions alone takes 200 ms.
+    assert!(ms("lag", "p50_ms") >= 200.0 && ms("lag", "p50_ms") <= ms("lag", "max_ms"), "{written}");
+    assert!(ms("lag_too_long_by_at_most", "max_ms") <= ms("lag", "max_ms"), "{written}");
+    let (_, printed, said) = site.ends(&["shadow-compare", "--write", "3", "--shadow", "config"]).unwrap();
+    assert!(printed.contains("3 shadows compared: 3 in sync, 0 mismatched"), "{printed}");
+    assert!(said.contains("shadow config; should this be killed: --write 3 --undo "), "{said}");
+
+    // Nothing travels: each is missing, and gone all the same.
+    site.pause(true).await.unwrap();
+    let lost = json_of(&site, 10, &["shadow-compare", "--write", "4", "--within", "1s"]);
+    assert_eq!((count(&lost, "missing"), count(&lost, "synced")), (4, 0), "{lost}");
+    assert_eq!(lost["told"][0]["finding"], "missing");
+    let thing = lost["told"][0]["thing"].as_str().unwrap();
+    assert!(!has_shadow(&site.primary, thing).await);
+
+    // Stopped in the middle of its wait it deletes what it wrote, and what is under way goes after it.
+    let (exit, line) =
+        interrupted(&site, &["shadow-compare", "--write", "30", "--within", "1m"], "should this be killed");
+    assert_eq!(exit, Some(13));
+    let id = line.trim().rsplit(' ').next().unwrap().to_owned();
+    let name = |number: u32| format!("gameday-shadow-{id}-{number:05}");
+    for number in [1, 30] {
+        assert!(!has_shadow(&site.primary, &name(number)).await, "{}", name(number));
+    }
+    site.pause(false).await.unwrap();
+    // What was written last is told after what was written before: once it has travelled, so has all.
+    json_of(&site, 0, &["shadow-compare", "--write", "1"]);
+    for number in 1..=30 {
+        eventually("the shadow is gone", async || !has_shadow(&site.secondary, &name(number)).await).await;
+    }
+
+    // Of one that was killed, what it said is enough to take away what it left.
+    site.primary.shadow(&name(2), None, &json!({"reported": {"a": 1}})).await.unwrap();
+    site.does(&["shadow-compare", "--write", "30", "--undo", &id]).unwrap();
+    assert!(!has_shadow(&site.primary, &name(2)).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn shadows_that_are_there_are_compared_whole_and_what_is_not_known_is_said() {
+    let site = Site::deploy(QUOTA_SCALE, &[]).await.unwrap();
+    let (primary, secondary) = (&site.primary, &site.secondary);
+    assert_eq!(count(&json_of(&site, 11, &["shadow-compare"]), "compared"), 0, "nothing is not the same");
+    for number in 1..=6 {
+        let thing = format!("lamp-{number}");
+        primary.iot.create_thing().thing_name(&thing).send().await.unwrap();
+        primary.shadow(&thing, None, &json!({"reported": {"n": number}})).await.unwrap();
+        primary
+            .shadow(&thing, Some("config"), &json!({"desired": {"n": number}, "reported": null}))
+            .await
+            .unwrap();
+    }
+    primary.iot.create_thing().thing_name("bare").send().await.unwrap();
+    site.converge(WAIT_MAX).await.unwrap();
+    let same = json_of(&site, 0, &["shadow-compare"]);
+    assert_eq!(
+        (count(&same, "things"), count(&same, "compared"), count(&same, "synced")),
+        (7, 12, 12),
+        "{same}"
+    );
+    assert_eq!(same["look"]["count"], 7 * 2 - 1, "of the bare one there is no named one");
+
+    // Each way in which one may differ, whoever did it.
+    secondary.shadow("lamp-1", None, &json!({"reported": {"n": "other"}})).await.unwrap();
+    secondary.shadow("lamp-2", Some("config"), &json!({"desired": {"more": 1}})).await.unwrap();
+    secondary.delete_shadow("lamp-3", Some("config")).await.unwrap();
+    secondary.shadow("lamp-4", Some("extra"), &json!({"reported": {"a": 1}})).await.unwrap();
+    let found = json_of(&site, 10, &["shadow-compare", "--within", "1s"]);
+    let told: Vec<[&str; 3]> = found["told"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|told| ["thing", "shadow", "finding"].map(|what| told[what].as_str().unwrap_or_default()))
+        .collect();
+    let wanted = [
+        ["lamp-1", "", "mismatched"],
+        ["lamp-2", "config", "mismatched"],
+        ["lamp-3", "config", "missing"],
+        ["lamp-4", "extra", "only_in_secondary"],
+    ];
+    assert_eq!(told, wanted, "{found}");
+    assert_eq!(
+        (count(&found, "mismatched"), count(&found, "missing"), count(&found, "synced")),
+        (2, 1, 9),
+        "{found}"
+    );
+
+    // Those that are named, and nothing else.
+    site.does(&["shadow-compare", "--thing", "lamp-5", "--thing", "lamp-6", "--within", "1s"]).unwrap();
+    json_of(&site, 10, &["shadow-compare", "--thing", "lamp-3", "--within", "1s"]);
+    // One of no thing is in no list, and compared when it is named.
+    secondary.shadow("nothing", None, &json!({"reported": {"a": 1}})).await.unwrap();
+    let found = json_of(&site, 10, &["shadow-compare", "--thing", "nothing", "--within", "1s"]);
+    assert_eq!(count(&found, "only_in_secondary"), 1, "{found}");
+
+    // One that is on its way is not counted against anybody.
+    site.pause(true).await.unwrap();
+    primary.shadow("lamp-5", None, &json!({"reported": {"n": "new"}})).await.unwrap();
+    let mut command = site.twin.command(&gameday().unwrap());
+    let child = command
+        .args(["shadow-compare", "--thing", "lamp-5", "--json"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    site.pause(false).await.unwrap();
+    let output = child.wait_with_output().unwrap();
+    let found: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(
+        (output.status.code(), count(&found, "settled"), count(&found, "synced")),
+        (Some(0), 1, 2),
+        "{found}"
+    );
+
+    // A Region that does not answer is not one that has nothing.
+    site.fault(&["region-dark", "--region", SECONDARY]).unwrap();
+    let unknown = json_of(&site, 11, &["shadow-compare", "--thing", "lamp-5", "--at-most", "3s"]);
+    assert_eq!((count(&unknown, "errors"), count(&unknown, "missing")), (1, 0), "{unknown}");
+    let unknown = json_of(&site, 11, &["shadow-compare", "--at-most", "3s"]);
+    assert!(unknown["unlisted"].as_str().is_some_and(|why| !why.is_empty()), "{unknown}");
+}
+
+/// The verdicts of a verification, check by check.
+fn verdicts(told: &Value) -> Vec<[&str; 3]> {
+    let checks = told["checks"].as_array().unwrap();
+    checks
+        .iter()
+        .map(|check| ["check", "region", "verdict"].map(|what| check[what].as_str().unwrap()))
+        .collect()
+}
+
+/// What is there of verifications, in both Regions.
+async fn left_of_verifications(site: &Site) -> Vec<String> {
+    let all = site.leftovers().await.unwrap();
+    all.into_iter().filter(|left| left.contains("gd-verify-")).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deployment_is_verified_and_what_does_not_work_is_found() {
+    let site = Site::deploy(QUOTA_SCALE, &[]).await.unwrap();
+    let before = site.leftovers().await.unwrap();
+    let told = json_of(&site, 0, &["verify"]);
+    let wanted = [
+        ["MATCH", "us-west-2", "pass"],
+        ["PUBSUB", "us-east-1", "pass"],
+        ["PUBSUB", "us-west-2", "pass"],
+        ["SHADOW", "us-west-2", "pass"],
+        ["DELETE", "us-west-2", "pass"],
+        ["DELETE-IDENTITY", "us-west-2", "pass"],
+    ];
+    assert_eq!(verdicts(&told), wanted, "{told}");
+    assert_eq!((&told["verdict"], &told["left"]), (&json!("pass"), &json!([])));
+    assert_eq!(site.leftovers().await.unwrap(), before, "certificates are among what is compared here");
+    assert!(!site.twin.folder.path().join("runs").exists(), "the journal went when all was undone");
+    let (code, printed, _) = site.ends(&["verify"]).unwrap();
+    assert_eq!(
+        (code, printed.lines().filter(|line| line.starts_with("Pass")).count()),
+        (Some(0), 6),
+        "{printed}"
+    );
+
+    // Nothing travels, so nothing arrives; what was made is gone all the same.
+    site.pause(true).await.unwrap();
+    let told = json_of(&site, 10, &["verify", "--within", "2s"]);
+    let found = verdicts(&told);
+    assert_eq!(found[0], ["MATCH", "us-west-2", "fail"], "{told}");
+    assert!(told["checks"][0]["detail"].as_str().unwrap().contains("no such thing"), "{told}");
+    assert_eq!(found[1], ["PUBSUB", "us-east-1", "pass"], "{told}");
+    assert_eq!((found[2][2], found[3][2]), ("fail", "fail"), "{told}");
+    assert!(told["checks"][2]["detail"].as_str().unwrap().contains("0 of 5 messages"), "{told}");
+
+    // Stopped in the middle of its wait.
+    let (code, _) = interrupted(&site, &["verify", "--within", "1m"], "MATCH in us-west-2");
+    assert_eq!(code, Some(13));
+    assert_eq!(left_of_verifications(&site).await, [""; 0]);
+    site.pause(false).await.unwrap();
+    // What was under way arrives and goes; another one shows that it did.
+    json_of(&site, 0, &["verify"]);
+    eventually("both Regions are as they were", async || site.leftovers().await.unwrap() == before).await;
+
+    // A Region that does not answer is not one that lacks something.
+    site.fault(&["region-dark", "--region", SECONDARY]).unwrap();
+    let (code, _, said) = site.ends(&["verify", "--within", "2s"]).unwrap();
+    assert_eq!(code, Some(11), "{said}");
+    assert!(said.contains("it cannot be said"), "{said}");
+}
