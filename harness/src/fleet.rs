@@ -4,6 +4,7 @@
 mod connection;
 mod device;
 mod dialer;
+mod follow;
 mod load;
 mod provision;
 mod recipe;
@@ -19,10 +20,13 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+pub(crate) use connection::leave;
 pub(crate) use dialer::{Dialer, Tls};
+pub(crate) use follow::{Name, Pointed, backoff};
 pub(crate) use provision::{Workshop, look_for, provision};
 pub(crate) use recipe::{Issued, Recipe};
 pub(crate) use resolver::Resolver;
+pub(crate) use schedule::Schedule;
 
 use crate::{measure::Recorder, scenario::Scenario, target::Target};
 use device::Device;

@@ -122,13 +122,12 @@ impl Verification<'_> {
 
     /// The device connects with its certificate, and hears what it says.
     async fn echoes(&self, subject: &Subject, site: &RegionSite) -> Ended {
-        let dialer = Tls::new(&self.place.ca_pem).and_then(|tls| {
-            Dialer::new(&tls, &subject.identity, self.resolver.clone(), site.mqtt_port, RunClock::start())
-        });
-        let dialer = match dialer {
-            Ok(dialer) => dialer,
+        let config = Tls::new(&self.place.ca_pem).and_then(|tls| tls.config(&subject.identity));
+        let config = match config {
+            Ok(config) => config,
             Err(error) => return (Verdict::Unknown, format!("{error:#}")),
         };
+        let dialer = Dialer::new(config, self.resolver.clone(), site.mqtt_port, RunClock::start());
         let echo =
             Echo { dialer: &dialer, client_id: &subject.name, host: &site.host, topic: subject.topic() };
         tokio::select! {

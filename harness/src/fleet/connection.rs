@@ -93,7 +93,7 @@ pub(super) struct Connection {
 impl Connection {
     pub(super) fn new(device: &Device, follow: &Follow) -> Self {
         let fleet = &device.shared.scenario.fleet;
-        let options = device.dialer.options(&device.name, &follow.host, *fleet.keep_alive);
+        let options = device.dialer.options(&device.name, &follow.pointed.host, *fleet.keep_alive);
         let (client, mut events) = AsyncClient::builder(options).capacity(QUEUE_MAX).build();
         let mut network = events.network_options();
         network.set_connection_timeout(fleet.connect_timeout.as_secs().max(1));
@@ -154,7 +154,7 @@ impl Connection {
 }
 
 /// Says goodbye, within a bound.
-async fn leave(client: &AsyncClient, events: &mut EventLoop) {
+pub(crate) async fn leave(client: &AsyncClient, events: &mut EventLoop) {
     if client.try_disconnect_now().is_ok() {
         let goodbye = async { while events.poll().await.is_ok() {} };
         // A peer that is not there takes no goodbye.

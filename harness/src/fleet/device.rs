@@ -3,32 +3,28 @@
 use std::{sync::Arc, sync::atomic::Ordering::Relaxed, time::Duration};
 
 use gameday_report::record::{Direction, Event};
-use rand::{Rng, SeedableRng};
+use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::sleep;
 
 use super::{
     Dialer, Made, Shared,
     connection::{Connection, End},
+    follow::{Name, Pointed, backoff},
     load::Load,
 };
 use crate::scenario::Strategy;
 
-/// Back-off after a failed attempt: full jitter below a limit that doubles between these two.
-const BACKOFF_MS_MIN: u64 = 500;
-const BACKOFF_MS_MAX: u64 = 8_000;
 /// A resolver that fails is asked again after this long.
 const RESOLVER_PAUSE: Duration = Duration::from_millis(500);
 
 /// What a device follows: the endpoint that the fleet's name points to.
 #[derive(Debug, Clone)]
 pub(super) struct Follow {
-    pub(super) host: String,
+    pub(super) pointed: Pointed,
     pub(super) region: String,
     /// When its resolver first gave this answer.
     pub(super) resolved_us: u64,
-    /// The resolver is not asked again before: the period and the TTL have run out then.
-    next_ask: Instant,
 }
 
 /// A device and what it carries from connection to connection.
@@ -49,13 +45,8 @@ pub(super) struct Device {
 
 impl Device {
     pub(super) fn new(shared: &Arc<Shared>, made: &Made, seed: u64) -> anyhow::Result<Self> {
-        let dialer = Dialer::new(
-            &shared.tls,
-            &made.identity,
-            shared.resolver.clone(),
-            shared.target.mqtt_port(),
-            shared.recorder.clock(),
-        )?;
+        let (config, port) = (shared.tls.config(&made.identity)?, shared.target.mqtt_port());
+        let dialer = Dialer::new(config, shared.resolver.clone(), port, shared.recorder.clock());
         Ok(Self {
             shared: shared.clone(),
             number: made.number,
@@ -94,7 +85,7 @@ impl Device {
                 End::AnswerChanged => {}
                 End::Stopped => return,
                 End::Failed | End::Lost => {
-                    let pause = self.backoff(failures);
+                    let pause = backoff(&mut self.rng, failures);
                     // The name may move while the device waits: then there is nothing to wait for.
                     tokio::select! {
                         () = stop.cancelled() => {}
@@ -113,11 +104,6 @@ impl Device {
             }
             sleep(RESOLVER_PAUSE).await;
         }
-    }
-
-    fn backoff(&mut self, failures: u32) -> Duration {
-        let limit_ms = (BACKOFF_MS_MIN << failures.min(10)).min(BACKOFF_MS_MAX);
-        Duration::from_millis(self.rng.random_range(BACKOFF_MS_MIN..=limit_ms))
     }
 
     /// Why a connection to `region` is made.
@@ -141,38 +127,33 @@ impl Device {
     }
 }
 
-/// Follows the fleet's name until it points elsewhere: asks on the scenario's period, and never before the TTL has run
-/// out. When to ask next is kept in `follow`, so that it does not start anew with each attempt. A resolver that fails
-/// leaves the device where it is.
+/// Follows the fleet's name until it points to another endpoint of the target.
 pub(super) async fn changed(shared: &Shared, follow: &mut Follow) {
-    let Strategy::Cname(strategy) = &shared.scenario.fleet.strategy;
+    let name = name(shared);
     loop {
-        sleep_until(follow.next_ask).await;
-        match ask(shared).await {
-            Some(answer) if answer.host != follow.host => {
-                *follow = answer;
-                return;
-            }
-            Some(answer) => follow.next_ask = answer.next_ask,
-            None => follow.next_ask = Instant::now() + *strategy.every,
+        let before = follow.pointed.host.clone();
+        name.changed(&mut follow.pointed, &mut |error| failed(&error)).await;
+        if let Some(region) = shared.target.region_of(&follow.pointed.host) {
+            region.clone_into(&mut follow.region);
+            follow.resolved_us = shared.recorder.now_us();
+            return;
         }
+        // Somewhere else altogether: the device stays where it is.
+        follow.pointed.host = before;
     }
 }
 
 async fn ask(shared: &Shared) -> Option<Follow> {
+    let pointed = name(shared).ask().await.map_err(|error| failed(&error)).ok()?;
+    let region = shared.target.region_of(&pointed.host)?.to_owned();
+    Some(Follow { pointed, region, resolved_us: shared.recorder.now_us() })
+}
+
+fn name(shared: &Shared) -> Name<'_> {
     let Strategy::Cname(strategy) = &shared.scenario.fleet.strategy;
-    let answer = match shared.resolver.cname(&shared.fleet_name).await {
-        Ok(answer) => answer,
-        Err(error) => {
-            tracing::debug!(error = %format!("{error:#}"), "the resolver failed");
-            return None;
-        }
-    };
-    let region = shared.target.region_of(&answer.host)?.to_owned();
-    Some(Follow {
-        host: answer.host,
-        region,
-        resolved_us: shared.recorder.now_us(),
-        next_ask: Instant::now() + (*strategy.every).max(answer.ttl),
-    })
+    Name { resolver: &shared.resolver, name: &shared.fleet_name, every: *strategy.every }
+}
+
+fn failed(error: &anyhow::Error) {
+    tracing::debug!(error = %format!("{error:#}"), "the resolver failed");
 }

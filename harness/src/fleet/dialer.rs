@@ -43,10 +43,19 @@ impl Tls {
 
     /// The configuration of one identity. Resumption is off: every connection proves the certificate again.
     pub(crate) fn config(&self, identity: &Identity) -> anyhow::Result<Arc<ClientConfig>> {
-        let chain = CertificateDer::pem_slice_iter(identity.certificate_pem.as_bytes())
+        let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(identity.key_der.clone()));
+        self.config_of(&identity.certificate_pem, key)
+    }
+
+    /// The same of a certificate, with those above it if there are any, and its key.
+    pub(crate) fn config_of(
+        &self,
+        certificate_pem: &str,
+        key: PrivateKeyDer<'static>,
+    ) -> anyhow::Result<Arc<ClientConfig>> {
+        let chain = CertificateDer::pem_slice_iter(certificate_pem.as_bytes())
             .collect::<Result<Vec<_>, _>>()
             .context("the certificate is not PEM")?;
-        let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(identity.key_der.clone()));
         let mut config = ClientConfig::builder_with_provider(self.provider.clone())
             .with_safe_default_protocol_versions()?
             .with_webpki_verifier(self.verifier.clone())
@@ -89,13 +98,12 @@ pub(crate) struct Dialer {
 
 impl Dialer {
     pub(crate) fn new(
-        tls: &Tls,
-        identity: &Identity,
+        config: Arc<ClientConfig>,
         resolver: Arc<Resolver>,
         port: u16,
         clock: RunClock,
-    ) -> anyhow::Result<Self> {
-        Ok(Self { config: tls.config(identity)?, resolver, clock, port, timings: Arc::default() })
+    ) -> Self {
+        Self { config, resolver, clock, port, timings: Arc::default() }
     }
 
     /// Options for one connection to `host`, by its name, with the name as SNI.

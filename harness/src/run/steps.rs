@@ -130,13 +130,8 @@ impl Game {
             deployment.fleet_name.clone(),
         ));
         let tls = Tls::new(&self.target.endpoints.ca_pem)?;
-        let dialer = Dialer::new(
-            &tls,
-            &deployment.observer,
-            self.resolver.clone(),
-            self.target.mqtt_port(),
-            self.recorder.clock(),
-        )?;
+        let (config, port) = (tls.config(&deployment.observer)?, self.target.mqtt_port());
+        let dialer = Dialer::new(config, self.resolver.clone(), port, self.recorder.clock());
         self.watch(observe(Observer {
             recorder: self.recorder.clone(),
             dialer: Arc::new(dialer),

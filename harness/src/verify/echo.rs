@@ -9,7 +9,7 @@ use rumqttc::{
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::Ended;
-use crate::fleet::Dialer;
+use crate::fleet::{Dialer, leave};
 
 /// Messages that have to come back.
 const MESSAGES: u8 = 5;
@@ -37,19 +37,14 @@ impl Echo<'_> {
         while Instant::now() < limit {
             attempts += 1;
             heard.clear();
-            let mut options = self.dialer.options(self.client_id, self.host, KEEP_ALIVE);
-            options.set_clean_session(true);
+            let options = self.dialer.options(self.client_id, self.host, KEEP_ALIVE);
             let (client, mut events) = AsyncClient::builder(options).capacity(QUEUE_MAX).build();
             let mut network = events.network_options();
             network.set_connection_timeout(limit.saturating_duration_since(Instant::now()).as_secs().max(1));
             events.set_network_options(network);
             match timeout_at(limit, self.hear(&client, &mut events, &mut heard)).await {
                 Ok(Ok(())) => {
-                    // All was heard: what becomes of the goodbye is of no interest.
-                    let _ = client.try_disconnect_now();
-                    let _ =
-                        timeout_at(Instant::now() + PAUSE, async { while events.poll().await.is_ok() {} })
-                            .await;
+                    leave(&client, &mut events).await;
                     return (
                         Verdict::Pass,
                         format!("{MESSAGES} messages came back, connected at attempt {attempts}"),
