@@ -5,6 +5,7 @@ mod deploy;
 mod failback;
 mod fleet;
 mod function;
+mod pubsub;
 mod readiness;
 mod report;
 mod run;
@@ -52,6 +53,8 @@ enum Command {
     Verify(verify::Verify),
     /// Make, look at, compare and delete fleets that stay: devices for many game days.
     Fleet(fleet::FleetCommand),
+    /// Publish and hear as a device does, and follow a name from Region to Region.
+    Pubsub(pubsub::Pubsub),
     /// Run the twin on its own, for the AWS CLI, SDKs and MQTT clients.
     Twin(twin::TwinCommand),
     /// Run a function of the replicator as AWS Lambda does (the twin starts this).
@@ -102,6 +105,7 @@ pub fn main() -> ExitCode {
         Command::ShadowCompare(compare) => compare.run(),
         Command::Verify(verify) => verify.run(),
         Command::Fleet(fleet) => fleet.run(),
+        Command::Pubsub(pubsub) => pubsub.run(),
         Command::Twin(twin) => twin.run(),
         Command::Function(function) => function.run(),
     };

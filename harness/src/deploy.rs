@@ -24,7 +24,7 @@ pub(crate) use install::{Concurrency, Installation, Settings, TAG, stack_name, s
 pub(crate) use package::{
     Package, deployed as deployed_package, is_current as is_current_package, write as write_package,
 };
-pub(crate) use place::{Place, RegionSite};
+pub(crate) use place::{AMAZON_ROOT_CA, MQTT_PORT, Place, RegionSite};
 pub(crate) use replica::Replica;
 pub(crate) use stack::Stacks;
 

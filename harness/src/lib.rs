@@ -22,6 +22,7 @@ mod names;
 mod output;
 mod plan;
 mod pool;
+mod pubsub;
 mod run;
 pub mod scenario;
 mod shadows;

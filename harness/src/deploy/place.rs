@@ -6,9 +6,9 @@ use gameday_twin::Endpoints;
 use crate::aws::{Aws, RegionClients, describe};
 
 /// The authorities of AWS IoT's endpoints: RSA and ECC.
-const AMAZON_ROOT_CA: &str = include_str!("amazon-root-ca.pem");
+pub(crate) const AMAZON_ROOT_CA: &str = include_str!("amazon-root-ca.pem");
 const HTTPS_PORT: u16 = 443;
-const MQTT_PORT: u16 = 8883;
+pub(crate) const MQTT_PORT: u16 = 8883;
 
 /// One Region.
 #[derive(Debug, Clone)]
