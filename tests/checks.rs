@@ -1,17 +1,19 @@
-//! What an operator asks of a deployment, through the binary: `gameday shadow-compare` and `gameday verify` on a twin with the
-//! replicator. Each finds what is wrong and says so with its exit code, and leaves nothing, when it is interrupted either.
+//! What an operator asks of a deployment, through the binary: `gameday shadow-compare`, `verify` and `pubsub` on a twin. Each finds
+//! what is wrong and says so with its exit code, and leaves nothing, when it is interrupted either.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::{
     io::{BufRead, BufReader},
-    process::{Command, Stdio},
+    process::{Child, ChildStdout, Command, Stdio},
     time::{Duration, Instant},
 };
 
+use aws_sdk_iot::types::CertificateStatus;
+use aws_sdk_route53::types::{Change, ChangeAction, ChangeBatch, ResourceRecord, ResourceRecordSet, RrType};
 use gameday_tests::{
     gameday,
-    site::{Region, SECONDARY, Site, WAIT_MAX},
+    site::{POLICY, Region, SECONDARY, Site, WAIT_MAX},
 };
 use serde_json::{Value, json};
 
@@ -41,9 +43,9 @@ fn interrupted(site: &Site, arguments: &[&str], mark: &str) -> (Option<i32>, Str
 
 async fn has_shadow(region: &Region, thing: &str) -> bool {
     let got = region.data.get_thing_shadow().thing_name(thing).send().await;
-    match got {
+    match got.map_err(aws_sdk_iotdataplane::error::SdkError::into_service_error) {
         Ok(_) => true,
-        Err(error) if error.as_service_error().is_some_and(|e| e.is_resource_not_found_exception()) => false,
+        Err(error) if error.is_resource_not_found_exception() => false,
         Err(error) => panic!("{error:?}"),
     }
 }
@@ -58,7 +60,7 @@ async fn eventually(what: &str, is_so: impl AsyncFn() -> bool) {
 
 /// A count of a comparison.
 fn count(found: &Value, what: &str) -> u64 {
-    found[what].as_u64().unwrap_or_else(|| panic!("no {what}: {found}"))
+    found[what].as_u64().unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -76,7 +78,12 @@ async fn written_shadows_arrive_and_go_and_one_that_does_not_is_found() {
     assert!(ms("lag_too_long_by_at_most", "max_ms") <= ms("lag", "max_ms"), "{written}");
     let (_, printed, said) = site.ends(&["shadow-compare", "--write", "3", "--shadow", "config"]).unwrap();
     assert!(printed.contains("3 shadows compared: 3 in sync, 0 mismatched"), "{printed}");
-    assert!(said.contains("shadow config; should this be killed: --write 3 --undo "), "{said}");
+    assert!(
+        said.contains(
+            "shadow config; should this be killed: gameday shadow-compare --write 3 --shadow config --undo "
+        ),
+        "{said}"
+    );
 
     // Nothing travels: each is missing, and gone all the same.
     site.pause(true).await.unwrap();
@@ -255,4 +262,156 @@ async fn a_deployment_is_verified_and_what_does_not_work_is_found() {
     let (code, _, said) = site.ends(&["verify", "--within", "2s"]).unwrap();
     assert_eq!(code, Some(11), "{said}");
     assert!(said.contains("it cannot be said"), "{said}");
+}
+
+/// A device that both Regions know: its certificate and key are files in the twin's folder.
+async fn known_device(site: &Site) {
+    let key = rcgen::KeyPair::generate().unwrap();
+    let certificate = rcgen::CertificateParams::new(Vec::new()).unwrap().self_signed(&key).unwrap().pem();
+    for region in [&site.primary, &site.secondary] {
+        let register = region.iot.register_certificate_without_ca().certificate_pem(&certificate);
+        let made = register.status(CertificateStatus::Active).send().await.unwrap();
+        region.iot.create_policy().policy_name("device").policy_document(POLICY).send().await.unwrap();
+        let arn = made.certificate_arn().unwrap();
+        region.iot.attach_policy().policy_name("device").target(arn).send().await.unwrap();
+    }
+    let folder = site.twin.folder.path();
+    std::fs::write(folder.join("device.pem"), certificate).unwrap();
+    std::fs::write(folder.join("device.key.pem"), key.serialize_pem()).unwrap();
+}
+
+/// Points a name of a zone to a Region's endpoint.
+async fn point(site: &Site, zone: &str, name: &str, side: &str) {
+    let host = site.twin.variable(&format!("GAMEDAY_{side}_HOST"));
+    let record = ResourceRecordSet::builder()
+        .name(name)
+        .r#type(RrType::Cname)
+        .ttl(1)
+        .resource_records(ResourceRecord::builder().value(host).build().unwrap());
+    let change = Change::builder().action(ChangeAction::Upsert).resource_record_set(record.build().unwrap());
+    let batch = ChangeBatch::builder().changes(change.build().unwrap()).build().unwrap();
+    site.names.change_resource_record_sets().hosted_zone_id(zone).change_batch(batch).send().await.unwrap();
+}
+
+/// Its client id is another one each time: one may connect only once a second.
+const DEVICE: [&str; 7] =
+    ["pubsub", "--cert", "device.pem", "--key", "device.key.pem", "--interval", "200ms"];
+
+/// A device that talks until it is stopped.
+struct Talking {
+    child: Child,
+    lines: std::io::Lines<BufReader<ChildStdout>>,
+    /// Every event so far, for whoever reads why a test failed.
+    seen: Vec<Value>,
+}
+
+impl Talking {
+    fn start(site: &Site, more: &[&str]) -> Self {
+        let mut command = site.twin.command(&gameday().unwrap());
+        command.args(DEVICE).args(more).arg("--json").stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut child = command.spawn().unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        Self { child, lines, seen: Vec::new() }
+    }
+
+    /// Reads on to the first event of that kind.
+    fn until(&mut self, kind: &str) -> Value {
+        for line in self.lines.by_ref() {
+            let event: Value = serde_json::from_str(&line.unwrap()).unwrap();
+            self.seen.push(event.clone());
+            if event["event"] == kind {
+                return event;
+            }
+        }
+        panic!("it ended without {kind}: {:?}", self.seen);
+    }
+
+    /// Stops it; the answer is its exit code, its summary, and all that it said.
+    fn stop(mut self) -> (Option<i32>, Value, String) {
+        Command::new("kill").args(["-INT", &self.child.id().to_string()]).status().unwrap();
+        let summary = self.until("summary");
+        let seen: Vec<String> = self.seen.iter().map(Value::to_string).collect();
+        (self.child.wait().unwrap().code(), summary, seen.join("\n"))
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_device_hears_itself_and_follows_the_name_although_the_resolver_fails() {
+    let site = Site::start(QUOTA_SCALE).await.unwrap();
+    known_device(&site).await;
+    let host = |side: &str| site.twin.variable(&format!("GAMEDAY_{side}_HOST")).to_owned();
+    let primary = host("PRIMARY");
+    let endpoint = [&DEVICE[..], &["--endpoint", &primary, "--count", "3"]].concat();
+    for qos in ["0", "1"] {
+        let (printed, said) = site.does(&[&endpoint[..], &["--qos", qos]].concat()).unwrap();
+        for number in 1..=3 {
+            let line = format!("Received message from topic 'test/topic': Hello World! [{number}]");
+            assert!(printed.contains(&line), "{printed}{said}");
+        }
+        let acknowledged = if qos == "1" { 3 } else { 0 };
+        let summary = format!("3 sent, {acknowledged} acknowledged, 0 unsent, 3 received, 0 reconnects");
+        assert!(printed.contains(&summary), "{printed}");
+    }
+
+    let zone =
+        site.names.create_hosted_zone().name("fleet.test.").caller_reference("a").send().await.unwrap();
+    let (zone, name) = (zone.hosted_zone().unwrap().id().to_owned(), "iot.fleet.test");
+    point(&site, &zone, name, "PRIMARY").await;
+    let mut device = Talking::start(&site, &["--cname", name, "--dr-mode", "--every", "1s", "--count", "0"]);
+    assert_eq!(device.until("resolved")["host"], primary);
+    assert_eq!(device.until("connected")["host"], primary);
+    assert_eq!(device.until("received")["payload"], "Hello World! [1]");
+    // A resolver that fails is said, and takes no connection down.
+    let fault = site.fault(&["dns", "how=servfail"]).unwrap();
+    assert_eq!(device.until("dns-failed")["name"], name);
+    device.until("received");
+    site.does(&["twin", "fault", "clear", &fault]).unwrap();
+    point(&site, &zone, name, "SECONDARY").await;
+    let moved = device.until("moved");
+    assert_eq!((&moved["from"], &moved["to"]), (&json!(primary), &json!(host("SECONDARY"))), "{moved}");
+    assert_eq!(device.until("connected")["host"], host("SECONDARY"));
+    device.until("received");
+    point(&site, &zone, name, "PRIMARY").await;
+    device.until("moved");
+    device.until("received");
+    let (_, summary, seen) = device.stop();
+    let is = |what: &str| summary[what].as_u64().unwrap();
+    assert_eq!((is("moves"), is("reconnects"), is("connects_failed")), (2, 2, 0), "{seen}");
+    assert!(is("dns_errors") >= 1 && is("received") >= 4, "{seen}");
+    // What was on its way when the name moved is not acknowledged by anybody.
+    assert!(is("sent") - is("acknowledged") <= is("moves"), "{seen}");
+
+    // Whoever is not let in is told so again and again, and ends when he is told to.
+    std::fs::write(site.twin.folder.path().join("other.pem"), "no certificate").unwrap();
+    let (code, _, said) = site.ends(&[&endpoint[..], &["--root-ca", "other.pem"]].concat()).unwrap();
+    assert_eq!(code, Some(1), "{said}");
+    site.fault(&["region-dark", "--region", "us-east-1"]).unwrap();
+    let mut device = Talking::start(&site, &["--endpoint", &primary, "--connect-timeout", "1s"]);
+    let failed = device.until("connect-failed");
+    assert_eq!(failed["host"], primary, "{failed}");
+    device.until("connect-failed");
+    let (code, summary, seen) = device.stop();
+    assert_eq!((code, summary["sent"].as_u64()), (Some(13), Some(0)), "{seen}");
+}
+
+#[test]
+fn what_makes_no_sense_ends_with_2() {
+    let no_files = ["pubsub", "--cert", "a", "--key", "b"];
+    for (arguments, why) in [
+        (&["shadow-compare", "--write", "0"][..], "--write"),
+        (&["shadow-compare", "--write", "1", "--thing", "a"], "--thing"),
+        (&["shadow-compare", "--shadow", "a"], "--write"),
+        (&["shadow-compare", "--write", "1", "--undo", "a"], "small letters"),
+        (&["shadow-compare"], "AWS_ENDPOINT_URL"),
+        (&["verify", "--within", "soon"], "is not a time"),
+        (&no_files, "--endpoint"),
+        (&[&no_files[..], &["--endpoint", "a", "--dr-mode"]].concat(), "--dr-mode"),
+        (&[&no_files[..], &["--endpoint", "a", "--interval", "0s"]].concat(), "1ms"),
+    ] {
+        let mut command = Command::new(gameday().unwrap());
+        let output = command.args(arguments).env_remove("AWS_ENDPOINT_URL").output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {said}");
+        assert!(said.contains(why), "{arguments:?}: {said}");
+    }
 }
