@@ -1,7 +1,7 @@
 //! The twin's AWS API beside MiniStack and moto, in one run: the same calls over ten keep-alive connections; and the twin
 //! alone with 1,000 and with 100,000 things and certificates.
 //!
-//! `cargo bench -p gameday-tests --bench api [-- --calls 5000 --large 100000]`
+//! `cargo bench --workspace --bench api [-- --calls 5000 --large 100000]`
 //!
 //! MiniStack and moto come from PyPI; `.ci/tools` installs them. One that is missing is said to be.
 

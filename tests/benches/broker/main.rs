@@ -1,7 +1,7 @@
 //! The twin's broker beside mosquitto, in one run: the same generator, the same fleet, the same messages, each broker in a
 //! process of its own, mutual TLS 1.3 with a certificate for each device and full handshakes.
 //!
-//! `cargo bench -p gameday-tests --bench broker [-- --devices 2000 --hold 19000 --rounds 3]`
+//! `cargo bench --workspace --bench broker [-- --devices 2000 --hold 19000 --rounds 3]`
 //!
 //! Generator and broker share the machine, so that rates are what both reach together; processor time is the broker's
 //! alone. The twin enforces policies and counts its limits; a device keeps below 100 messages a second, as AWS demands.

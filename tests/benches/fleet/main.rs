@@ -1,7 +1,7 @@
 //! What making a fleet costs, through the binary: keys and CSRs on disk beside what the crypto library does on all cores and
 //! beside openssl, device by device as the archived solution called it; and a bulk registered fleet beside the pace of the task.
 //!
-//! `cargo bench -p gameday-tests --bench fleet [-- --p256 30000 --rsa 400 --bulk 30000]`; 0 leaves a part out.
+//! `cargo bench --workspace --bench fleet [-- --p256 30000 --rsa 400 --bulk 30000]`; 0 leaves a part out.
 
 #![allow(clippy::print_stdout, reason = "what it prints is what it is for")]
 

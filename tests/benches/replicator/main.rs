@@ -2,7 +2,7 @@
 //! start and memory of its functions, without quotas devices and shadow updates a second and shadow lag, direct and by the
 //! workflow, and a bulk registered fleet under quotas beside the time that the tightest quota dictates.
 //!
-//! `cargo bench -p gameday-tests --bench replicator [-- [PART ...] --devices 30000 --scale 20 --fleet 2000 --seconds 20]`
+//! `cargo bench --workspace --bench replicator [-- [PART ...] --devices 30000 --scale 20 --fleet 2000 --seconds 20]`
 //!
 //! Parts are `calls`, `cold`, `fleet`, `lag` and `bulk`; all of them if none is named. A figure is printed only if the Regions
 //! were equal at its end and no event was in the error table: else the bench fails.
