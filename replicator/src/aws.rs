@@ -3,6 +3,7 @@
 //! [`Aws`] is the [`World`] of whoever applies events, [`AwsSource`] the [`Source`] of whoever looks at
 //! the primary, and [`AwsRegion`] either Region for tools that need both.
 
+mod answers;
 mod both;
 mod clients;
 mod columns;

@@ -63,5 +63,6 @@ pub mod tables;
 pub mod templates;
 pub mod thing;
 pub mod thing_type;
+pub mod turns;
 pub mod typed;
 pub mod workflow;

@@ -8,9 +8,11 @@ use aws_config::{BehaviorVersion, SdkConfig};
 use aws_sdk_iot::config::retry::{RetryPartition, TokenBucket};
 use tokio::sync::OnceCell;
 
+use super::answers::Answers;
 use super::errors::{failure, unread};
 use super::{ATTEMPT_MS_MAX, ATTEMPTS_MAX, CALL_MS_MAX, CONNECT_MS_MAX, WAIT_MS_FIRST, WAIT_MS_MAX};
 use crate::outcome::{Failure, Outcome};
+use crate::turns::Turns;
 
 /// What makes clients of one Region.
 #[derive(Debug)]
@@ -19,6 +21,7 @@ pub struct Clients {
     config: SdkConfig,
     iot: aws_sdk_iot::Client,
     data: OnceCell<aws_sdk_iotdataplane::Client>,
+    turns: Turns,
 }
 
 impl Clients {
@@ -41,9 +44,11 @@ impl Clients {
             .load()
             .await;
         let unlimited = RetryPartition::custom("iot").token_bucket(TokenBucket::unlimited()).build();
-        let iot = aws_sdk_iot::config::Builder::from(&config).retry_partition(unlimited).build();
+        let turns = Turns::default();
+        let iot = aws_sdk_iot::config::Builder::from(&config);
+        let iot = iot.retry_partition(unlimited).interceptor(Answers(turns.clone())).build();
         let iot = aws_sdk_iot::Client::from_conf(iot);
-        Self { name: name.to_owned(), config, iot, data: OnceCell::new() }
+        Self { name: name.to_owned(), config, iot, data: OnceCell::new(), turns }
     }
 
     /// Over clients that somebody made already, to count their calls say. Without one of the data plane
@@ -54,7 +59,7 @@ impl Clients {
         iot: aws_sdk_iot::Client,
         data: Option<aws_sdk_iotdataplane::Client>,
     ) -> Self {
-        Self { name: name.to_owned(), config, iot, data: OnceCell::new_with(data) }
+        Self { name: name.to_owned(), config, iot, data: OnceCell::new_with(data), turns: Turns::default() }
     }
 
     /// The Region's name.
@@ -66,6 +71,11 @@ impl Clients {
     /// be, too; what bounds them here is [`ATTEMPTS_MAX`], and the [crowd](crate::crowd) that gets smaller.
     pub fn iot(&self) -> aws_sdk_iot::Client {
         self.iot.clone()
+    }
+
+    /// When each operation of the control plane may be called.
+    pub(super) fn turns(&self) -> &Turns {
+        &self.turns
     }
 
     /// `DynamoDB`.

@@ -43,7 +43,7 @@ impl AwsRegion {
 
 impl Groups for AwsRegion {
     async fn group(&self, name: &str) -> Outcome<Option<Group>> {
-        let describe = self.iot.describe_thing_group().thing_group_name(name);
+        let describe = self.iot("DescribeThingGroup").await.describe_thing_group().thing_group_name(name);
         let Some(found) = if_there(describe.send().await.map_err(failure("describe thing group")))? else {
             return Ok(None);
         };
@@ -55,8 +55,12 @@ impl Groups for AwsRegion {
 
     async fn groups(&self, from: Option<&str>) -> Outcome<Page<String>> {
         const STEP: &str = "list thing groups";
-        let list =
-            self.iot.list_thing_groups().max_results(PAGE_SIZE).set_next_token(from.map(str::to_owned));
+        let list = self
+            .iot("ListThingGroups")
+            .await
+            .list_thing_groups()
+            .max_results(PAGE_SIZE)
+            .set_next_token(from.map(str::to_owned));
         let page = list.send().await.map_err(failure(STEP))?;
         let names = page.thing_groups.unwrap_or_default().into_iter();
         let names = names.map(|group| group.group_name.ok_or_else(|| unread(STEP)));
@@ -64,7 +68,7 @@ impl Groups for AwsRegion {
     }
 
     async fn group_incarnation(&self, name: &str) -> Outcome<Option<Incarnation>> {
-        let describe = self.iot.describe_thing_group().thing_group_name(name);
+        let describe = self.iot("DescribeThingGroup").await.describe_thing_group().thing_group_name(name);
         let found = if_there(describe.send().await.map_err(failure("describe thing group")))?;
         Ok(found.filter(|found| found.query_string.is_none()).map(|found| Incarnation {
             id: found.thing_group_id.unwrap_or_default(),
@@ -74,7 +78,7 @@ impl Groups for AwsRegion {
     }
 
     async fn create_group(&self, group: &Group) -> Outcome<()> {
-        let create = self.iot.create_thing_group().thing_group_name(&group.name);
+        let create = self.iot("CreateThingGroup").await.create_thing_group().thing_group_name(&group.name);
         let create = create.set_parent_group_name(group.parent.clone());
         let fresh = properties(group);
         let create = create.thing_group_properties(match group.description {
@@ -94,14 +98,14 @@ impl Groups for AwsRegion {
     }
 
     async fn update_group(&self, group: &Group, expected: Option<u64>) -> Outcome<()> {
-        let update = self.iot.update_thing_group().thing_group_name(&group.name);
+        let update = self.iot("UpdateThingGroup").await.update_thing_group().thing_group_name(&group.name);
         let update = update.thing_group_properties(properties(group));
         let update = update.set_expected_version(expected_version(expected));
         update.send().await.map(drop).map_err(failure("update thing group"))
     }
 
     async fn delete_group(&self, name: &str, expected: Option<u64>) -> Outcome<()> {
-        let delete = self.iot.delete_thing_group().thing_group_name(name);
+        let delete = self.iot("DeleteThingGroup").await.delete_thing_group().thing_group_name(name);
         let delete = delete.set_expected_version(expected_version(expected));
         // It has groups under it.
         delete.send().await.map(drop).map_err(failure("delete thing group")).map_err(held)
@@ -112,7 +116,13 @@ impl Groups for AwsRegion {
         let list = async {
             collect!(
                 STEP,
-                self.iot.list_thing_groups_for_thing().thing_name(thing).into_paginator().items().send(),
+                self.iot("ListThingGroupsForThing")
+                    .await
+                    .list_thing_groups_for_thing()
+                    .thing_name(thing)
+                    .into_paginator()
+                    .items()
+                    .send(),
                 |group: aws_sdk_iot::types::GroupNameAndArn| group.group_name
             )
         };
@@ -126,12 +136,22 @@ impl Groups for AwsRegion {
     }
 
     async fn add_to_group(&self, group: &str, thing: &str) -> Outcome<()> {
-        let add = self.iot.add_thing_to_thing_group().thing_group_name(group).thing_name(thing);
+        let add = self
+            .iot("AddThingToThingGroup")
+            .await
+            .add_thing_to_thing_group()
+            .thing_group_name(group)
+            .thing_name(thing);
         add.send().await.map(drop).map_err(failure("add thing to thing group"))
     }
 
     async fn remove_from_group(&self, group: &str, thing: &str) -> Outcome<()> {
-        let remove = self.iot.remove_thing_from_thing_group().thing_group_name(group).thing_name(thing);
+        let remove = self
+            .iot("RemoveThingFromThingGroup")
+            .await
+            .remove_thing_from_thing_group()
+            .thing_group_name(group)
+            .thing_name(thing);
         remove.send().await.map(drop).map_err(failure("remove thing from thing group"))
     }
 }

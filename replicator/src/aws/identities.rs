@@ -21,7 +21,7 @@ fn status(status: Option<&CertificateStatus>) -> Status {
 impl AwsRegion {
     async fn authority(&self, id: String) -> Outcome<Option<Authority>> {
         const STEP: &str = "describe CA certificate";
-        let describe = self.iot.describe_ca_certificate().certificate_id(&id);
+        let describe = self.iot("DescribeCACertificate").await.describe_ca_certificate().certificate_id(&id);
         let Some(found) = if_there(describe.send().await.map_err(failure(STEP)))? else { return Ok(None) };
         let found = found.certificate_description.ok_or_else(|| unread(STEP))?;
         Ok(Some(Authority {
@@ -36,7 +36,7 @@ impl AwsRegion {
 impl Identities for AwsRegion {
     async fn described_certificate(&self, id: &str) -> Outcome<Option<DescribedCertificate>> {
         const STEP: &str = "describe certificate";
-        let describe = self.iot.describe_certificate().certificate_id(id);
+        let describe = self.iot("DescribeCertificate").await.describe_certificate().certificate_id(id);
         let Some(found) = if_there(describe.send().await.map_err(failure(STEP)))? else { return Ok(None) };
         let found = found.certificate_description.ok_or_else(|| unread(STEP))?;
         let pem = found.certificate_pem.ok_or_else(|| unread(STEP))?;
@@ -47,7 +47,12 @@ impl Identities for AwsRegion {
 
     async fn certificates(&self, from: Option<&str>) -> Outcome<Page<String>> {
         const STEP: &str = "list certificates";
-        let list = self.iot.list_certificates().page_size(PAGE_SIZE).set_marker(from.map(str::to_owned));
+        let list = self
+            .iot("ListCertificates")
+            .await
+            .list_certificates()
+            .page_size(PAGE_SIZE)
+            .set_marker(from.map(str::to_owned));
         let page = list.send().await.map_err(failure(STEP))?;
         let ids = page.certificates.unwrap_or_default().into_iter();
         let ids = ids.map(|certificate| certificate.certificate_id.ok_or_else(|| unread(STEP)));
@@ -59,7 +64,7 @@ impl Identities for AwsRegion {
         let ids: Outcome<Vec<String>> = async {
             collect!(
                 STEP,
-                self.iot.list_ca_certificates().into_paginator().items().send(),
+                self.iot("ListCACertificates").await.list_ca_certificates().into_paginator().items().send(),
                 |authority: aws_sdk_iot::types::CaCertificate| authority.certificate_id
             )
         }
@@ -73,7 +78,12 @@ impl Identities for AwsRegion {
 
     async fn register_certificate(&self, pem: &str, active: bool) -> Outcome<()> {
         let status = if active { CertificateStatus::Active } else { CertificateStatus::Inactive };
-        let register = self.iot.register_certificate_without_ca().certificate_pem(pem).status(status);
+        let register = self
+            .iot("RegisterCertificateWithoutCA")
+            .await
+            .register_certificate_without_ca()
+            .certificate_pem(pem)
+            .status(status);
         register.send().await.map(drop).map_err(failure("register certificate"))
     }
 
@@ -83,19 +93,21 @@ impl Identities for AwsRegion {
             Status::Inactive => CertificateStatus::Inactive,
             Status::Revoked => CertificateStatus::Revoked,
         };
-        let update = self.iot.update_certificate().certificate_id(id).new_status(status);
+        let update =
+            self.iot("UpdateCertificate").await.update_certificate().certificate_id(id).new_status(status);
         update.send().await.map(drop).map_err(failure("update certificate"))
     }
 
     async fn delete_certificate(&self, id: &str) -> Outcome<()> {
         // By force: its attachments to policies go with it.
-        let delete = self.iot.delete_certificate().certificate_id(id).force_delete(true);
+        let delete =
+            self.iot("DeleteCertificate").await.delete_certificate().certificate_id(id).force_delete(true);
         delete.send().await.map(drop).map_err(failure("delete certificate"))
     }
 
     async fn policy(&self, name: &str) -> Outcome<Option<Policy>> {
         const STEP: &str = "get policy";
-        let get = self.iot.get_policy().policy_name(name);
+        let get = self.iot("GetPolicy").await.get_policy().policy_name(name);
         let Some(found) = if_there(get.send().await.map_err(failure(STEP)))? else { return Ok(None) };
         let document = found.policy_document.ok_or_else(|| unread(STEP))?;
         Ok(Some(Policy { name: name.to_owned(), document }))
@@ -103,7 +115,12 @@ impl Identities for AwsRegion {
 
     async fn policies(&self, from: Option<&str>) -> Outcome<Page<String>> {
         const STEP: &str = "list policies";
-        let list = self.iot.list_policies().page_size(PAGE_SIZE).set_marker(from.map(str::to_owned));
+        let list = self
+            .iot("ListPolicies")
+            .await
+            .list_policies()
+            .page_size(PAGE_SIZE)
+            .set_marker(from.map(str::to_owned));
         let page = list.send().await.map_err(failure(STEP))?;
         let names = page.policies.unwrap_or_default().into_iter();
         let names = names.map(|policy| policy.policy_name.ok_or_else(|| unread(STEP)));
@@ -111,7 +128,12 @@ impl Identities for AwsRegion {
     }
 
     async fn create_policy(&self, policy: &Policy) -> Outcome<()> {
-        let create = self.iot.create_policy().policy_name(&policy.name).policy_document(&policy.document);
+        let create = self
+            .iot("CreatePolicy")
+            .await
+            .create_policy()
+            .policy_name(&policy.name)
+            .policy_document(&policy.document);
         create.send().await.map(drop).map_err(failure("create policy"))
     }
 
@@ -124,7 +146,7 @@ impl Identities for AwsRegion {
     }
 
     async fn delete_policy(&self, name: &str) -> Outcome<()> {
-        let delete = || self.iot.delete_policy().policy_name(name).send();
+        let delete = async || self.iot("DeletePolicy").await.delete_policy().policy_name(name).send().await;
         match delete().await.map(drop).map_err(failure("delete policy")) {
             // Something has it, or it has other versions than the default one.
             Err(failure) if failure.class == Class::Conflict => {}
@@ -139,7 +161,13 @@ impl Identities for AwsRegion {
         let list = async {
             collect!(
                 STEP,
-                self.iot.list_attached_policies().target(target).into_paginator().items().send(),
+                self.iot("ListAttachedPolicies")
+                    .await
+                    .list_attached_policies()
+                    .target(target)
+                    .into_paginator()
+                    .items()
+                    .send(),
                 |policy: aws_sdk_iot::types::Policy| policy.policy_name
             )
         };
@@ -151,7 +179,13 @@ impl Identities for AwsRegion {
         let list = async {
             collect!(
                 STEP,
-                self.iot.list_targets_for_policy().policy_name(name).into_paginator().items().send(),
+                self.iot("ListTargetsForPolicy")
+                    .await
+                    .list_targets_for_policy()
+                    .policy_name(name)
+                    .into_paginator()
+                    .items()
+                    .send(),
                 Some
             )
         };
@@ -159,12 +193,12 @@ impl Identities for AwsRegion {
     }
 
     async fn attach_policy(&self, name: &str, target: &str) -> Outcome<()> {
-        let attach = self.iot.attach_policy().policy_name(name).target(target);
+        let attach = self.iot("AttachPolicy").await.attach_policy().policy_name(name).target(target);
         attach.send().await.map(drop).map_err(failure("attach policy"))
     }
 
     async fn detach_policy(&self, name: &str, target: &str) -> Outcome<()> {
-        let detach = self.iot.detach_policy().policy_name(name).target(target);
+        let detach = self.iot("DetachPolicy").await.detach_policy().policy_name(name).target(target);
         detach.send().await.map(drop).map_err(failure("detach policy"))
     }
 }

@@ -11,7 +11,7 @@ use crate::outcome::{Class, Outcome, Settled};
 impl AwsRegion {
     /// Makes a document the default version, unless there is no room for one.
     pub(super) async fn add_version(&self, policy: &Policy) -> Outcome<bool> {
-        let create = self.iot.create_policy_version().policy_name(&policy.name);
+        let create = self.iot("CreatePolicyVersion").await.create_policy_version().policy_name(&policy.name);
         let create = create.policy_document(&policy.document).set_as_default(true);
         match create.send().await {
             Ok(_) => Ok(true),
@@ -43,14 +43,18 @@ impl AwsRegion {
     }
 
     async fn versions(&self, name: &str) -> Outcome<Vec<PolicyVersion>> {
-        let list = self.iot.list_policy_versions().policy_name(name);
+        let list = self.iot("ListPolicyVersions").await.list_policy_versions().policy_name(name);
         let answer = list.send().await.map_err(failure("list policy versions"))?;
         Ok(answer.policy_versions.unwrap_or_default())
     }
 
     async fn drop_version(&self, name: &str, version: u64) -> Outcome<()> {
-        let delete =
-            self.iot.delete_policy_version().policy_name(name).policy_version_id(version.to_string());
+        let delete = self
+            .iot("DeletePolicyVersion")
+            .await
+            .delete_policy_version()
+            .policy_name(name)
+            .policy_version_id(version.to_string());
         let deleted = delete.send().await.map(drop).map_err(failure("delete policy version"));
         deleted.settled(Class::NotFound).map(drop)
     }

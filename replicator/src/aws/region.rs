@@ -17,7 +17,7 @@ const KINDS_MAX: usize = 4_096;
 #[derive(Debug)]
 pub struct AwsRegion {
     clients: Clients,
-    pub(super) iot: aws_sdk_iot::Client,
+    iot: aws_sdk_iot::Client,
     kinds: Mutex<BTreeMap<String, Kind>>,
 }
 
@@ -47,6 +47,12 @@ impl AwsRegion {
     /// Its clients, for tools that need others.
     pub fn clients(&self) -> &Clients {
         &self.clients
+    }
+
+    /// The control plane, when it is that operation's turn.
+    pub(super) async fn iot(&self, operation: &'static str) -> &aws_sdk_iot::Client {
+        self.clients.turns().take(operation).await;
+        &self.iot
     }
 
     pub(super) async fn data(&self) -> Outcome<&aws_sdk_iotdataplane::Client> {

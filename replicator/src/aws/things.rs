@@ -26,7 +26,12 @@ pub(super) fn expected_version(expected: Option<u64>) -> Option<i64> {
 impl AwsRegion {
     async fn listed_things(&self, from: Option<&str>) -> Outcome<Page<DescribedThing>> {
         const STEP: &str = "list things";
-        let list = self.iot.list_things().max_results(PAGE_SIZE).set_next_token(from.map(str::to_owned));
+        let list = self
+            .iot("ListThings")
+            .await
+            .list_things()
+            .max_results(PAGE_SIZE)
+            .set_next_token(from.map(str::to_owned));
         let page = list.send().await.map_err(failure(STEP))?;
         let things = page.things.unwrap_or_default().into_iter().map(|listed| {
             let thing = Thing {
@@ -43,7 +48,7 @@ impl AwsRegion {
     /// The fleet index knows no versions.
     async fn found_things(&self, query: &str, from: Option<&str>) -> Outcome<Page<DescribedThing>> {
         const STEP: &str = "search index";
-        let search = self.iot.search_index().query_string(query).max_results(FOUND_MAX);
+        let search = self.iot("SearchIndex").await.search_index().query_string(query).max_results(FOUND_MAX);
         let page = search.set_next_token(from.map(str::to_owned)).send().await.map_err(failure(STEP))?;
         let things = page.things.unwrap_or_default().into_iter().map(|found| {
             let thing = Thing {
@@ -59,7 +64,7 @@ impl AwsRegion {
 
 impl Things for AwsRegion {
     async fn thing(&self, name: &str) -> Outcome<Option<DescribedThing>> {
-        let describe = self.iot.describe_thing().thing_name(name);
+        let describe = self.iot("DescribeThing").await.describe_thing().thing_name(name);
         let Some(found) = if_there(describe.send().await.map_err(failure("describe thing")))? else {
             return Ok(None);
         };
@@ -80,14 +85,14 @@ impl Things for AwsRegion {
     }
 
     async fn create_thing(&self, thing: &Thing) -> Outcome<()> {
-        let create = self.iot.create_thing().thing_name(&thing.name);
+        let create = self.iot("CreateThing").await.create_thing().thing_name(&thing.name);
         let create = create.set_thing_type_name(thing.thing_type.clone());
         let create = create.attribute_payload(attributes(&thing.attributes));
         create.send().await.map(drop).map_err(failure("create thing"))
     }
 
     async fn update_thing(&self, thing: &Thing, expected: Option<u64>) -> Outcome<()> {
-        let update = self.iot.update_thing().thing_name(&thing.name);
+        let update = self.iot("UpdateThing").await.update_thing().thing_name(&thing.name);
         let update = update.set_expected_version(expected_version(expected));
         let update = update.attribute_payload(attributes(&thing.attributes));
         let update = match &thing.thing_type {
@@ -98,7 +103,7 @@ impl Things for AwsRegion {
     }
 
     async fn delete_thing(&self, name: &str, expected: Option<u64>) -> Outcome<()> {
-        let delete = self.iot.delete_thing().thing_name(name);
+        let delete = self.iot("DeleteThing").await.delete_thing().thing_name(name);
         let delete = delete.set_expected_version(expected_version(expected));
         // Of a name that exists the only invalid request is one too early: detaching is asynchronous,
         // and right after it the thing may count as attached still.
@@ -110,7 +115,13 @@ impl Things for AwsRegion {
         let list = async {
             collect!(
                 STEP,
-                self.iot.list_thing_principals().thing_name(thing).into_paginator().items().send(),
+                self.iot("ListThingPrincipals")
+                    .await
+                    .list_thing_principals()
+                    .thing_name(thing)
+                    .into_paginator()
+                    .items()
+                    .send(),
                 Some
             )
         };
@@ -122,7 +133,13 @@ impl Things for AwsRegion {
         let list = async {
             collect!(
                 STEP,
-                self.iot.list_principal_things().principal(principal).into_paginator().items().send(),
+                self.iot("ListPrincipalThings")
+                    .await
+                    .list_principal_things()
+                    .principal(principal)
+                    .into_paginator()
+                    .items()
+                    .send(),
                 Some
             )
         };
@@ -130,12 +147,22 @@ impl Things for AwsRegion {
     }
 
     async fn attach_principal(&self, thing: &str, principal: &str) -> Outcome<()> {
-        let attach = self.iot.attach_thing_principal().thing_name(thing).principal(principal);
+        let attach = self
+            .iot("AttachThingPrincipal")
+            .await
+            .attach_thing_principal()
+            .thing_name(thing)
+            .principal(principal);
         attach.send().await.map(drop).map_err(failure("attach thing principal"))
     }
 
     async fn detach_principal(&self, thing: &str, principal: &str) -> Outcome<()> {
-        let detach = self.iot.detach_thing_principal().thing_name(thing).principal(principal);
+        let detach = self
+            .iot("DetachThingPrincipal")
+            .await
+            .detach_thing_principal()
+            .thing_name(thing)
+            .principal(principal);
         detach.send().await.map(drop).map_err(failure("detach thing principal"))
     }
 }

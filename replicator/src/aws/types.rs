@@ -40,7 +40,7 @@ fn properties(thing_type: &ThingType) -> Option<ThingTypeProperties> {
 
 impl Types for AwsRegion {
     async fn thing_type(&self, name: &str) -> Outcome<Option<ThingType>> {
-        let describe = self.iot.describe_thing_type().thing_type_name(name);
+        let describe = self.iot("DescribeThingType").await.describe_thing_type().thing_type_name(name);
         let found = if_there(describe.send().await.map_err(failure("describe thing type")))?;
         Ok(found
             .map(|found| thing_type(name.to_owned(), found.thing_type_properties, found.thing_type_metadata)))
@@ -48,7 +48,12 @@ impl Types for AwsRegion {
 
     async fn thing_types(&self, from: Option<&str>) -> Outcome<Page<ThingType>> {
         const STEP: &str = "list thing types";
-        let list = self.iot.list_thing_types().max_results(PAGE_SIZE).set_next_token(from.map(str::to_owned));
+        let list = self
+            .iot("ListThingTypes")
+            .await
+            .list_thing_types()
+            .max_results(PAGE_SIZE)
+            .set_next_token(from.map(str::to_owned));
         let page = list.send().await.map_err(failure(STEP))?;
         let types = page.thing_types.unwrap_or_default().into_iter().map(|listed| {
             let name = listed.thing_type_name.ok_or_else(|| unread(STEP))?;
@@ -58,7 +63,7 @@ impl Types for AwsRegion {
     }
 
     async fn type_incarnation(&self, name: &str) -> Outcome<Option<Incarnation>> {
-        let describe = self.iot.describe_thing_type().thing_type_name(name);
+        let describe = self.iot("DescribeThingType").await.describe_thing_type().thing_type_name(name);
         let found = if_there(describe.send().await.map_err(failure("describe thing type")))?;
         Ok(found.map(|found| Incarnation {
             id: found.thing_type_id.unwrap_or_default(),
@@ -68,18 +73,23 @@ impl Types for AwsRegion {
     }
 
     async fn create_thing_type(&self, thing_type: &ThingType) -> Outcome<()> {
-        let create = self.iot.create_thing_type().thing_type_name(&thing_type.name);
+        let create = self.iot("CreateThingType").await.create_thing_type().thing_type_name(&thing_type.name);
         let create = create.set_thing_type_properties(properties(thing_type));
         create.send().await.map(drop).map_err(failure("create thing type"))
     }
 
     async fn deprecate_thing_type(&self, name: &str, deprecated: bool) -> Outcome<()> {
-        let deprecate = self.iot.deprecate_thing_type().thing_type_name(name).undo_deprecate(!deprecated);
+        let deprecate = self
+            .iot("DeprecateThingType")
+            .await
+            .deprecate_thing_type()
+            .thing_type_name(name)
+            .undo_deprecate(!deprecated);
         deprecate.send().await.map(drop).map_err(failure("deprecate thing type"))
     }
 
     async fn delete_thing_type(&self, name: &str) -> Outcome<()> {
-        let delete = self.iot.delete_thing_type().thing_type_name(name);
+        let delete = self.iot("DeleteThingType").await.delete_thing_type().thing_type_name(name);
         // Not deprecated for five minutes yet, or things have it.
         delete.send().await.map(drop).map_err(failure("delete thing type")).map_err(held)
     }

@@ -23,6 +23,8 @@ const LOOK_PERIOD: Duration = Duration::from_millis(50);
 const QUEUE_PERIOD: Duration = Duration::from_secs(1);
 /// How long rows in the error table may outlast the last call: the repair looks at them each minute.
 const ROWS_MAX: Duration = Duration::from_mins(3);
+/// How far apart the counts are that are kept on the way.
+const SLICE: Duration = Duration::from_secs(10);
 /// Operations that change nothing begin with these.
 const READING: [&str; 4] = ["Get", "List", "Describe", "Search"];
 
@@ -31,6 +33,8 @@ const READING: [&str; 4] = ["Get", "List", "Describe", "Search"];
 pub(crate) struct Quiet {
     pub(crate) counts: Vec<Counted>,
     pub(crate) changed: Instant,
+    /// The counts on the way, about every ten seconds, and when they were taken.
+    pub(crate) slices: Vec<(Instant, Vec<Counted>)>,
 }
 
 /// What is to be done still: messages in all queues, shown, hidden from others and held back; and executions of workflows, of
@@ -69,9 +73,12 @@ async fn waiting(http: &mut Http) -> Result<BTreeMap<String, u64>> {
 pub(crate) async fn wait(site: &Site, http: &mut Http, within: Duration) -> Result<Quiet> {
     let began = Instant::now();
     let (mut called, mut changed, mut looked) = (began, began, None::<Instant>);
-    let mut before = (0, 0);
+    let (mut before, mut slices) = ((0, 0), Vec::<(Instant, Vec<Counted>)>::new());
     loop {
         let counts = calls::list(http).await?;
+        if slices.last().is_none_or(|(taken, _)| taken.elapsed() >= SLICE) {
+            slices.push((Instant::now(), counts.clone()));
+        }
         let of_iot = || counts.iter().filter(|c| c.service.starts_with("iot"));
         let changing = of_iot()
             .filter(|c| c.region == REGIONS[1] && !READING.iter().any(|word| c.operation.starts_with(word)));
@@ -88,7 +95,7 @@ pub(crate) async fn wait(site: &Site, http: &mut Http, within: Duration) -> Resu
             looked = Some(Instant::now());
             let (waiting, rows) = (waiting(http).await?, site.errors().await?);
             if waiting.values().all(|count| *count == 0) && rows.is_empty() {
-                return Ok(Quiet { counts, changed });
+                return Ok(Quiet { counts, changed, slices });
             }
             ensure!(rows.is_empty() || called.elapsed() < ROWS_MAX, "rows in the error table:\n{rows}");
             let letters: Vec<_> = waiting.iter().filter(|(q, n)| q.contains("dead") && **n > 0).collect();

@@ -11,7 +11,7 @@ use crate::{
     calls::{self, Counted},
     http::Http,
     load::Load,
-    quiet,
+    quiet::{self, Quiet},
     quotas::{Quota, Quotas},
 };
 
@@ -104,7 +104,26 @@ pub(crate) async fn bulk_fleet(devices: usize, scale: u32) -> Result<()> {
         tight.operation, tight.region
     );
     println!("    {load}");
+    use_of(&bounds, &quiet);
     with_defaults(devices, bounds, &quotas)
+}
+
+/// How much of the tightest quotas was used, slice by slice: where time was lost.
+fn use_of(bounds: &[Bound<'_>], quiet: &Quiet) {
+    let most_s = bounds.iter().map(Bound::applied_s).fold(0.0, f64::max);
+    for bound in bounds.iter().filter(|bound| bound.applied_s() > most_s / 2.0) {
+        let done = |counts: &[Counted]| {
+            let mut of = counts.iter().filter(|c| c.region == bound.region && c.operation == bound.operation);
+            of.next().map_or(0, Counted::done)
+        };
+        let shares = quiet.slices.windows(2).filter(|pair| pair[0].0 < quiet.changed).map(|pair| {
+            let count = done(&pair[1].1) - done(&pair[0].1);
+            let could = pair[1].0.duration_since(pair[0].0).as_secs_f64() * bound.quota.applied_per_s;
+            format!("{:.0}", 100.0 * count as f64 / could)
+        });
+        let shares: Vec<String> = shares.collect();
+        println!("    {} {}, % of its quota, by 10 s: {}", bound.region, bound.operation, shares.join(" "));
+    }
 }
 
 /// What the twin answers without a quota.
