@@ -138,6 +138,12 @@ impl Broker {
         Ok(())
     }
 
+    /// Where its AWS API listens, if it has one.
+    #[allow(dead_code, reason = "for the bench that plays game days against it")]
+    pub(crate) fn api(&self) -> Option<&str> {
+        self.api.as_deref()
+    }
+
     /// What its process has used.
     pub(crate) fn usage(&self) -> Result<Usage> {
         Usage::of(self.child.id())

@@ -30,6 +30,8 @@ pub(crate) struct Fleet {
 pub(crate) struct Identity {
     pub(crate) name: Arc<str>,
     pub(crate) certificate_pem: Arc<str>,
+    #[allow(dead_code, reason = "for clients that take files")]
+    pub(crate) key_pem: Arc<str>,
     pub(crate) tls: Arc<ClientConfig>,
 }
 
@@ -82,7 +84,8 @@ impl Identity {
             )?;
         // Each device makes a full handshake, as it would after an outage.
         tls.resumption = Resumption::disabled();
-        Ok(Self { name: name.into(), certificate_pem: certificate.pem().into(), tls: Arc::new(tls) })
+        let (certificate_pem, key_pem) = (certificate.pem().into(), key.serialize_pem().into());
+        Ok(Self { name: name.into(), certificate_pem, key_pem, tls: Arc::new(tls) })
     }
 }
 
