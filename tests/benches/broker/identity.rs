@@ -30,8 +30,6 @@ pub(crate) struct Fleet {
 pub(crate) struct Identity {
     pub(crate) name: Arc<str>,
     pub(crate) certificate_pem: Arc<str>,
-    #[allow(dead_code, reason = "for clients that take files")]
-    pub(crate) key_pem: Arc<str>,
     pub(crate) tls: Arc<ClientConfig>,
 }
 
@@ -84,8 +82,7 @@ impl Identity {
             )?;
         // Each device makes a full handshake, as it would after an outage.
         tls.resumption = Resumption::disabled();
-        let (certificate_pem, key_pem) = (certificate.pem().into(), key.serialize_pem().into());
-        Ok(Self { name: name.into(), certificate_pem, key_pem, tls: Arc::new(tls) })
+        Ok(Self { name: name.into(), certificate_pem: certificate.pem().into(), tls: Arc::new(tls) })
     }
 }
 

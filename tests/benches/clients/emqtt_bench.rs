@@ -19,7 +19,7 @@ const CONNECTED_MAX: Duration = Duration::from_mins(5);
 const LOOK_PERIOD: Duration = Duration::from_millis(50);
 /// From the last socket to the last handshake, and until what is not needed any more is given back.
 const SETTLED: Duration = Duration::from_secs(3);
-/// Its own sockets, if it has some.
+/// Its own sockets at the most: some are open before it connects.
 const OWN_SOCKETS_MAX: usize = 8;
 
 pub(crate) async fn cost(settings: Settings, place: &Place) -> Result<Option<Cost>> {
@@ -80,6 +80,8 @@ async fn until_connected(pid: u32, devices: usize) -> Result<()> {
         sleep(LOOK_PERIOD).await;
     }
     sleep(SETTLED).await;
-    ensure!(sockets(pid)? <= devices + OWN_SOCKETS_MAX, "more sockets than devices");
+    // Those that the twin did not let in are closed by now.
+    let open = sockets(pid)?;
+    ensure!((devices..=devices + OWN_SOCKETS_MAX).contains(&open), "{open} sockets of {devices} devices");
     Ok(())
 }
