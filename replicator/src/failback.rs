@@ -28,7 +28,8 @@ mod ties;
 #[cfg(test)]
 mod tests;
 
-use std::sync::{Mutex, PoisonError};
+use std::collections::BTreeSet;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use futures::StreamExt;
 
@@ -79,16 +80,19 @@ where
     if !(1..=WORKERS_MAX).contains(&options.workers) {
         return Err(Failure::permanent("failback plan", format!("workers have to be 1 to {WORKERS_MAX}")));
     }
-    let planner =
-        Planner { regions, state, options, pace: Pace::default(), found: Mutex::default(), on_progress };
+    let (pace, found, removed) = (Pace::default(), Mutex::default(), OnceLock::new());
+    let planner = Planner { regions, state, options, pace, found, removed, on_progress };
     let made_ms = regions.clock.now_ms();
     planner.types().await?;
     if options.identities {
         planner.policies().await?;
-        planner.certificates().await?;
     }
     planner.groups().await?;
     planner.things().await?;
+    if options.identities {
+        // Last: what becomes of a certificate depends on what becomes of the things that have it.
+        planner.certificates().await?;
+    }
     let (items, gaps) = planner.found.into_inner().unwrap_or_else(PoisonError::into_inner);
     let (primary, secondary) = (regions.names.primary.clone(), regions.names.secondary.clone());
     let notes = plan::notes(options.identities);
@@ -103,6 +107,8 @@ struct Planner<'a, P, S, C, M> {
     options: &'a Options,
     pace: Pace,
     found: Mutex<(Vec<Item>, Vec<Gap>)>,
+    /// Things that only the secondary has deleted, once all things are judged.
+    removed: OnceLock<BTreeSet<String>>,
     on_progress: &'a (dyn Fn(usize) + Sync),
 }
 
@@ -147,6 +153,20 @@ impl<P: Region, S: Region, C: Clock, M: State> Planner<'_, P, S, C, M> {
         let deletions = self.options.deletions;
         let why = if deletions { REMOVED } else { REMOVED_BACK };
         Judged { verdict: Verdict::Removed, why: why.to_owned(), action: deletions.then_some(action) }
+    }
+
+    /// Whether only the secondary has deleted that thing, with all that it had when replication broke.
+    fn is_removed(&self, thing: &str) -> bool {
+        let removed = self.removed.get_or_init(|| {
+            let found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+            let removed = found.0.iter().filter(|item| item.verdict == Verdict::Removed);
+            let name = |item: &Item| match &item.subject {
+                Subject::Thing(name) => Some(name.clone()),
+                _ => None,
+            };
+            removed.filter_map(name).collect()
+        });
+        removed.contains(thing)
     }
 
     /// What the replicator remembers of all that is of a kind, by its name.

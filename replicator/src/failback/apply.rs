@@ -5,12 +5,13 @@ mod deletion;
 mod look;
 mod work;
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::Serialize;
 
 use self::work::Work;
-use super::{Plan, Subject};
+use super::{Action, Item, Plan, Subject};
 use crate::look::Regions;
 use crate::outcome::{Failure, Outcome};
 use crate::pace::Pace;
@@ -89,14 +90,33 @@ where
         let why = format!("the plan is of {} and {}", plan.primary, plan.secondary);
         return Err(Failure::permanent("apply plan", why));
     }
-    let (pace, mut applied) = (Pace::default(), Applied::default());
+    let (mut course, mut applied) = (Course::default(), Applied::default());
     for item in &plan.items {
         let Some(action) = &item.action else { continue };
-        let ending = Work::new(regions, item, &pace).carry_out(action).await;
+        let ending = Work::new(regions, item, &course).carry_out(action).await;
+        course.ended(item, &ending);
         on_progress(&item.subject, &ending);
         applied.endings.push((item.subject.clone(), ending));
     }
     Ok(applied)
+}
+
+/// What the items of a plan have in common while it is carried out.
+#[derive(Debug, Default)]
+struct Course {
+    pace: Pace,
+    /// Things whose deletion did not come to its end: they keep their certificates.
+    staying: BTreeSet<String>,
+}
+
+impl Course {
+    fn ended(&mut self, item: &Item, ending: &Ending) {
+        if let (Subject::Thing(name), Some(Action::DeleteThing)) = (&item.subject, &item.action)
+            && !matches!(ending, Ending::Done | Ending::Already)
+        {
+            self.staying.insert(name.clone());
+        }
+    }
 }
 
 #[cfg(test)]

@@ -5,6 +5,9 @@
 //! new version of anything. So what only the secondary has deleted is deleted at home only if it has no tie
 //! there that it is not known to have had when replication broke; and the plan has the ties that it saw, and
 //! its carrying out cuts no other. Fewer are fine: a deletion cuts them all, and has perhaps begun to.
+//!
+//! A certificate that a thing has is deleted with the thing, or from one that lives in the secondary without
+//! it. A thing that stays at home alone comes back by replication, and has to find its certificate.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -83,13 +86,16 @@ impl<P: Region, S: Region, C: Clock, M: State> Planner<'_, P, S, C, M> {
         let ties = of(self.regions, &subject).await?;
         let mut judged = self.removed(action);
         for tie in &ties {
-            if !self.is_known(&subject, tie).await? {
-                let why = format!(
-                    "deleted in the secondary; the primary tied {tie} to it since: replication brings it back there"
-                );
-                judged = Judged { verdict: Verdict::Resurrects, why, action: None };
-                break;
-            }
+            let because = if !self.is_known(&subject, tie).await? {
+                format!("the primary tied {tie} to it since")
+            } else if self.stays_alone(tie).await? {
+                format!("{tie} has it, and stays in the primary")
+            } else {
+                continue;
+            };
+            let why = format!("deleted in the secondary; {because}: replication brings it back there");
+            judged = Judged { verdict: Verdict::Resurrects, why, action: None };
+            break;
         }
         Ok(judged.item(subject, Found { ties, ..found }))
     }
@@ -118,6 +124,12 @@ impl<P: Region, S: Region, C: Clock, M: State> Planner<'_, P, S, C, M> {
             }
             _ => Ok(false),
         }
+    }
+
+    /// Whether a thing that has the certificate is only in the primary, and is not deleted there either.
+    async fn stays_alone(&self, tie: &Tie) -> Outcome<bool> {
+        let Tie::Thing(thing) = tie else { return Ok(false) };
+        Ok(!self.is_removed(thing) && self.regions.secondary.thing(thing).await?.is_none())
     }
 
     async fn had_certificate(&self, thing: &str, id: &str) -> Outcome<bool> {

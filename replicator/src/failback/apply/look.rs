@@ -58,8 +58,27 @@ impl<P: Region, S: Region, C: Clock> Work<'_, P, S, C> {
                 let holders = primary.policy_targets(name).await?.len();
                 Ok((holders > 0).then(|| format!("{holders} certificates or groups of the primary have it")))
             }
+            (Subject::Certificate(id), Action::DeleteCertificate) => {
+                let thing = self.staying(id).await?;
+                Ok(thing.map(|thing| format!("thing {thing} has it, and stays in the primary")))
+            }
             _ => Ok(None),
         }
+    }
+
+    /// A thing that has the certificate and is not deleted, or only from the secondary: it comes back by
+    /// replication, and would be without it.
+    async fn staying(&self, id: &str) -> Outcome<Option<String>> {
+        let (primary, secondary) = (self.regions.primary, self.regions.secondary);
+        for thing in primary.principal_things(&self.certificate(id)).await? {
+            // A list may name one that is gone by now.
+            if primary.thing(&thing).await?.is_some()
+                && (self.course.staying.contains(&thing) || secondary.thing(&thing).await?.is_none())
+            {
+                return Ok(Some(thing));
+            }
+        }
+        Ok(None)
     }
 
     /// Whether the primary is as the action would make it.

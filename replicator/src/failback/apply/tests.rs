@@ -137,10 +137,10 @@ async fn changes(twins: &Twins) -> Vec<Item> {
 #[tokio::test]
 async fn a_change_is_of_the_version_that_was_looked_at_or_changes_nothing() {
     let twins = outage(2).await;
-    let (items, pace) = (changes(&twins).await, Pace::default());
+    let (items, course) = (changes(&twins).await, Course::default());
     let (regions, before) = (regions(&twins), twins.inner().primary.clone());
     for item in &items {
-        let (work, action) = (Work::new(&regions, item, &pace), item.action.as_ref().unwrap());
+        let (work, action) = (Work::new(&regions, item, &course), item.action.as_ref().unwrap());
         let Look::Fit(Some(version)) = work.look(action).await.unwrap() else { panic!("{item:?}") };
         // Somebody is faster.
         let refused = work.change(action, Some(version - 1)).await.unwrap_err();

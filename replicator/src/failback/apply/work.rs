@@ -8,18 +8,17 @@ use std::collections::BTreeSet;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::Ending;
 use super::deletion::Cut;
+use super::{Course, Ending};
 use crate::failback::{Action, Found, Item, ties};
 use crate::look::Regions;
 use crate::outcome::{Class, Failure, Outcome};
-use crate::pace::Pace;
 use crate::ports::{Clock, Region};
 
 pub(super) struct Work<'a, P, S, C> {
     pub(super) regions: &'a Regions<'a, P, S, C>,
     pub(super) item: &'a Item,
-    pub(super) pace: &'a Pace,
+    pub(super) course: &'a Course,
     /// What its tries have cut so far.
     pub(super) cut: Mutex<Cut>,
 }
@@ -33,8 +32,8 @@ pub(super) enum Look {
 }
 
 impl<'a, P: Region, S: Region, C: Clock> Work<'a, P, S, C> {
-    pub(super) fn new(regions: &'a Regions<'a, P, S, C>, item: &'a Item, pace: &'a Pace) -> Self {
-        Self { regions, item, pace, cut: Mutex::default() }
+    pub(super) fn new(regions: &'a Regions<'a, P, S, C>, item: &'a Item, course: &'a Course) -> Self {
+        Self { regions, item, course, cut: Mutex::default() }
     }
 
     pub(super) async fn carry_out(&self, action: &Action) -> Ending {
@@ -68,7 +67,7 @@ impl<'a, P: Region, S: Region, C: Clock> Work<'a, P, S, C> {
     }
 
     pub(super) async fn patient<T>(&self, work: impl AsyncFn() -> Outcome<T>) -> Outcome<T> {
-        self.pace.patient(self.regions.clock, work).await
+        self.course.pace.patient(self.regions.clock, work).await
     }
 
     pub(super) async fn look(&self, action: &Action) -> Outcome<Look> {

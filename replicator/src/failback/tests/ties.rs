@@ -183,3 +183,79 @@ async fn just_in_time_certificates_which_nothing_is_known_of_are_no_ties_until_t
     assert!(applied.to_string().contains("refused: thing t-1: it changed in the primary"), "{applied}");
     assert_eq!(twins.inner().primary.thing_principals("t-1").len(), 2);
 }
+
+/// Thing `t-0` and its certificate `c-0` are deleted in the secondary.
+async fn device_deleted_there() -> Twins {
+    let twins = outage(2).await;
+    {
+        let there = &mut twins.inner().secondary;
+        there.detach_principal("t-0", &arn(SECONDARY, "c-0")).unwrap();
+        there.delete_thing("t-0").unwrap();
+        there.set_status("c-0", Status::Inactive).unwrap();
+        there.delete_certificate("c-0").unwrap();
+    }
+    twins
+}
+
+fn move_at_home(twins: &Twins, thing: &str) {
+    let here = &mut twins.inner().primary;
+    let mut moved = here.things[thing].thing.clone();
+    moved.attributes.insert("site".into(), "moved".into());
+    here.update_thing(&moved).unwrap();
+}
+
+#[tokio::test]
+async fn a_certificate_goes_with_its_thing() {
+    let twins = device_deleted_there().await;
+    let plan = planned(&twins, DELETIONS).await;
+    for subject in ["thing t-0", "certificate c-0"] {
+        assert_eq!(item_of(&plan, subject).verdict, Verdict::Removed, "{plan}");
+    }
+    assert!(carried_out(&twins, &plan).await.is_clean(), "{plan}");
+    let inner = twins.inner();
+    assert!(!inner.primary.things.contains_key("t-0") && !inner.primary.certificates.contains_key("c-0"));
+}
+
+#[tokio::test]
+async fn a_certificate_of_a_thing_that_stays_at_home_stays() {
+    let twins = device_deleted_there().await;
+    move_at_home(&twins, "t-0");
+    let plan = planned(&twins, DELETIONS).await;
+    for subject in ["thing t-0", "certificate c-0"] {
+        let item = item_of(&plan, subject);
+        assert_eq!((item.verdict, &item.action), (Verdict::Resurrects, &None), "{plan}");
+    }
+    assert!(plan.to_string().contains("thing t-0 has it, and stays in the primary"), "{plan}");
+}
+
+#[tokio::test]
+async fn a_certificate_is_not_deleted_from_a_thing_whose_deletion_is_refused_or_fails() {
+    for fails in [false, true] {
+        let twins = device_deleted_there().await;
+        let mut plan = planned(&twins, DELETIONS).await;
+        plan.items
+            .retain(|item| ["thing t-0", "certificate c-0"].contains(&item.subject.to_string().as_str()));
+        if fails {
+            twins.fail_next("primary.delete_thing", crate::outcome::Class::Permanent, 1);
+        } else {
+            move_at_home(&twins, "t-0");
+        }
+        let before = twins.inner().primary.clone();
+        let applied = carried_out(&twins, &plan).await;
+        assert_eq!(applied.totals(), if fails { [0, 0, 1, 1] } else { [0, 0, 2, 0] }, "{applied}");
+        assert!(applied.to_string().contains("refused: certificate c-0: thing t-0 has it"), "{applied}");
+        assert!(twins.inner().primary == before, "fails: {fails}");
+    }
+}
+
+/// Somebody made the thing again in the secondary, without the certificate, after the plan.
+#[tokio::test]
+async fn a_thing_that_is_kept_because_it_was_made_again_there_keeps_its_certificate() {
+    let twins = device_deleted_there().await;
+    let mut plan = planned(&twins, DELETIONS).await;
+    plan.items.retain(|item| ["thing t-0", "certificate c-0"].contains(&item.subject.to_string().as_str()));
+    create(&mut twins.inner().secondary, "t-0");
+    let applied = carried_out(&twins, &plan).await;
+    assert_eq!(applied.totals(), [0, 0, 2, 0], "{applied}");
+    assert_eq!(twins.inner().primary.thing_principals("t-0"), [arn(PRIMARY, "c-0")]);
+}

@@ -52,8 +52,8 @@ async fn a_thing_that_changed_between_two_tries_has_its_certificates_in_the_end(
     let twins = outage(2).await;
     let plan = deleted_there(&twins).await;
     let item = plan.items.iter().find(|item| item.action == Some(Action::DeleteThing)).unwrap();
-    let (regions, pace) = (regions(&twins), Pace::default());
-    let (work, action) = (Work::new(&regions, item, &pace), Action::DeleteThing);
+    let (regions, course) = (regions(&twins), Course::default());
+    let (work, action) = (Work::new(&regions, item, &course), Action::DeleteThing);
     let Look::Fit(version) = work.look(&action).await.unwrap() else { panic!("{item:?}") };
     twins.fail_next("primary.delete_thing", Class::Transient, 1);
     assert_eq!(work.change(&action, version).await.unwrap_err().class, Class::Transient);
@@ -78,8 +78,8 @@ async fn what_was_tied_between_two_tries_is_not_cut() {
     let twins = outage(2).await;
     let plan = deleted_there(&twins).await;
     let item = plan.items.iter().find(|item| item.action == Some(Action::DeleteCertificate)).unwrap();
-    let (regions, pace) = (regions(&twins), Pace::default());
-    let (work, action) = (Work::new(&regions, item, &pace), Action::DeleteCertificate);
+    let (regions, course) = (regions(&twins), Course::default());
+    let (work, action) = (Work::new(&regions, item, &course), Action::DeleteCertificate);
     twins.fail_next("primary.delete_certificate", Class::Transient, 1);
     work.change(&action, None).await.unwrap_err();
     twins.inner().primary.attach_principal("t-1", &arn(PRIMARY, "c-0")).unwrap();
@@ -115,8 +115,8 @@ async fn a_status_that_somebody_set_meanwhile_is_not_taken_back() {
     let twins = outage(2).await;
     let plan = deleted_there(&twins).await;
     let item = plan.items.iter().find(|item| item.action == Some(Action::DeleteCertificate)).unwrap();
-    let (regions, pace) = (regions(&twins), Pace::default());
-    let work = Work::new(&regions, item, &pace);
+    let (regions, course) = (regions(&twins), Course::default());
+    let work = Work::new(&regions, item, &course);
     twins.fail_next("primary.delete_certificate", Class::Permanent, 1);
     work.change(&Action::DeleteCertificate, None).await.unwrap_err();
     twins.inner().primary.set_status("c-0", Status::Revoked).unwrap();
