@@ -9,7 +9,8 @@
 //! secondary is deleted at home, unless that is asked for, and then only with what it was tied to when
 //! replication broke; what the replicator had not finished is no
 //! change of the secondary; what is not as the plan saw it is refused and not touched; a plan that is
-//! carried out again does nothing but finish what the run before ended in.
+//! carried out again does nothing but finish what the run before ended in, or give back what that cut
+//! ([`Journal`]).
 //!
 //! It takes for granted that replication and reconcile stand still since before the primary came back.
 //! It cannot see that, and each plan says so.
@@ -19,6 +20,7 @@
 
 mod apply;
 mod identities;
+mod journal;
 pub mod merge;
 mod plan;
 mod registry;
@@ -42,6 +44,7 @@ use crate::rules::is_own;
 use crate::sync::WORKERS_MAX;
 
 pub use apply::{Applied, Ending, apply};
+pub use journal::Journal;
 pub use plan::{Action, Found, Gap, Item, Plan, Subject, Verdict};
 pub use ties::Tie;
 

@@ -2,20 +2,27 @@
 
 use std::{
     path::{Path, PathBuf},
-    sync::atomic::{AtomicUsize, Ordering::Relaxed},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
 };
 
-use anyhow::{Context, anyhow};
+use anyhow::{Context, anyhow, bail};
 use clap::Args;
 use gameday_report::ExitCode;
-use replicator::failback::{self, Ending, Options, Plan, Subject};
+use replicator::failback::{self, Ending, Journal, Options, Plan, Subject};
 
 use super::{at::At, block_on};
 use crate::{
     deploy::Replica,
     log,
     output::{Output, data, to_stderr},
+    stop::stop_on_signal,
 };
+
+/// What a signal is answered with.
+const STOPPING: &str = "ending after what is worked on; --apply with the same plan goes on";
 
 /// Arguments of `gameday failback`.
 #[derive(Debug, Args)]
@@ -25,10 +32,11 @@ use crate::{
 
 Without --apply nothing is changed: the plan says what would be taken home, merged, kept,
 overwritten or brought back. --apply carries out the plan that was read, and refuses what is not
-as the plan saw it; it may be given again.
+as the plan saw it; it may be given again, and goes on. What it has cut and not given back, if it was
+killed, is in a file beside the plan, FILE.cut.
 
-Exits with 1 if something was refused or failed, and with 11 if the plan has gaps: what could not
-be compared.")]
+Exits with 1 if something was refused or failed, with 11 if the plan has gaps: what could not be
+compared, and with 13 if a signal ended it before the last item.")]
 pub(super) struct Failback {
     #[command(flatten)]
     at: At,
@@ -60,7 +68,7 @@ impl Failback {
                      is compared here, and takes back what goes home.",
                 );
             }
-            let output = Output::new();
+            let output = Arc::new(Output::new());
             let done = match &self.apply {
                 None => Box::pin(self.plan(&replica, &output)).await,
                 Some(path) => Box::pin(self.carry_out(&replica, path, &output)).await,
@@ -77,6 +85,14 @@ impl Failback {
             identities: replica.identities,
             ..Options::default()
         };
+        if let Some(out) = &self.out
+            && !journal(out)?.is_empty()
+        {
+            bail!(
+                "{0} was begun and ended halfway: give gameday failback --apply {0} again first",
+                out.display()
+            );
+        }
         let compared = AtomicUsize::new(0);
         let on_progress = |count: usize| {
             let compared = compared.fetch_add(count, Relaxed) + count;
@@ -97,19 +113,32 @@ impl Failback {
         Ok(if plan.gaps.is_empty() { ExitCode::Pass } else { ExitCode::Inconclusive })
     }
 
-    async fn carry_out(&self, replica: &Replica, path: &Path, output: &Output) -> anyhow::Result<ExitCode> {
+    async fn carry_out(
+        &self,
+        replica: &Replica,
+        path: &Path,
+        output: &Arc<Output>,
+    ) -> anyhow::Result<ExitCode> {
         let text = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
         let plan: Plan = serde_json::from_slice(&text)
             .with_context(|| format!("{} is no plan of gameday failback", path.display()))?;
+        let journal = journal(path)?;
+        let stop = stop_on_signal(output, STOPPING)?;
         let on_progress = |subject: &Subject, ending: &Ending| match ending {
             Ending::Done | Ending::Already => output.status(&subject.to_string()),
             Ending::Refused(why) | Ending::Failed(why) => output.line(&format!("      {subject}: {why}")),
         };
-        let applied = failback::apply(&replica.both.regions(), &plan, &on_progress).await;
+        let is_over = || stop.is_cancelled();
+        let regions = replica.both.regions();
+        let applied = failback::apply(&regions, &plan, &journal, &on_progress, &is_over).await;
         output.finish();
         let applied = applied.map_err(|failure| anyhow!("{failure}"))?;
         self.print(&applied)?;
-        Ok(if applied.is_clean() { ExitCode::Pass } else { ExitCode::Error })
+        Ok(match applied.totals() {
+            [.., 0, 0] if applied.left > 0 => ExitCode::Operator,
+            _ if applied.is_clean() => ExitCode::Pass,
+            _ => ExitCode::Error,
+        })
     }
 
     fn print<T: std::fmt::Display + serde::Serialize>(&self, value: &T) -> anyhow::Result<()> {
@@ -117,4 +146,8 @@ impl Failback {
         data(text.trim_end());
         Ok(())
     }
+}
+
+fn journal(plan: &Path) -> anyhow::Result<Journal> {
+    Journal::beside(plan).with_context(|| format!("cannot read the journal beside {}", plan.display()))
 }

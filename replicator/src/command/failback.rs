@@ -1,12 +1,15 @@
 //! `replicator failback`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::{Args, Subcommand};
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::{Common, Error, Told, answer, needed, of_file, tell};
 use crate::aws::StateTable;
-use crate::failback::{self, Ending, Options, Plan, Subject};
+use crate::failback::{self, Ending, Journal, Options, Plan, Subject};
 
 /// First the plan, which changes nothing; then that plan is carried out.
 #[derive(Debug, Subcommand)]
@@ -53,6 +56,15 @@ impl PlanArgs {
         let Self { state_table, resurrect, deletions, out } = self;
         let table = needed(state_table.as_ref(), "STATE_TABLE", "--state-table")?;
         let (workers, identities) = (common.workers()?, common.identities()?);
+        if let Some(out) = &out
+            && !journal(out)?.is_empty()
+        {
+            let out = out.display();
+            return Err(format!(
+                "{out} was begun and ended halfway: carry it out again before it is replaced"
+            )
+            .into());
+        }
         let both = common.connect().await?;
         let state = StateTable::new(both.secondary.clients().dynamodb(), table);
         let options = Options { resurrect, deletions, identities, workers };
@@ -73,9 +85,38 @@ impl ApplyArgs {
         let plan: Plan = serde_json::from_slice(&bytes)
             .map_err(|why| format!("{}: no plan: {why}", self.plan.display()))?;
         let both = common.connect().await?;
+        let journal = journal(&self.plan)?;
         let on_progress = |subject: &Subject, ending: &Ending| tell(&format!("{subject}: {ending:?}"));
-        let applied = Box::pin(failback::apply(&both.regions(), &plan, &on_progress)).await?;
+        let over = over_on_signal()?;
+        let is_over = || over.load(Ordering::Relaxed);
+        let applied =
+            Box::pin(failback::apply(&both.regions(), &plan, &journal, &on_progress, &is_over)).await?;
         answer(common.json, &applied)?;
         Ok(applied.is_clean())
     }
+}
+
+fn journal(plan: &Path) -> Result<Journal, Error> {
+    Journal::beside(plan).map_err(|why| format!("the journal beside {}: {why}", plan.display()).into())
+}
+
+/// Set by the first signal. From here on none ends the process: what is worked on comes to its end.
+fn over_on_signal() -> Result<Arc<AtomicBool>, Error> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut hang_up = signal(SignalKind::hangup())?;
+    let over = Arc::new(AtomicBool::new(false));
+    let set = over.clone();
+    tokio::spawn(async move {
+        loop {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+                _ = hang_up.recv() => {}
+            }
+            tell("it ends after what is worked on; carry the same plan out again");
+            set.store(true, Ordering::Relaxed);
+        }
+    });
+    Ok(over)
 }

@@ -11,7 +11,7 @@ use std::fmt;
 use serde::Serialize;
 
 use self::work::Work;
-use super::{Action, Item, Plan, Subject};
+use super::{Action, Item, Journal, Plan, Subject};
 use crate::look::Regions;
 use crate::outcome::{Failure, Outcome};
 use crate::pace::Pace;
@@ -36,12 +36,15 @@ pub enum Ending {
 pub struct Applied {
     /// Each item with an action, in the plan's order.
     pub endings: Vec<(Subject, Ending)>,
+    /// How many items were not begun, as it was to end.
+    pub left: usize,
 }
 
 impl Applied {
-    /// Whether nothing was refused and nothing failed.
+    /// Whether all of it was done.
     pub fn is_clean(&self) -> bool {
-        self.endings.iter().all(|(_, ending)| matches!(ending, Ending::Done | Ending::Already))
+        self.left == 0
+            && self.endings.iter().all(|(_, ending)| matches!(ending, Ending::Done | Ending::Already))
     }
 
     /// How many ended in each way: done, already, refused, failed.
@@ -68,17 +71,22 @@ impl fmt::Display for Applied {
                 Ending::Done | Ending::Already => {}
             }
         }
+        if self.left > 0 {
+            writeln!(f, "ended before its end: {} not begun; carry the same plan out again", self.left)?;
+        }
         let [done, already, refused, failed] = self.totals();
         writeln!(f, "done: {done}, already so: {already}, refused: {refused}, failed: {failed}")
     }
 }
 
 /// Carries a plan out. It is begun again from the beginning if it was ended: what is done is found
-/// done, and what was begun is finished.
+/// done, and what was begun is finished, by the same journal. Once `is_over` says so no other item is begun.
 pub async fn apply<P, S, C>(
     regions: &Regions<'_, P, S, C>,
     plan: &Plan,
+    journal: &Journal,
     on_progress: &(dyn Fn(&Subject, &Ending) + Sync),
+    is_over: &(dyn Fn() -> bool + Sync),
 ) -> Outcome<Applied>
 where
     P: Region,
@@ -90,9 +98,14 @@ where
         let why = format!("the plan is of {} and {}", plan.primary, plan.secondary);
         return Err(Failure::permanent("apply plan", why));
     }
-    let (mut course, mut applied) = (Course::default(), Applied::default());
+    journal.begin(plan)?;
+    let (mut course, mut applied) = (Course::new(journal), Applied::default());
     for item in &plan.items {
         let Some(action) = &item.action else { continue };
+        if is_over() {
+            applied.left += 1;
+            continue;
+        }
         let ending = Work::new(regions, item, &course).carry_out(action).await;
         course.ended(item, &ending);
         on_progress(&item.subject, &ending);
@@ -102,14 +115,19 @@ where
 }
 
 /// What the items of a plan have in common while it is carried out.
-#[derive(Debug, Default)]
-struct Course {
+#[derive(Debug)]
+struct Course<'a> {
+    journal: &'a Journal,
     pace: Pace,
     /// Things whose deletion did not come to its end: they keep their certificates.
     staying: BTreeSet<String>,
 }
 
-impl Course {
+impl<'a> Course<'a> {
+    fn new(journal: &'a Journal) -> Self {
+        Self { journal, pace: Pace::default(), staying: BTreeSet::new() }
+    }
+
     fn ended(&mut self, item: &Item, ending: &Ending) {
         if let (Subject::Thing(name), Some(Action::DeleteThing)) = (&item.subject, &item.action)
             && !matches!(ending, Ending::Done | Ending::Already)

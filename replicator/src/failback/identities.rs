@@ -174,6 +174,11 @@ impl<P: Region, S: Region, C: Clock, M: State> Planner<'_, P, S, C, M> {
             Some(left) if left == here && row.policies == BTreeSet::from_iter(policies) => {
                 return self.gone(subject, found, Action::DeleteCertificate).await.map(Some);
             }
+            // A deletion that was begun and ended halfway may have taken it out of use.
+            Some(left) if left != here => {
+                let why = format!("{REMOVED_CHANGED}; it was {left:?}, and is {here:?} at home");
+                Judged::new(Verdict::Resurrects, &why, None)
+            }
             Some(_) => Judged::new(Verdict::Resurrects, REMOVED_CHANGED, None),
         };
         Ok(Some(judged.item(subject, found)))

@@ -49,7 +49,12 @@ pub(super) async fn planned(twins: &Twins, options: Options) -> Plan {
 }
 
 pub(super) async fn carried_out(twins: &Twins, plan: &Plan) -> Applied {
-    apply(&regions(twins), plan, &|_, _| {}).await.unwrap()
+    carried_out_by(twins, plan, &Journal::default()).await
+}
+
+/// By one of several runs, with the journal that they have in common.
+pub(super) async fn carried_out_by(twins: &Twins, plan: &Plan, journal: &Journal) -> Applied {
+    apply(&regions(twins), plan, journal, &|_, _| {}, &|| false).await.unwrap()
 }
 
 pub(super) fn write(twins: &Twins, region: &str, thing: &str, update: &Value) {
@@ -255,7 +260,8 @@ async fn an_end_in_between_is_made_up_for_by_another_run() {
 async fn a_plan_of_other_regions_is_refused() {
     let twins = outage(1).await;
     let plan = Plan { primary: "eu-west-1".into(), ..planned(&twins, Options::default()).await };
-    assert!(apply(&regions(&twins), &plan, &|_, _| {}).await.is_err());
+    let applied = apply(&regions(&twins), &plan, &Journal::default(), &|_, _| {}, &|| false).await;
+    assert!(applied.is_err());
 }
 
 /// A write during the outage, and whether it is made after the plan.

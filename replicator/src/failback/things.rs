@@ -17,7 +17,7 @@ use crate::policy;
 use crate::ports::{Clock, IdentityRow, Memberships, Region, Row, ShadowRow, State, ThingRow};
 use crate::rules::is_own;
 use crate::shadow::diff::Document;
-use crate::{sync, tables};
+use crate::{compare, sync, tables};
 
 const WITH_IT: &str = "comes with the thing";
 const OTHER: &str = "the primary made the thing again: replication brings what belongs to it";
@@ -105,7 +105,10 @@ impl<P: Region, S: Region, C: Clock, M: State> Planner<'_, P, S, C, M> {
             }
             // The secondary never had it, or replication brings it back.
             (Some(_), None) if alive.is_none() => return Ok(None),
-            (Some(_), None) => Judged::new(Verdict::Resurrects, REMOVED_CHANGED, None),
+            (Some(_), None) => {
+                let why = format!("{REMOVED_CHANGED}{}", self.lost_certificates(name).await?);
+                Judged::new(Verdict::Resurrects, &why, None)
+            }
             (Some(here), Some(there)) if unchanged(here) => {
                 let mut goal = there.thing.clone();
                 if self.lacks_type(&here.thing, &there.thing, row).await? {
@@ -123,6 +126,22 @@ impl<P: Region, S: Region, C: Clock, M: State> Planner<'_, P, S, C, M> {
             }
         };
         Ok(Some(judged.item(subject, found)))
+    }
+
+    /// Names the certificates that a thing had and has no more at home: a deletion that was begun and ended
+    /// halfway may have taken them.
+    async fn lost_certificates(&self, thing: &str) -> Outcome<String> {
+        let row = match self.remembered(&tables::identity_key(thing)).await? {
+            Some(Row::Identity(row)) if self.options.identities => row,
+            _ => return Ok(String::new()),
+        };
+        let here = Principals::of(self.regions.primary.thing_principals(thing).await?).certificates;
+        let had = row.principals.iter().filter_map(|arn| policy::certificate_id(arn));
+        let lost: Vec<_> = had.filter(|id| !here.contains(*id)).map(compare::short).collect();
+        if lost.is_empty() {
+            return Ok(String::new());
+        }
+        Ok(format!("; it had certificates that it has no more at home: {}", lost.join(", ")))
     }
 
     /// Whether the replicator made the thing without its type, which it does if that is not there or is

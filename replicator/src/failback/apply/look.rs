@@ -36,10 +36,24 @@ impl<P: Region, S: Region, C: Clock> Work<'_, P, S, C> {
                     && is_part(primary.attached_policies(&self.group(name)).await?, policies)
             }
             (Subject::Certificate(id), Action::DeleteCertificate) => {
-                primary.certificate(id).await?.is_some_and(|there| there.status == Status::Inactive)
+                // Somebody else may have taken it out of use.
+                let is_own = self.cut().status.is_some();
+                let there = primary.certificate(id).await?;
+                is_own && there.is_some_and(|there| there.status == Status::Inactive)
             }
             _ => false,
         })
+    }
+
+    /// Whether a certificate that an earlier run of this plan took out of use was put to use since.
+    pub(super) async fn is_in_use_again(&self, action: &Action) -> Outcome<bool> {
+        let was_cut = self.cut().status.is_some();
+        let Subject::Certificate(id) = &self.item.subject else { return Ok(false) };
+        if *action != Action::DeleteCertificate || !was_cut {
+            return Ok(false);
+        }
+        let there = self.regions.primary.certificate(id).await?;
+        Ok(there.is_some_and(|there| there.status != Status::Inactive))
     }
 
     /// What would end the action halfway. Looked for before anything is changed.

@@ -1,6 +1,7 @@
 //! Items of several calls, and what happens between a look and a change.
 
 mod deletion;
+mod ended;
 
 use super::work::Look;
 use super::*;
@@ -137,7 +138,8 @@ async fn changes(twins: &Twins) -> Vec<Item> {
 #[tokio::test]
 async fn a_change_is_of_the_version_that_was_looked_at_or_changes_nothing() {
     let twins = outage(2).await;
-    let (items, course) = (changes(&twins).await, Course::default());
+    let journal = Journal::default();
+    let (items, course) = (changes(&twins).await, Course::new(&journal));
     let (regions, before) = (regions(&twins), twins.inner().primary.clone());
     for item in &items {
         let (work, action) = (Work::new(&regions, item, &course), item.action.as_ref().unwrap());

@@ -8,18 +8,22 @@ use std::collections::BTreeSet;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::deletion::Cut;
 use super::{Course, Ending};
+use crate::failback::journal::Cut;
 use crate::failback::{Action, Found, Item, ties};
 use crate::look::Regions;
 use crate::outcome::{Class, Failure, Outcome};
 use crate::ports::{Clock, Region};
 
+fn changed_in(which: &str) -> String {
+    format!("it changed in the {which} since the plan was made")
+}
+
 pub(super) struct Work<'a, P, S, C> {
     pub(super) regions: &'a Regions<'a, P, S, C>,
     pub(super) item: &'a Item,
-    pub(super) course: &'a Course,
-    /// What its tries have cut so far.
+    pub(super) course: &'a Course<'a>,
+    /// What its tries have cut so far, and those of a run that was ended.
     pub(super) cut: Mutex<Cut>,
 }
 
@@ -32,15 +36,16 @@ pub(super) enum Look {
 }
 
 impl<'a, P: Region, S: Region, C: Clock> Work<'a, P, S, C> {
-    pub(super) fn new(regions: &'a Regions<'a, P, S, C>, item: &'a Item, course: &'a Course) -> Self {
-        Self { regions, item, course, cut: Mutex::default() }
+    pub(super) fn new(regions: &'a Regions<'a, P, S, C>, item: &'a Item, course: &'a Course<'a>) -> Self {
+        let cut = course.journal.cut(&item.subject).unwrap_or_default();
+        Self { regions, item, course, cut: Mutex::new(cut) }
     }
 
     pub(super) async fn carry_out(&self, action: &Action) -> Ending {
         let version = match self.patient(async || self.look(action).await).await {
             Ok(Look::Fit(version)) => version,
-            Ok(Look::Ended(ending)) => return ending,
-            Err(failure) => return Ending::Failed(failure.to_string()),
+            Ok(Look::Ended(ending)) => return self.given_back(ending).await,
+            Err(failure) => return self.given_back(Ending::Failed(failure.to_string())).await,
         };
         let tried = AtomicBool::new(false);
         let ended = self.patient(async || {
@@ -77,6 +82,7 @@ impl<'a, P: Region, S: Region, C: Clock> Work<'a, P, S, C> {
         let seen = self.seen().await?;
         let why = match self.changed(action, &seen.found).await? {
             Some(why) => Some(why),
+            None if self.is_in_use_again(action).await? => Some(changed_in("primary")),
             None => self.obstacle(action).await?,
         };
         Ok(why.map_or(Look::Fit(seen.version), |why| Look::Ended(Ending::Refused(why))))
@@ -106,7 +112,7 @@ impl<'a, P: Region, S: Region, C: Clock> Work<'a, P, S, C> {
         } else {
             return Ok(None);
         };
-        Ok(Some(format!("it changed in the {which} since the plan was made")))
+        Ok(Some(changed_in(which)))
     }
 
     pub(super) fn certificate(&self, id: &str) -> String {

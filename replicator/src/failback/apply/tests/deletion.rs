@@ -1,6 +1,7 @@
 //! Deletions that do not come to their end give back what they cut.
 
 use super::*;
+use crate::failback::tests::carried_out_by;
 
 /// Thing `t-1` and certificate `c-0` are deleted in the secondary; what is deleted at home of these.
 async fn deleted_there(twins: &Twins) -> Plan {
@@ -52,7 +53,8 @@ async fn a_thing_that_changed_between_two_tries_has_its_certificates_in_the_end(
     let twins = outage(2).await;
     let plan = deleted_there(&twins).await;
     let item = plan.items.iter().find(|item| item.action == Some(Action::DeleteThing)).unwrap();
-    let (regions, course) = (regions(&twins), Course::default());
+    let journal = Journal::default();
+    let (regions, course) = (regions(&twins), Course::new(&journal));
     let (work, action) = (Work::new(&regions, item, &course), Action::DeleteThing);
     let Look::Fit(version) = work.look(&action).await.unwrap() else { panic!("{item:?}") };
     twins.fail_next("primary.delete_thing", Class::Transient, 1);
@@ -78,7 +80,8 @@ async fn what_was_tied_between_two_tries_is_not_cut() {
     let twins = outage(2).await;
     let plan = deleted_there(&twins).await;
     let item = plan.items.iter().find(|item| item.action == Some(Action::DeleteCertificate)).unwrap();
-    let (regions, course) = (regions(&twins), Course::default());
+    let journal = Journal::default();
+    let (regions, course) = (regions(&twins), Course::new(&journal));
     let (work, action) = (Work::new(&regions, item, &course), Action::DeleteCertificate);
     twins.fail_next("primary.delete_certificate", Class::Transient, 1);
     work.change(&action, None).await.unwrap_err();
@@ -99,7 +102,8 @@ async fn what_cannot_be_given_back_is_named_and_no_refusal() {
     twins.fail_next("primary.delete_thing", Class::Permanent, 1);
     twins.fail_next("primary.delete_certificate", Class::Permanent, 1);
     twins.fail_next("primary.attach_principal", Class::Permanent, 2);
-    let applied = carried_out(&twins, &plan).await;
+    let journal = Journal::default();
+    let applied = carried_out_by(&twins, &plan, &journal).await;
     assert_eq!(applied.totals(), [0, 0, 0, 2], "{applied}");
     for expected in [
         "not given back: thing t-1, certificate c-1: ",
@@ -107,7 +111,9 @@ async fn what_cannot_be_given_back_is_named_and_no_refusal() {
     ] {
         assert!(applied.to_string().contains(expected), "{expected}: {applied}");
     }
-    assert_eq!(carried_out(&twins, &plan).await.totals(), [2, 0, 0, 0], "the same plan finishes it");
+    let applied = carried_out_by(&twins, &plan, &journal).await;
+    assert_eq!(applied.totals(), [2, 0, 0, 0], "the same plan finishes it: {applied}");
+    assert!(journal.is_empty());
 }
 
 #[tokio::test]
@@ -115,7 +121,8 @@ async fn a_status_that_somebody_set_meanwhile_is_not_taken_back() {
     let twins = outage(2).await;
     let plan = deleted_there(&twins).await;
     let item = plan.items.iter().find(|item| item.action == Some(Action::DeleteCertificate)).unwrap();
-    let (regions, course) = (regions(&twins), Course::default());
+    let journal = Journal::default();
+    let (regions, course) = (regions(&twins), Course::new(&journal));
     let work = Work::new(&regions, item, &course);
     twins.fail_next("primary.delete_certificate", Class::Permanent, 1);
     work.change(&Action::DeleteCertificate, None).await.unwrap_err();
