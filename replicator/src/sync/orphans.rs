@@ -9,16 +9,19 @@ use std::sync::{Mutex, PoisonError};
 
 use super::by_depth;
 use super::report::{Kind, Tally};
-use super::walk::{Flow, Walk};
+use super::walk::{Flow, GROUPS_MAX, Walk};
 use super::{Sent, Sink, events};
 use crate::document::{Document, Key, Seen};
 use crate::event::{Event, What};
 use crate::look::stays;
 use crate::model::{DescribedThing, Group, ThingType};
 use crate::order::LifeMark;
-use crate::outcome::Outcome;
+use crate::outcome::{Failure, Outcome};
 use crate::ports::{Clock, Region, Row};
 use crate::tables;
+
+/// Groups that could not go yet, and why.
+type Refused = BTreeMap<String, (Group, Failure)>;
 
 impl<P: Region, S: Region, C: Clock, K: Sink> Walk<'_, P, S, C, K> {
     pub(super) async fn orphan_things(
@@ -146,11 +149,33 @@ impl<P: Region, S: Region, C: Clock, K: Sink> Walk<'_, P, S, C, K> {
     }
 
     /// Groups, within a page children first: a group that has one under it cannot go. One whose child is on a later
-    /// page is refused, and goes with the repair or the next walk.
+    /// page is refused, and tried again after the last one.
     pub(super) async fn orphan_groups(
+        &self,
+        from: Option<String>,
+        save: &impl AsyncFn(Option<String>) -> Outcome<()>,
+    ) -> Outcome<Flow> {
+        let refused = Mutex::default();
+        let mut flow = self.orphan_pages(from, save, &refused).await;
+        if matches!(flow, Ok(Flow::Done)) {
+            let again = {
+                let refused = refused.lock().unwrap_or_else(PoisonError::into_inner);
+                refused.iter().map(|(name, (there, _))| (name.clone(), there.clone())).collect()
+            };
+            flow = Ok(self.orphan_levels(&again, &refused).await);
+        }
+        // No later run of this walk comes to their pages again.
+        for (name, (_, failure)) in refused.into_inner().unwrap_or_else(PoisonError::into_inner) {
+            self.failed(Kind::Group, &name, &failure);
+        }
+        flow
+    }
+
+    async fn orphan_pages(
         &self,
         mut from: Option<String>,
         save: &impl AsyncFn(Option<String>) -> Outcome<()>,
+        refused: &Mutex<Refused>,
     ) -> Outcome<Flow> {
         let (primary, secondary) = (self.regions.primary, self.regions.secondary);
         loop {
@@ -172,13 +197,8 @@ impl<P: Region, S: Region, C: Clock, K: Sink> Walk<'_, P, S, C, K> {
                 return Ok(Flow::Late);
             }
             let gone = gone.into_inner().unwrap_or_else(PoisonError::into_inner);
-            for level in by_depth(&gone).into_iter().rev() {
-                let each = async |there: Group| {
-                    self.item(Kind::Group, &there.name, async || self.orphan_group(&there.name).await).await;
-                };
-                if self.all(level, &each).await == Flow::Late {
-                    return Ok(Flow::Late);
-                }
+            if self.orphan_levels(&gone, refused).await == Flow::Late {
+                return Ok(Flow::Late);
             }
             let Some(next) = page.next else { return Ok(Flow::Done) };
             from = Some(next);
@@ -186,7 +206,23 @@ impl<P: Region, S: Region, C: Clock, K: Sink> Walk<'_, P, S, C, K> {
         }
     }
 
-    async fn orphan_group(&self, name: &str) -> Outcome<Tally> {
+    /// Ends groups, the lowest first. Those that are refused are put aside; their rows go with the next repair.
+    async fn orphan_levels(&self, gone: &BTreeMap<String, Group>, refused: &Mutex<Refused>) -> Flow {
+        for level in by_depth(gone).into_iter().rev() {
+            let each = async |there: Group| {
+                let work = async || self.orphan_group(&there, refused).await;
+                self.item(Kind::Group, &there.name, work).await;
+            };
+            if self.all(level, &each).await == Flow::Late {
+                return Flow::Late;
+            }
+        }
+        Flow::Done
+    }
+
+    async fn orphan_group(&self, there: &Group, refused: &Mutex<Refused>) -> Outcome<Tally> {
+        let name = &there.name;
+        refused.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
         let (mut tally, looked_ms) = (Tally::default(), self.now_ms());
         let mark = match self.sink.remembered(&tables::group_key(name)).await? {
             Some(Row::Group(row)) => row.mark,
@@ -197,6 +233,12 @@ impl<P: Region, S: Region, C: Clock, K: Sink> Walk<'_, P, S, C, K> {
         }
         let event = events::group_gone(name, mark.as_ref(), looked_ms);
         self.end(&mut tally, Kind::Group, name, lives(mark.as_ref()), &event).await?;
+        let mut refused = refused.lock().unwrap_or_else(PoisonError::into_inner);
+        if refused.len() < GROUPS_MAX
+            && let Some(failure) = tally.take_failure()
+        {
+            refused.insert(name.clone(), (there.clone(), failure));
+        }
         Ok(tally)
     }
 

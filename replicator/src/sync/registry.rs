@@ -63,7 +63,7 @@ impl<P: Region, S: Region, C: Clock, K: Sink> Walk<'_, P, S, C, K> {
         let (mut line, mut next) = (Vec::new(), Some(name.to_owned()));
         while let Some(name) = next.take()
             && line.len() < DEPTH_MAX
-            && !self.is_begun(&name)
+            && !self.is_done(&name)
             // One that finds its things by a query is not replicated, one that is gone has an event of its own.
             && let Some(seen) = self.regions.primary.group(&name).await?
         {
@@ -71,8 +71,12 @@ impl<P: Region, S: Region, C: Clock, K: Sink> Walk<'_, P, S, C, K> {
             line.push(seen);
         }
         for seen in line.into_iter().rev() {
-            if self.begin(&seen.name) {
+            // A group is sent after the one above it, whoever is at work on that.
+            let turn = self.turn(&seen.name);
+            let mut done = turn.lock().await;
+            if !*done {
                 self.item(Kind::Group, &seen.name, async || self.group(&seen).await).await;
+                *done = true;
             }
         }
         Ok(())

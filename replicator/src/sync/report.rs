@@ -181,6 +181,11 @@ impl Tally {
         self.problems.push((kind, name.to_owned(), failure));
     }
 
+    /// Takes out the last failure, to be tried again.
+    pub(super) fn take_failure(&mut self) -> Option<Failure> {
+        self.problems.pop().map(|(.., failure)| failure)
+    }
+
     pub(super) fn orphan(&mut self, kind: Kind, name: &str, why: &str) {
         self.orphans.push((kind, name.to_owned(), why.to_owned()));
     }

@@ -1,6 +1,7 @@
 //! Both ways of syncing, over two Regions in memory.
 
 mod fleet;
+mod groups;
 mod repair;
 
 use std::collections::BTreeMap;

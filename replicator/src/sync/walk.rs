@@ -1,7 +1,7 @@
 //! The way through a list: page by page, many items at once, each tried a few times.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::StreamExt;
 
@@ -18,7 +18,7 @@ use crate::ports::{Clock, Region};
 use crate::rules::is_own;
 
 /// How many groups are remembered, for their things and for the groups under them.
-const GROUPS_MAX: usize = 10_000;
+pub(super) const GROUPS_MAX: usize = 10_000;
 
 /// How many policies are remembered as sent.
 const POLICIES_MAX: usize = 10_000;
@@ -32,6 +32,9 @@ pub(super) enum Flow {
     Late,
 }
 
+/// Whoever works on a group holds it; it says whether the group was worked on.
+pub(super) type Turn = Arc<futures::lock::Mutex<bool>>;
+
 /// A walk.
 pub(super) struct Walk<'a, P, S, C, K> {
     pub(super) regions: &'a Regions<'a, P, S, C>,
@@ -40,8 +43,8 @@ pub(super) struct Walk<'a, P, S, C, K> {
     pace: Pace,
     report: Mutex<Report>,
     groups: Mutex<BTreeMap<String, Option<Incarnation>>>,
-    /// Groups that were begun with.
-    begun: Mutex<BTreeSet<String>>,
+    /// Groups that were begun with, and whether that has come to its end.
+    begun: Mutex<BTreeMap<String, Turn>>,
     policies: Mutex<BTreeSet<String>>,
 }
 
@@ -207,15 +210,24 @@ impl<'a, P: Region, S: Region, C: Clock, K: Sink> Walk<'a, P, S, C, K> {
         Ok(others)
     }
 
-    /// Whether this walk has begun with that group, in its own turn or for one under it.
-    pub(super) fn is_begun(&self, group: &str) -> bool {
-        self.begun.lock().unwrap_or_else(PoisonError::into_inner).contains(group)
+    /// The turn of a group: two under it may come at once, and the second waits for the first.
+    pub(super) fn turn(&self, group: &str) -> Turn {
+        let mut begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(turn) = begun.get(group) {
+            return turn.clone();
+        }
+        let turn = Turn::default();
+        if begun.len() < GROUPS_MAX {
+            begun.insert(group.to_owned(), turn.clone());
+        }
+        turn
     }
 
-    /// Begins with a group; false if that was done. Two under it may come at once.
-    pub(super) fn begin(&self, group: &str) -> bool {
-        let mut begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
-        begun.len() >= GROUPS_MAX || begun.insert(group.to_owned())
+    /// Whether this walk has worked on that group, in its own turn or for one under it.
+    pub(super) fn is_done(&self, group: &str) -> bool {
+        let begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
+        // One that is held is under way.
+        begun.get(group).is_some_and(|turn| turn.try_lock().is_some_and(|done| *done))
     }
 
     /// The incarnation of a group of the primary, looked up once.
