@@ -100,11 +100,12 @@ impl<P: Region, S: Region, C: Clock, K: Sink> Walk<'_, P, S, C, K> {
         }
         if self.options.mode == Mode::Repair {
             let row = self.known_memberships(name).await?;
-            // What was refused and waits in an error row would be done by the repair, however late.
-            over.extend(row.pending.keys().filter(|group| !missing.contains(*group)).cloned());
-            for group in over {
-                self.take_out(tally, name, &group, row.groups.get(&group), looked_ms).await?;
+            for group in &over {
+                self.take_out(tally, name, group, row.groups.get(group), looked_ms).await?;
             }
+            let is_seen = |group: &str| missing.contains(group) || over.contains(group);
+            let waiting: Vec<_> = row.pending.iter().filter(|(group, _)| !is_seen(group)).collect();
+            self.waiting(tally, name, &waiting, looked_ms).await?;
         }
         for group in missing {
             self.add(tally, name, &group, looked_ms).await?;
@@ -119,6 +120,30 @@ impl<P: Region, S: Region, C: Clock, K: Sink> Walk<'_, P, S, C, K> {
         })
     }
 
+    /// Additions that wait in an error row, though both Regions agree by now: the repair would do them, however
+    /// late. They are in no group of the secondary, so that nothing is there to be said or removed.
+    async fn waiting(
+        &self,
+        tally: &mut Tally,
+        thing: &str,
+        waiting: &[(&String, &MembershipMark)],
+        looked_ms: u64,
+    ) -> Outcome<()> {
+        if waiting.is_empty() {
+            return Ok(());
+        }
+        // What was refused last may be newer than the first look.
+        let now = self.regions.primary.thing_groups(thing).await?;
+        for &(group, mark) in waiting {
+            if !now.contains(group) && self.removes(true) {
+                // It is sent, and takes nothing from the secondary.
+                let event = events::no_member(thing, group, Some(mark), looked_ms);
+                self.send(tally, Kind::Membership, thing, &event).await?;
+            }
+        }
+        Ok(())
+    }
+
     async fn add(&self, tally: &mut Tally, thing: &str, group: &str, looked_ms: u64) -> Outcome<()> {
         if is_own(group) {
             return Ok(());
@@ -130,8 +155,8 @@ impl<P: Region, S: Region, C: Clock, K: Sink> Walk<'_, P, S, C, K> {
         self.send(tally, Kind::Membership, thing, &event).await
     }
 
-    /// A membership that only the secondary has, or is about to have: what the replicator brought, the
-    /// primary has ended. `mark` is the newest event that was applied.
+    /// A membership that only the secondary has: what the replicator brought, the primary has ended. `mark` is the
+    /// newest event that was applied.
     async fn take_out(
         &self,
         tally: &mut Tally,

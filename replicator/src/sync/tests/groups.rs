@@ -1,9 +1,11 @@
-//! Groups that are worked on at the same time, and on several pages.
+//! Groups that are worked on at the same time, on several pages, and things that wait for one.
 
 use super::*;
 use crate::event::What;
 use crate::model::Page;
-use crate::ports::Row;
+use crate::ports::{Memberships, Row};
+use crate::sync::events;
+use crate::tables;
 
 /// Straight to the secondary; others get their turns before group `z` arrives there.
 struct Slow<'a>(Direct<'a, Function>);
@@ -88,4 +90,45 @@ async fn a_group_that_cannot_go_after_the_last_page_is_an_error() {
     let report = walk(&twins, &options, &Forgetful).await.unwrap();
     let groups = report.of(Kind::Group);
     assert_eq!((groups.removed, groups.errors, groups.orphans), (0, 2, 1), "{report}");
+}
+
+fn memberships(twins: &Twins, thing: &str) -> Memberships {
+    match twins.row(&tables::memberships_key(thing)) {
+        Some(Row::Memberships(row)) => row,
+        other => panic!("{other:?}"),
+    }
+}
+
+async fn applied(twins: &Twins, event: &Event) -> replicate::Applied {
+    replicate::apply(twins.world(), &Policies::default(), event).await.unwrap()
+}
+
+/// `line` is left, and `next` of the same hierarchy was never joined.
+#[tokio::test]
+async fn an_addition_that_was_refused_is_not_in_the_secondary_and_counted_neither_as_said_nor_as_removed() {
+    let twins = fleet(1);
+    create(&twins, "next", Some("hall"));
+    direct(&twins, Mode::Smart).await;
+    let refused = {
+        let inner = twins.inner();
+        let (thing, group) =
+            (inner.primary.things["t-0"].thing_id.clone().unwrap(), inner.primary.groups["next"].id.clone());
+        events::member("t-0", thing, "next", group, inner.now_ms)
+    };
+    assert_eq!(applied(&twins, &refused).await.remarks.len(), 1);
+    twins.inner().primary.remove_from_group("line", "t-0").unwrap();
+    twins.advance_ms(120_000);
+    let report = direct(&twins, Mode::Repair).await;
+    assert_eq!(report.of(Kind::Membership).orphans, 1, "{report}");
+    assert_eq!(report.orphans[0].why, "in group line");
+    let options = Options { mode: Mode::Repair, orphans: Orphans::RemoveReplicated, ..Options::default() };
+    let report = walk(&twins, &options, &Forgetful).await.unwrap();
+    assert!(report.is_clean(), "{report}");
+    assert_eq!(
+        (report.of(Kind::Membership).removed, report.of(Kind::Membership).orphans),
+        (1, 0),
+        "{report}"
+    );
+    assert_eq!(memberships(&twins, "t-0").pending.len(), 0);
+    alike(&twins);
 }
