@@ -7,7 +7,7 @@ use super::walk::{Flow, Walk};
 use super::{Mode, Orphans, Sink, events};
 use crate::compare::{self, Difference};
 use crate::document::Key;
-use crate::model::DescribedThing;
+use crate::model::{DescribedThing, Incarnation};
 use crate::order::MembershipMark;
 use crate::outcome::Outcome;
 use crate::ports::{Clock, Memberships, Region, Row};
@@ -120,8 +120,8 @@ impl<P: Region, S: Region, C: Clock, K: Sink> Walk<'_, P, S, C, K> {
         })
     }
 
-    /// Additions that wait in an error row, though both Regions agree by now: the repair would do them, however
-    /// late. They are in no group of the secondary, so that nothing is there to be said or removed.
+    /// Additions that wait in an error row, though both Regions agree by now. The repair would do them, however
+    /// late; and one that waits for a group which was made again would wait for ever.
     async fn waiting(
         &self,
         tally: &mut Tally,
@@ -135,7 +135,11 @@ impl<P: Region, S: Region, C: Clock, K: Sink> Walk<'_, P, S, C, K> {
         // What was refused last may be newer than the first look.
         let now = self.regions.primary.thing_groups(thing).await?;
         for &(group, mark) in waiting {
-            if !now.contains(group) && self.removes(true) {
+            if now.contains(group) {
+                // The walk may have begun before the group was made again.
+                let life = self.regions.primary.group_incarnation(group).await?;
+                self.add_to(tally, thing, group, life, looked_ms).await?;
+            } else if self.removes(true) {
                 // It is sent, and takes nothing from the secondary.
                 let event = events::no_member(thing, group, Some(mark), looked_ms);
                 self.send(tally, Kind::Membership, thing, &event).await?;
@@ -145,11 +149,20 @@ impl<P: Region, S: Region, C: Clock, K: Sink> Walk<'_, P, S, C, K> {
     }
 
     async fn add(&self, tally: &mut Tally, thing: &str, group: &str, looked_ms: u64) -> Outcome<()> {
-        if is_own(group) {
-            return Ok(());
-        }
+        let life = if is_own(group) { None } else { self.group_incarnation(group).await? };
+        self.add_to(tally, thing, group, life, looked_ms).await
+    }
+
+    async fn add_to(
+        &self,
+        tally: &mut Tally,
+        thing: &str,
+        group: &str,
+        life: Option<Incarnation>,
+        looked_ms: u64,
+    ) -> Outcome<()> {
         // Gone in the meantime, or found by a query: not replicated.
-        let Some(life) = self.group_incarnation(group).await? else { return Ok(()) };
+        let Some(life) = life else { return Ok(()) };
         let Some(here) = self.regions.primary.thing(thing).await? else { return Ok(()) };
         let event = events::member(thing, here.thing_id.unwrap_or_default(), group, life.id, looked_ms);
         self.send(tally, Kind::Membership, thing, &event).await

@@ -99,8 +99,36 @@ fn memberships(twins: &Twins, thing: &str) -> Memberships {
     }
 }
 
+fn member(twins: &Twins, group_id: &str, looked_ms: u64) -> Event {
+    let thing_id = twins.inner().primary.things["t-0"].thing_id.clone().unwrap();
+    events::member("t-0", thing_id, "solo", group_id.to_owned(), looked_ms)
+}
+
 async fn applied(twins: &Twins, event: &Event) -> replicate::Applied {
     replicate::apply(twins.world(), &Policies::default(), event).await.unwrap()
+}
+
+/// The group was made again during a walk, which looked it up before; what that sent came last.
+#[tokio::test]
+async fn a_membership_that_waits_for_the_group_before_is_sent_for_the_one_that_is_there() {
+    let twins = fleet(1);
+    create(&twins, "solo", None);
+    let before = twins.inner().primary.groups["solo"].id.clone();
+    twins.inner().primary.delete_group("solo").unwrap();
+    create(&twins, "solo", None);
+    twins.inner().primary.add_to_group("solo", "t-0").unwrap();
+    assert!(direct(&twins, Mode::Smart).await.is_clean());
+    twins.advance_ms(120_000);
+    let stale = member(&twins, &before, twins.now_ms());
+    assert_eq!(applied(&twins, &stale).await.remarks[0].why, "solo: waits for the group");
+    assert!(memberships(&twins, "t-0").pending.contains_key("solo"));
+    twins.advance_ms(120_000);
+    let report = direct(&twins, Mode::Repair).await;
+    assert!(report.is_clean() && report.of(Kind::Membership).orphans == 0, "{report}");
+    assert!(memberships(&twins, "t-0").pending.is_empty());
+    let again = applied(&twins, &stale).await;
+    assert_eq!((again.change, again.remarks.len()), (replicate::Change::Superseded, 0), "its row is cleared");
+    alike(&twins);
 }
 
 /// `line` is left, and `next` of the same hierarchy was never joined.
