@@ -20,6 +20,7 @@ use crate::tables;
 
 pub mod certificate;
 pub mod group;
+mod held;
 pub mod policy;
 
 /// Applies a document.
@@ -37,7 +38,7 @@ pub async fn apply<W: World>(
     let (key, intent) = (tables::identity_key(thing), json!({ "looked_ms": looked_ms }));
     let taken = patience::take(world, &key, &intent).await?;
     let before = row(&taken);
-    let verdict = order::document(looked_ms, before.as_ref().map(|row| row.looked_ms));
+    let verdict = order::document(looked_ms, before.as_ref().map(|row| row.looked_ms), 0);
     let is_pending = before.as_ref().is_some_and(|row| row.pending && row.looked_ms == looked_ms);
     if !verdict.applies(again || is_pending) {
         world.state().release(&taken).await?;

@@ -10,7 +10,7 @@
 //! | thing type | The same, with the time instead of the version, which types lack. |
 //! | membership | The same, an incarnation being one membership (`membershipId`), which begins and ends, and may begin again. |
 //! | shadow | The higher version; a deletion has the version of what it deleted and follows it. A shadow that was made again long after counts from the start: a difference in time beyond [`RESTART_GAP_S`] outweighs the version. AWS keeps the counter of a deleted shadow for 48 hours, so a restart is never closer than that. |
-//! | document | The later look: see [`crate::document`]. |
+//! | document | The later look: see [`crate::document`]. Nothing older undoes what was begun and may be half done. |
 //!
 //! Two that work on one key at the same time are kept apart by taking the key
 //! ([`crate::ports::State::take`]); order is about what comes after what, not about who writes when.
@@ -157,8 +157,12 @@ pub fn shadow(event: ShadowMark, applied: Option<ShadowMark>) -> Verdict {
     }
 }
 
-/// Judges a document by when the newest one applied was looked at.
-pub fn document(looked_ms: u64, applied_ms: Option<u64>) -> Verdict {
+/// Judges a document by when the newest one applied was looked at, and the newest one that was begun and did
+/// not come to its end (0: none). That comes again.
+pub fn document(looked_ms: u64, applied_ms: Option<u64>, begun_ms: u64) -> Verdict {
+    if begun_ms > looked_ms {
+        return Verdict::Stale;
+    }
     match applied_ms.map_or(Ordering::Greater, |applied_ms| looked_ms.cmp(&applied_ms)) {
         Ordering::Greater => Verdict::Newer,
         Ordering::Equal => Verdict::Duplicate,
@@ -316,6 +320,15 @@ mod tests {
         assert_eq!(membership(&begun, Some(&ended)), Verdict::Stale);
         assert_eq!(membership(&mark("m", 10, 10, true), Some(&begun)), Verdict::Newer);
         assert_eq!(membership(&mark("n", 20, 20, false), Some(&ended)), Verdict::Newer);
+    }
+
+    #[test]
+    fn a_document_gives_way_to_a_later_one_that_was_applied_or_begun() {
+        assert_eq!(document(20, Some(10), 0), Verdict::Newer);
+        assert_eq!(document(20, Some(20), 20), Verdict::Duplicate);
+        assert_eq!(document(20, Some(30), 0), Verdict::Stale);
+        assert_eq!((document(20, Some(10), 30), document(20, None, 30)), (Verdict::Stale, Verdict::Stale));
+        assert_eq!((document(30, Some(10), 30), document(40, None, 30)), (Verdict::Newer, Verdict::Newer));
     }
 
     #[test]

@@ -7,14 +7,11 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::json;
-
+use super::held::{self, Held, Looked};
 use super::policy;
 use crate::document::{Document, Identity, Key, Seen};
 use crate::model::Status;
-use crate::order::{self, Verdict};
 use crate::outcome::{Class, Failure, Outcome, Settled};
-use crate::patience;
 use crate::policy::{Policies, certificate_arn};
 use crate::ports::{CertificateRow, Identities, Row, State, Taken, Things, World};
 use crate::replicate::{Applied, Change};
@@ -57,7 +54,8 @@ pub(super) async fn bring<W: World>(
     identity: &Identity,
     again: bool,
 ) -> Outcome<Brought> {
-    let (taken, before, verdict) = take(world, &identity.id, looked_ms).await?;
+    let Held { taken, before, begun_ms, verdict } = take(world, &identity.id, looked_ms, again).await?;
+    let before = before.unwrap_or_default();
     let again = again || before.undone;
     if !verdict.applies(again) {
         world.state().release(&taken).await?;
@@ -86,26 +84,12 @@ pub(super) async fn bring<W: World>(
         done = work.change_unknown().await.map(|()| true);
     }
     work.row.undone = !work.remarks.is_empty();
-    settle(world, &taken, &before, &work.row, done.map(|_| ())).await?;
+    settle(world, &taken, &before, begun_ms, &work.row, done.map(|_| ())).await?;
     Ok(Brought { change: work.change, remarks: work.remarks, since_ms: Some(work.row.since_ms) })
 }
 
-async fn take<W: World>(world: &W, id: &str, looked_ms: u64) -> Outcome<(Taken, CertificateRow, Verdict)> {
-    let intent = json!({ "looked_ms": looked_ms });
-    let taken = patience::take(world, &tables::certificate_key(id), &intent).await?;
-    let row = match &taken.row {
-        Some(Row::Certificate(row)) => Some(row.clone()),
-        _ => None,
-    };
-    let begun = taken.unfinished.iter().chain(&taken.latest).filter_map(|begun| begun["looked_ms"].as_u64());
-    let begun_ms = begun.max().max(row.as_ref().map(|row| row.begun_ms));
-    // What was begun may be half done, a revocation say: nothing older undoes that.
-    let gives_way = begun_ms.is_some_and(|begun_ms| begun_ms > looked_ms);
-    let applied_ms = row.as_ref().map(|row| row.looked_ms);
-    let verdict = if gives_way { Verdict::Stale } else { order::document(looked_ms, applied_ms) };
-    let mut row = row.unwrap_or_default();
-    row.begun_ms = begun_ms.unwrap_or_default();
-    Ok((taken, row, verdict))
+async fn take<W: World>(world: &W, id: &str, looked_ms: u64, again: bool) -> Outcome<Held<CertificateRow>> {
+    held::take(world, &tables::certificate_key(id), looked_ms, again).await
 }
 
 /// Puts what is known now. After a failure that is nothing, but for the order and what was left undone.
@@ -113,18 +97,16 @@ async fn settle<W: World>(
     world: &W,
     taken: &Taken,
     before: &CertificateRow,
+    begun_ms: u64,
     row: &CertificateRow,
     done: Outcome<()>,
 ) -> Outcome<()> {
     match done {
         Ok(()) => world.state().put(taken, &Row::Certificate(row.clone())).await,
         Err(failure) => {
-            let CertificateRow { looked_ms, begun_ms, deleted, undone, .. } = *before;
-            let begun_ms = begun_ms.max(row.looked_ms);
-            let unknown =
-                CertificateRow { looked_ms, begun_ms, deleted, undone, ..CertificateRow::default() };
+            let unknown = before.unknown(begun_ms.max(row.looked_ms));
             // If this fails too, the key is free again after its lease, and known to be unfinished.
-            let _ = world.state().put(taken, &Row::Certificate(unknown)).await;
+            let _ = world.state().put(taken, &unknown).await;
             Err(failure)
         }
     }
@@ -227,19 +209,21 @@ impl<W: World> Work<'_, W> {
 
 /// Removes a certificate that is gone in the primary, from wherever it is attached.
 async fn remove<W: World>(world: &W, id: &str, looked_ms: u64, again: bool) -> Outcome<Change> {
-    let (taken, before, verdict) = take(world, id, looked_ms).await?;
+    let Held { taken, before, begun_ms, verdict } = take(world, id, looked_ms, again).await?;
+    let before = before.unwrap_or_default();
     if !verdict.applies(again) {
         world.state().release(&taken).await?;
         return Ok(Change::Superseded);
     }
-    let is_gone = before.deleted && !again && taken.unfinished.is_none();
+    // What was begun since may have registered it.
+    let is_gone = before.deleted && begun_ms == 0 && !again && taken.unfinished.is_none();
     let done = if is_gone { Ok(false) } else { delete(world, id).await };
     let row = CertificateRow { looked_ms, deleted: true, ..CertificateRow::default() };
     let change = done.as_ref().map_or(Change::Unchanged, |any| match any {
         true => Change::Changed,
         false => Change::Unchanged,
     });
-    settle(world, &taken, &before, &row, done.map(|_| ())).await?;
+    settle(world, &taken, &before, begun_ms, &row, done.map(|_| ())).await?;
     Ok(change)
 }
 

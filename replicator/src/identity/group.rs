@@ -5,13 +5,12 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::json;
-
+use super::held::{self, Held, Looked};
 use super::policy;
 use crate::capture::CLOCK_MARGIN_MS;
 use crate::document::{Document, Key, Seen};
 use crate::model::Policy;
-use crate::order::{self, GroupMark};
+use crate::order::GroupMark;
 use crate::outcome::{Class, Failure, Outcome, Settled};
 use crate::patience::{self, patiently};
 use crate::policy::{Policies, group_arn};
@@ -32,26 +31,22 @@ pub async fn apply<W: World>(
         return Err(Failure::permanent("read document", "it is not of a group's policies"));
     };
     let looked_ms = document.looked_ms;
-    let (key, intent) = (tables::group_policies_key(group), json!({ "looked_ms": looked_ms }));
-    let taken = patience::take(world, &key, &intent).await?;
-    let before = match &taken.row {
-        Some(Row::Policies(row)) => Some(row.clone()),
-        _ => None,
-    };
-    let (order_ms, undone) = before.as_ref().map_or((0, false), |row| (row.looked_ms, row.undone));
-    let again = again || undone;
-    if !order::document(looked_ms, before.as_ref().map(|row| row.looked_ms)).applies(again) {
+    let key = tables::group_policies_key(group);
+    let Held { taken, before, begun_ms, verdict } = held::take(world, &key, looked_ms, again).await?;
+    let before: PoliciesRow = before.unwrap_or_default();
+    let again = again || before.undone;
+    if !verdict.applies(again) {
         world.state().release(&taken).await?;
         return Ok(Change::Superseded.into());
     }
-    let known = before.filter(|_| !again && taken.unfinished.is_none()).unwrap_or_default();
+    let known = if again || taken.unfinished.is_some() { PoliciesRow::default() } else { before.clone() };
     let work = Work { world, policies, group, group_id: group_id.as_deref(), looked_ms };
     match work.bring(wanted, &known).await {
         Ok((applied, row)) => world.state().put(&taken, &Row::Policies(row)).await.map(|()| applied),
         Err(failure) => {
-            let unknown = PoliciesRow { looked_ms: order_ms, undone, ..PoliciesRow::default() };
+            let unknown = before.unknown(begun_ms.max(looked_ms));
             // If this fails too, the key is free again after its lease, and known to be unfinished.
-            let _ = world.state().put(&taken, &Row::Policies(unknown)).await;
+            let _ = world.state().put(&taken, &unknown).await;
             Err(failure)
         }
     }
@@ -117,7 +112,8 @@ impl<W: World> Work<'_, W> {
             return Err(Failure::transient("attach policy", "the group was made anew meanwhile"));
         }
         let undone = !applied.remarks.is_empty();
-        let row = PoliciesRow { looked_ms: self.looked_ms, policies: Some(kept), group_id, undone };
+        let row =
+            PoliciesRow { looked_ms: self.looked_ms, begun_ms: 0, policies: Some(kept), group_id, undone };
         Ok((applied, row))
     }
 

@@ -6,9 +6,9 @@
 
 use serde_json::{Value, json};
 
+use super::held::{self, Held, Looked};
 use crate::document::{Document, Key, Seen};
 use crate::model::Policy;
-use crate::order;
 use crate::outcome::{Class, Failure, Outcome, Settled};
 use crate::patience::{self, WAITS_MS};
 use crate::policy::{self, Policies};
@@ -39,7 +39,10 @@ pub(super) async fn attach<W: World>(
 /// Makes a policy unless it is there, and says when; none if a newer look saw that it is gone.
 async fn make<W: World>(world: &W, wanted: &Policy, looked_ms: u64) -> Outcome<Option<u64>> {
     let document = in_secondary(world, wanted)?;
-    let (taken, before) = take(world, &wanted.name, looked_ms).await?;
+    // Not the intent of a policy's own document: what is only made gives way to each of those.
+    let (key, intent) = (tables::policy_key(&wanted.name), json!({ "makes": looked_ms }));
+    let taken = patience::take(world, &key, &intent).await?;
+    let before = taken.row.as_ref().and_then(PolicyRow::of).cloned();
     if before.as_ref().is_some_and(|row| row.deleted && row.looked_ms > looked_ms) {
         world.state().release(&taken).await?;
         return Ok(None);
@@ -47,15 +50,17 @@ async fn make<W: World>(world: &W, wanted: &Policy, looked_ms: u64) -> Outcome<O
     let policy = Policy { name: wanted.name.clone(), document };
     let done = world.region().create_policy(&policy).await.settled(Class::Exists);
     // The order of its own documents does not change: this one may have been read before any of them.
+    let begun_ms = held::begun_ms(&taken, before.as_ref());
     let before = before.unwrap_or_default();
-    let (order_ms, undone) = (before.looked_ms, before.undone);
+    // One that was begun may have changed what was known.
+    let known = before.document.clone().filter(|_| taken.unfinished.is_none());
     let row = |is_new: &bool| PolicyRow {
-        looked_ms: order_ms,
+        begun_ms,
         deleted: false,
-        document: if *is_new { Some(policy.document.clone()) } else { before.document },
-        undone,
+        document: if *is_new { Some(policy.document.clone()) } else { known },
+        ..before.clone()
     };
-    settle(world, &taken, (order_ms, undone), done, row).await?;
+    settle(world, &taken, &before, begun_ms, done, row).await?;
     Ok(Some(world.clock().now_ms()))
 }
 
@@ -74,14 +79,16 @@ pub async fn apply<W: World>(
         Some(policy) => Some(Policy { name: name.clone(), document: in_secondary(world, policy)? }),
         None => None,
     };
-    let (taken, before) = take(world, name, looked_ms).await?;
-    let (order_ms, undone) = before.as_ref().map_or((0, false), |row| (row.looked_ms, row.undone));
-    let again = again || undone;
-    if !order::document(looked_ms, before.as_ref().map(|row| row.looked_ms)).applies(again) {
+    let key = tables::policy_key(name);
+    let Held { taken, before, begun_ms, verdict } = held::take(world, &key, looked_ms, again).await?;
+    let before: PolicyRow = before.unwrap_or_default();
+    let begun_ms = begun_ms.max(looked_ms);
+    let again = again || before.undone;
+    if !verdict.applies(again) {
         world.state().release(&taken).await?;
         return Ok(Change::Superseded.into());
     }
-    let known = before.as_ref().filter(|_| !again && taken.unfinished.is_none());
+    let known = Some(&before).filter(|_| !again && taken.unfinished.is_none());
     let Some(wanted) = wanted else {
         let done = if known.is_some_and(|row| row.deleted) {
             Ok(Removal::Gone(false))
@@ -89,12 +96,13 @@ pub async fn apply<W: World>(
             remove(world, name, looked_ms).await
         };
         let row = |removal: &Removal| PolicyRow {
-            looked_ms: if *removal == Removal::Superseded { order_ms } else { looked_ms },
+            looked_ms: if *removal == Removal::Superseded { before.looked_ms } else { looked_ms },
+            begun_ms: 0,
             deleted: matches!(removal, Removal::Gone(_)),
             document: None,
             undone: matches!(removal, Removal::Held(_)),
         };
-        return Ok(match settle(world, &taken, (order_ms, undone), done, row).await? {
+        return Ok(match settle(world, &taken, &before, begun_ms, done, row).await? {
             Removal::Gone(false) => Change::Unchanged.into(),
             Removal::Gone(true) => Change::Changed.into(),
             Removal::Superseded => Change::Superseded.into(),
@@ -103,37 +111,28 @@ pub async fn apply<W: World>(
     };
     let done = bring(world, &wanted, known).await;
     let row = PolicyRow { looked_ms, document: Some(wanted.document), ..PolicyRow::default() };
-    Ok(settle(world, &taken, (order_ms, undone), done, |_| row).await?.into())
+    Ok(settle(world, &taken, &before, begun_ms, done, |_| row).await?.into())
 }
 
 fn in_secondary<W: World>(world: &W, seen: &Policy) -> Outcome<String> {
     policy::in_region(&seen.document, world.primary_region(), world.secondary_region())
 }
 
-async fn take<W: World>(world: &W, name: &str, looked_ms: u64) -> Outcome<(Taken, Option<PolicyRow>)> {
-    let intent = json!({ "looked_ms": looked_ms });
-    let taken = patience::take(world, &tables::policy_key(name), &intent).await?;
-    let row = match &taken.row {
-        Some(Row::Policy(row)) => Some(row.clone()),
-        _ => None,
-    };
-    Ok((taken, row))
-}
-
-/// Puts what is known now. After a failure that is nothing, but for the order and what was left undone.
+/// Puts what is known now. After a failure that is nothing, but for the order, what was begun and what was left
+/// undone.
 async fn settle<W: World, T>(
     world: &W,
     taken: &Taken,
-    (order_ms, undone): (u64, bool),
+    before: &PolicyRow,
+    begun_ms: u64,
     done: Outcome<T>,
     row: impl FnOnce(&T) -> PolicyRow,
 ) -> Outcome<T> {
     match done {
         Ok(done) => world.state().put(taken, &Row::Policy(row(&done))).await.map(|()| done),
         Err(failure) => {
-            let unknown = PolicyRow { looked_ms: order_ms, undone, ..PolicyRow::default() };
             // If this fails too, the key is free again after its lease, and known to be unfinished.
-            let _ = world.state().put(taken, &Row::Policy(unknown)).await;
+            let _ = world.state().put(taken, &before.unknown(begun_ms)).await;
             Err(failure)
         }
     }

@@ -1,5 +1,6 @@
 //! The four documents, one by one, in any order, and interrupted anywhere.
 
+mod begun;
 mod certificates;
 mod orders;
 mod policies;

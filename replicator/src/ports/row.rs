@@ -101,6 +101,9 @@ pub struct CertificateRow {
 pub struct PolicyRow {
     /// When the primary was looked at; 0 if only a certificate's document told of it.
     pub looked_ms: u64,
+    /// As [`CertificateRow::begun_ms`].
+    #[serde(default)]
+    pub begun_ms: u64,
     /// It was gone there, and is gone here.
     pub deleted: bool,
     /// Its document here; none: not known.
@@ -141,6 +144,9 @@ pub struct GroupRow {
 pub struct PoliciesRow {
     /// When the primary was looked at.
     pub looked_ms: u64,
+    /// As [`CertificateRow::begun_ms`].
+    #[serde(default)]
+    pub begun_ms: u64,
     /// The policies that it has here; none: not known.
     #[serde(default)]
     pub policies: Option<BTreeSet<String>>,

@@ -80,6 +80,9 @@ pub(crate) enum Write {
     Thing(Thing),
     Status(String, Status),
     Policy(Policy),
+    NoPolicy(String),
+    /// A policy and its target: whether that has it.
+    Attached(String, String, bool),
     Shadow(String, String, Value),
     NoShadow(String, String),
 }
@@ -336,7 +339,8 @@ impl Identities for Remote {
     }
     async fn delete_policy(&self, name: &str) -> Outcome<()> {
         let name = name.to_owned();
-        self.call("delete_policy", move |region, _| region.delete_policy(&name)).await
+        let write = Write::NoPolicy(name.clone());
+        self.write("delete_policy", write, move |region, _| region.delete_policy(&name)).await
     }
     async fn attached_policies(&self, target: &str) -> Outcome<Vec<String>> {
         let target = target.to_owned();
@@ -348,11 +352,13 @@ impl Identities for Remote {
     }
     async fn attach_policy(&self, name: &str, target: &str) -> Outcome<()> {
         let (name, target) = (name.to_owned(), target.to_owned());
-        self.call("attach_policy", move |region, _| region.attach_policy(&name, &target)).await
+        let write = Write::Attached(name.clone(), target.clone(), true);
+        self.write("attach_policy", write, move |region, _| region.attach_policy(&name, &target)).await
     }
     async fn detach_policy(&self, name: &str, target: &str) -> Outcome<()> {
         let (name, target) = (name.to_owned(), target.to_owned());
-        self.call("detach_policy", move |region, _| region.detach_policy(&name, &target)).await
+        let write = Write::Attached(name.clone(), target.clone(), false);
+        self.write("detach_policy", write, move |region, _| region.detach_policy(&name, &target)).await
     }
 }
 

@@ -3,6 +3,8 @@
 //! Judged while faults run:
 //! - Whatever is written was true in the primary no earlier than what the key's row says is known.
 //! - A certificate is made active only if it was active in the primary since the last look.
+//! - What a look has written of a certificate, a policy or a group's policies, an older look does not undo, whether
+//!   the row knows of that write or not.
 //! - What a device wrote in the secondary is replaced only by what the primary wrote then or later.
 //! - What is remembered of a key never goes backwards.
 
@@ -18,7 +20,7 @@ use super::{PRIMARY, SECONDARY};
 use crate::look::POLICY_MS_MAX;
 use crate::model::{Status, Thing};
 use crate::order::{self, Verdict};
-use crate::policy::in_region;
+use crate::policy::{in_region, resource};
 use crate::ports::Row;
 use crate::shadow::diff;
 use crate::tables;
@@ -48,6 +50,8 @@ pub(crate) struct Truth {
     /// By how much the clock of a function may be ahead: a look may have been made so much earlier than it
     /// says.
     skew_ms: u64,
+    /// By the key of the state table: the newest look by which something was written.
+    wrote_ms: BTreeMap<String, u64>,
     /// What should not have happened.
     pub(crate) violations: Vec<String>,
 }
@@ -105,6 +109,11 @@ impl Truth {
         for (name, policy) in &region.policies {
             now.insert(tables::policy_key(name), in_region(policy.document(), PRIMARY, SECONDARY).unwrap());
         }
+        for (target, policy) in &region.attached {
+            if let Some(key) = attachment_key(target, policy) {
+                now.insert(key, ATTACHED.to_owned());
+            }
+        }
         let gone: Vec<_> = self.values.keys().filter(|key| !now.contains_key(*key)).cloned().collect();
         for key in gone {
             self.note(key, now_ms, None);
@@ -139,12 +148,20 @@ impl Truth {
         }
     }
 
-    /// Whether something had a value at that time or after it.
-    fn was_since(&self, key: &str, value: &str, since_ms: u64) -> bool {
-        let Some(values) = self.values.get(key) else { return false };
-        values.iter().enumerate().any(|(index, (_, had))| {
-            had.as_deref() == Some(value) && values.get(index + 1).is_none_or(|(until, _)| *until > since_ms)
-        })
+    /// Whether something had a value, or was not there, at that time or after it.
+    fn was_since(&self, key: &str, value: Option<&str>, since_ms: u64) -> bool {
+        let Some(values) = self.values.get(key) else { return value.is_none() };
+        // Before its first value it was not there.
+        let began_ms = values.first().map_or(0, |(began_ms, _)| *began_ms);
+        value.is_none() && began_ms > since_ms
+            || values.iter().enumerate().any(|(index, (_, had))| {
+                had.as_deref() == value && values.get(index + 1).is_none_or(|(until, _)| *until > since_ms)
+            })
+    }
+
+    /// Since when something has to have been so, by the newest look that wrote.
+    fn since_ms(&self, key: &str) -> u64 {
+        self.wrote_ms.get(key).map_or(0, |looked_ms| looked_ms.saturating_sub(self.skew_ms))
     }
 
     /// Whether the primary wrote that to a leaf at that time or after it.
@@ -200,6 +217,8 @@ pub(crate) struct Judgement {
     objection: Option<String>,
     /// What devices own of the shadow after it.
     owned: Option<(ShadowKey, Owned)>,
+    /// The key whose holder writes, and when that was looked at which it writes.
+    wrote: Option<(String, u64)>,
 }
 
 impl Inner {
@@ -207,6 +226,10 @@ impl Inner {
     pub(crate) fn accept(&mut self, judgement: Judgement) {
         if let (Some(truth), Some((key, owned))) = (&mut self.truth, judgement.owned) {
             truth.devices.insert(key, owned);
+        }
+        if let (Some(truth), Some((key, looked_ms))) = (&mut self.truth, judgement.wrote) {
+            let wrote_ms = truth.wrote_ms.entry(key).or_default();
+            *wrote_ms = looked_ms.max(*wrote_ms);
         }
         if let Some(why) = judgement.objection {
             self.object(why);
@@ -231,12 +254,44 @@ pub(crate) fn judge(inner: &Inner, write: &Write) -> Judgement {
             let lately_s = Side::Secondary.now_ms(inner).saturating_sub(2 * ATTEMPT_MS_MAX) / 1_000;
             shadow_judgement(truth, (thing.clone(), name.clone()), &Leaves::new(), lately_s)
         }
-        _ => Judgement { objection: objection(inner, truth, write), owned: None },
+        _ => {
+            let wrote = looked_at(inner, write);
+            let objection = objection(inner, truth, write, wrote.is_some());
+            Judgement { objection, owned: None, wrote }
+        }
     }
 }
 
+/// The key of what is written, and the look of whoever holds it. None if it is not a look that is written: a
+/// policy that is made from a certificate's document has no place among the policy's own.
+fn looked_at(inner: &Inner, write: &Write) -> Option<(String, u64)> {
+    let (held, key) = match write {
+        Write::Status(id, _) => (tables::certificate_key(id), None),
+        Write::Policy(policy) => (tables::policy_key(&policy.name), None),
+        Write::NoPolicy(name) => (tables::policy_key(name), None),
+        Write::Attached(name, target, _) => {
+            let (_, group) = resource(target).filter(|(kind, _)| *kind == "thinggroup")?;
+            (tables::group_policies_key(group), attachment_key(target, name))
+        }
+        Write::Thing(_) | Write::Shadow(..) | Write::NoShadow(..) => return None,
+    };
+    let entry = inner.state.entries.get(&held).filter(|entry| entry.lease.is_some())?;
+    let looked_ms = entry.latest.as_ref()?["looked_ms"].as_u64()?;
+    Some((key.unwrap_or(held), looked_ms))
+}
+
+/// What stands for a policy of a group.
+fn attachment_key(target: &str, policy: &str) -> Option<String> {
+    let (_, group) = resource(target).filter(|(kind, _)| *kind == "thinggroup")?;
+    Some(format!("{}#{policy}", tables::group_policies_key(group)))
+}
+
+/// The value of a policy that a group has.
+const ATTACHED: &str = "attached";
+
 /// Why a write to the registry should not happen, if so.
-fn objection(inner: &Inner, truth: &Truth, write: &Write) -> Option<String> {
+/// `is_look`: its place among the looks is known.
+fn objection(inner: &Inner, truth: &Truth, write: &Write, is_look: bool) -> Option<String> {
     match write {
         Write::Thing(thing) => {
             let key = tables::thing_key(&thing.name);
@@ -244,7 +299,7 @@ fn objection(inner: &Inner, truth: &Truth, write: &Write) -> Option<String> {
                 Some(Row::Thing(row)) => row.mark.map_or(0, |mark| mark.timestamp_ms),
                 _ => 0,
             };
-            let was = truth.was_since(&key, &thing_value(thing), since_ms);
+            let was = truth.was_since(&key, Some(&thing_value(thing)), since_ms);
             (!was).then(|| format!("{key} goes back behind {since_ms}: {thing:?}"))
         }
         Write::Status(id, status) => {
@@ -253,8 +308,9 @@ fn objection(inner: &Inner, truth: &Truth, write: &Write) -> Option<String> {
                 Some(Row::Certificate(row)) => row.looked_ms.saturating_sub(truth.skew_ms),
                 _ => 0,
             };
+            let since_ms = since_ms.max(truth.since_ms(&key));
             // To be on the safe side is always allowed.
-            let was = *status != Status::Active || truth.was_since(&key, "Active", since_ms);
+            let was = *status != Status::Active || truth.was_since(&key, Some("Active"), since_ms);
             (!was).then(|| format!("{key} is made active, which it was not since {since_ms}"))
         }
         Write::Policy(policy) => {
@@ -264,8 +320,21 @@ fn objection(inner: &Inner, truth: &Truth, write: &Write) -> Option<String> {
                 Some(Row::Policy(row)) => row.looked_ms.saturating_sub(POLICY_MS_MAX + truth.skew_ms),
                 _ => 0,
             };
-            let was = truth.was_since(&key, &policy.document, since_ms);
+            let since_ms = if is_look { since_ms.max(truth.since_ms(&key)) } else { since_ms };
+            let was = truth.was_since(&key, Some(&policy.document), since_ms);
             (!was).then(|| format!("{key} goes back behind {since_ms}: {}", policy.document))
+        }
+        Write::NoPolicy(name) => {
+            let key = tables::policy_key(name);
+            let since_ms = truth.since_ms(&key);
+            let was = !is_look || truth.was_since(&key, None, since_ms);
+            (!was).then(|| format!("{key} is deleted, which it was not since {since_ms}"))
+        }
+        Write::Attached(name, target, attached) => {
+            let key = attachment_key(target, name).filter(|_| is_look)?;
+            let since_ms = truth.since_ms(&key);
+            let was = truth.was_since(&key, attached.then_some(ATTACHED), since_ms);
+            (!was).then(|| format!("{key} goes back behind {since_ms}: attached: {attached}"))
         }
         Write::Shadow(..) | Write::NoShadow(..) => None,
     }
@@ -294,7 +363,7 @@ fn shadow_judgement(truth: &Truth, key: ShadowKey, after: &Leaves, lately_s: u64
             ));
         }
     }
-    Judgement { objection, owned: Some((key, left)) }
+    Judgement { objection, owned: Some((key, left)), wrote: None }
 }
 
 fn older(verdict: Verdict) -> bool {
