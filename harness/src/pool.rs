@@ -23,6 +23,7 @@ mod keys;
 mod lock;
 mod look;
 mod manifest;
+mod policy;
 mod progress;
 mod shard;
 #[cfg(test)]
@@ -39,7 +40,7 @@ use anyhow::{Context, bail};
 pub(crate) use bulk::Delivery;
 pub(crate) use compare::{Comparison, Which, compare, things_of_both};
 pub(crate) use create::{Creation, Given};
-pub(crate) use delete::{Deletion, Doomed, doomed};
+pub(crate) use delete::{Deletion, Doomed, SETTLE, doomed};
 pub(crate) use fill::fill;
 pub(crate) use lock::Lock;
 pub(crate) use look::{Found, Known, look, search};
@@ -165,6 +166,17 @@ impl Pool {
             }
         }
         Ok(counts)
+    }
+
+    /// Numbers of the devices in such a state, in order.
+    fn those(&self, is_wanted: fn(&State) -> bool) -> anyhow::Result<Vec<u32>> {
+        let mut numbers = Vec::new();
+        for shard in self.shards()? {
+            let states = states::read(&shard.states())?;
+            let is_wanted = |number: &u32| is_wanted(states.get(number).unwrap_or(&State::New));
+            numbers.extend((shard.first..shard.first + shard.devices()?).filter(is_wanted));
+        }
+        Ok(numbers)
     }
 
     /// The first of the first `count` devices that is not made.

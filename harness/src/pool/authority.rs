@@ -117,7 +117,7 @@ pub(super) async fn make(creation: &mut Creation<'_>) -> anyhow::Result<Failed> 
         let known = states::read(&shard.states())?;
         let todo: Vec<(u32, Vec<u8>)> = (shard.first..)
             .zip(shard.csrs()?)
-            .filter(|(number, _)| !matches!(known.get(number), Some(State::Made(_))))
+            .filter(|(number, _)| known.get(number).unwrap_or(&State::New).is_to_make())
             .collect();
         let (count, stop) = (todo.len(), &creation.stop);
         let sign = || on_all_cores(count, stop, |n| Ok((todo[n].0, authority.sign(&todo[n].1)?)));

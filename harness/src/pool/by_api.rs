@@ -23,7 +23,7 @@ const FAILED_MAX: usize = 50;
 
 /// Makes every device that is not made, shard by shard.
 pub(super) async fn make(creation: &Creation<'_>) -> anyhow::Result<Failed> {
-    make_those(creation, |state| !matches!(state, State::Made(_))).await
+    make_those(creation, State::is_to_make).await
 }
 
 /// Finishes the devices that have a certificate and not all else.

@@ -1,16 +1,13 @@
 //! Making a fleet, or going on with one: every call looks at what is on disk and does what lacks.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use anyhow::{Context, anyhow, bail};
-use aws_sdk_iot::operation::create_policy::CreatePolicyError;
-use replicator::policy::certificate_arn;
+use anyhow::{Context, bail};
 use tokio_util::sync::CancellationToken;
 
-use super::{Home, Making, Manifest, Method, Pool, Progress, authority, bulk, by_api};
+use super::{Home, Making, Manifest, Method, Pool, Progress, authority, bulk, by_api, delete, policy};
 use crate::{
-    aws::{Aws, Missing, describe},
-    deploy::device_document,
+    aws::{Aws, Missing},
     fleet::Recipe,
     identity::KeyKind,
     names::FLEET_ATTRIBUTE,
@@ -38,6 +35,8 @@ pub(crate) struct Creation<'a> {
     pub(crate) delivery: bulk::Delivery,
     pub(crate) output: Arc<Output>,
     pub(crate) progress: Progress,
+    /// The pause before a deletion that failed, or did not last, is tried again.
+    pub(crate) settle: Duration,
     pub(crate) stop: CancellationToken,
 }
 
@@ -99,6 +98,7 @@ impl Given {
                 },
             },
             policy_is_ours: false,
+            policy_is_made: false,
             home: home.clone(),
             authorities: BTreeMap::new(),
             task: None,
@@ -116,12 +116,14 @@ impl Creation<'_> {
             making.by = by;
         }
         self.pool.save()?;
-        self.own_policy().await?;
-        match self.making()?.by {
-            Method::Api => Box::pin(by_api::make(self)).await,
-            Method::Bulk => Box::pin(bulk::make(self)).await,
-            Method::JustInTime => Box::pin(authority::make(self)).await,
-        }
+        policy::make(self).await?;
+        let mut failed = Box::pin(delete::finish(self)).await?;
+        failed.extend(match self.making()?.by {
+            Method::Api => Box::pin(by_api::make(self)).await?,
+            Method::Bulk => Box::pin(bulk::make(self)).await?,
+            Method::JustInTime => Box::pin(authority::make(self)).await?,
+        });
+        Ok(failed)
     }
 
     /// Settles how the fleet is made. What it needs of others has to be there; it gets a policy of its own if none is named.
@@ -151,31 +153,6 @@ impl Creation<'_> {
         // Written down before the policy is made, so that it is deleted with the fleet whatever happens.
         self.pool.manifest.making = Some(making);
         self.pool.save()
-    }
-
-    /// Makes the fleet's own policy if it is not there: the call before this one may not have come to that.
-    async fn own_policy(&self) -> anyhow::Result<()> {
-        let Making { policy_is_ours: true, recipe, .. } = self.making()? else { return Ok(()) };
-        let (iot, region, policy) = (&self.aws.primary.iot, &self.aws.primary.region, &recipe.policy);
-        if iot.get_policy().policy_name(policy).send().await.missing_ok()?.is_some() {
-            return Ok(());
-        }
-        let arn = certificate_arn(region, &self.home.account, "");
-        let document = device_document(arn.trim_end_matches(":cert/"));
-        let make = iot.create_policy().policy_name(policy).policy_document(document.to_string());
-        match make.send().await {
-            Ok(_) => Ok(()),
-            Err(error)
-                if error
-                    .as_service_error()
-                    .is_some_and(CreatePolicyError::is_resource_already_exists_exception) =>
-            {
-                Ok(())
-            }
-            Err(error) => {
-                Err(anyhow!(describe(&error))).with_context(|| format!("policy {policy} could not be made"))
-            }
-        }
     }
 
     pub(super) fn making(&self) -> anyhow::Result<&Making> {
@@ -239,24 +216,6 @@ mod tests {
         making.by = Method::JustInTime;
         pool.manifest.making = Some(making);
         assert!(Given { by: Some(Method::Api), ..Given::default() }.contradiction(&pool).is_some());
-    }
-
-    #[tokio::test(flavor = "multi_thread")]
-    async fn a_policy_that_could_not_be_made_is_made_by_the_next_call() {
-        let site = Site::start().await;
-        let mut pool = site.pool("lamps", 2);
-        let refused = site.refuse("CreatePolicy");
-        let error = site.creation(&mut pool).run(&Given::default()).await.unwrap_err();
-        assert!(format!("{error:#}").contains("policy gameday-fleet-lamps could not be made"), "{error:#}");
-        drop(refused);
-        let failed = site.creation(&mut pool).run(&Given::default()).await.unwrap();
-        assert_eq!((failed, pool.counts().unwrap().made), (Failed::new(), 2));
-        // And one that somebody deleted meanwhile.
-        let mut pool = site.pool("pumps", 1);
-        site.creation(&mut pool).run(&Given::default()).await.unwrap();
-        site.delete(&mut pool).await;
-        let failed = site.creation(&mut pool).run(&Given::default()).await.unwrap();
-        assert_eq!((failed, pool.counts().unwrap().made), (Failed::new(), 1));
     }
 
     #[tokio::test(flavor = "multi_thread")]

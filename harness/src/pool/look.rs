@@ -93,6 +93,11 @@ pub(super) struct Thing {
 }
 
 impl Thing {
+    /// Whether it was made for a fleet, whichever.
+    pub(super) fn is_marked(&self) -> bool {
+        self.attributes.contains_key(FLEET_ATTRIBUTE)
+    }
+
     /// Whether it was made for that fleet, and not for another one of its name.
     pub(super) fn is_of(&self, fleet: &Manifest) -> bool {
         self.attributes.get(FLEET_ATTRIBUTE).is_some_and(|mark| *mark == fleet.mark())

@@ -44,8 +44,11 @@ pub(crate) struct Manifest {
 pub(crate) struct Making {
     pub(crate) by: Method,
     pub(crate) recipe: Recipe,
-    /// Whether the policy was made with the fleet, and goes with it.
+    /// Whether the policy is made with the fleet, and goes with it.
     pub(crate) policy_is_ours: bool,
+    /// Whether that was seen to be done. Before, one of its name may be somebody else's.
+    #[serde(default)]
+    pub(crate) policy_is_made: bool,
     pub(crate) home: Home,
     /// Of just-in-time registration: what the fleet's CA is called in each Region; none: it may be registered there, and may
     /// not be.

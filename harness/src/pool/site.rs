@@ -1,6 +1,6 @@
 //! What tests of fleets work with: a twin in this process, whose calls can be refused, and a folder of fleets.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use aws_sdk_iot::types::CertificateStatus;
 use gameday_twin::{ApiFailure, Endpoints, Fault, FaultGuard, Moment, Share, Twin, TwinConfig};
@@ -61,6 +61,7 @@ impl Site {
             delivery: Delivery { bucket: None, role: "arn:aws:iam::123456789012:role/any".into() },
             output: Arc::new(Output::new()),
             progress: Progress::silent(),
+            settle: Duration::from_millis(10),
             stop: CancellationToken::new(),
         }
     }
@@ -68,7 +69,7 @@ impl Site {
     /// Deletes a fleet in both Regions, and leaves its folder; the answer is what is left.
     pub(crate) async fn delete(&self, pool: &mut Pool) -> Vec<String> {
         let mut creation = self.creation(pool);
-        Box::pin(Deletion::without_pauses(&mut creation).run()).await.unwrap()
+        Box::pin(Deletion::new(&mut creation).run()).await.unwrap()
     }
 
     /// Calls of an operation fail while the guard is held.
@@ -117,8 +118,14 @@ impl Site {
 
     /// Brings a device to the secondary: its certificate and a thing with this mark.
     pub(crate) async fn copy(&self, name: &str, mark: Option<&str>, pem: &str) {
-        let iot = &self.aws.secondary.iot;
-        self.copy_certificate(pem).await;
+        self.bring(&self.aws.secondary, name, mark, pem).await;
+    }
+
+    /// Brings a device to a Region.
+    pub(crate) async fn bring(&self, clients: &RegionClients, name: &str, mark: Option<&str>, pem: &str) {
+        let iot = &clients.iot;
+        let register = iot.register_certificate_without_ca().certificate_pem(pem);
+        register.status(CertificateStatus::Active).send().await.unwrap();
         let mut create = iot.create_thing().thing_name(name);
         if let Some(mark) = mark {
             let attributes = aws_sdk_iot::types::AttributePayload::builder();
@@ -127,7 +134,7 @@ impl Site {
         }
         create.send().await.unwrap();
         let arn = replicator::policy::certificate_arn(
-            &self.aws.secondary.region,
+            &clients.region,
             &self.endpoints().account,
             &certificate_id(pem).unwrap(),
         );

@@ -4,7 +4,7 @@
 //! A line that a crash left half written is no line: it is cut off before the next one is added.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs::File,
     io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write},
     path::Path,
@@ -23,6 +23,9 @@ pub(crate) enum Fact {
     Issued { device: u32, certificate_id: String, certificate_pem: String },
     /// It has all that it is to have: thing, policy, groups. Of just-in-time registration: what it needs to register itself.
     Made { device: u32 },
+    /// Its deletion begins. Ids of the things that were seen to be its own: one that registered itself is known by its certificate
+    /// alone, which goes first.
+    Going { device: u32, things: BTreeSet<String> },
     /// It is gone from both Regions.
     Deleted { device: u32 },
 }
@@ -37,8 +40,18 @@ pub(crate) enum State {
     Issued(Certificate),
     /// It has all that it is to have.
     Made(Certificate),
-    /// It was deleted, with the certificate that it had. What came back since is found by that.
-    Deleted(Option<Certificate>),
+    /// Its deletion was begun, and may have come to nothing or to all.
+    Going(Trace),
+    /// It was deleted. What came back since is found by what it had.
+    Deleted(Trace),
+}
+
+/// What a device that goes had.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Trace {
+    pub(crate) certificate: Option<Certificate>,
+    /// Ids of its things, of both Regions.
+    pub(crate) things: BTreeSet<String>,
 }
 
 /// The certificate of a device, which is public.
@@ -52,16 +65,24 @@ impl State {
     /// The certificate that it has.
     pub(crate) fn certificate(&self) -> Option<&Certificate> {
         match self {
-            Self::New | Self::Deleted(_) => None,
+            Self::New | Self::Going(_) | Self::Deleted(_) => None,
             Self::Issued(certificate) | Self::Made(certificate) => Some(certificate),
         }
     }
 
-    /// The certificate that it has or had.
-    pub(super) fn last_certificate(&self) -> Option<&Certificate> {
+    /// Whether there is something to make: neither is it made, nor does it go.
+    pub(super) fn is_to_make(&self) -> bool {
+        !matches!(self, Self::Made(_) | Self::Going(_))
+    }
+
+    /// What it has or had.
+    pub(super) fn into_trace(self) -> Trace {
         match self {
-            Self::Deleted(certificate) => certificate.as_ref(),
-            _ => self.certificate(),
+            Self::New => Trace::default(),
+            Self::Issued(certificate) | Self::Made(certificate) => {
+                Trace { certificate: Some(certificate), things: BTreeSet::new() }
+            }
+            Self::Going(trace) | Self::Deleted(trace) => trace,
         }
     }
 }
@@ -102,9 +123,15 @@ fn apply(states: &mut BTreeMap<u32, State>, fact: Fact) {
                 };
             }
         }
+        Fact::Going { device, things } => {
+            let state = states.entry(device).or_default();
+            let mut trace = std::mem::take(state).into_trace();
+            trace.things.extend(things);
+            *state = State::Going(trace);
+        }
         Fact::Deleted { device } => {
             let state = states.entry(device).or_default();
-            *state = State::Deleted(std::mem::take(state).last_certificate().cloned());
+            *state = State::Deleted(std::mem::take(state).into_trace());
         }
     }
 }
@@ -258,7 +285,7 @@ mod tests {
         let expected = [
             (1, State::Issued(certificate(1))),
             (2, State::Made(certificate(2))),
-            (3, State::Deleted(Some(certificate(3)))),
+            (3, State::Deleted(Trace { certificate: Some(certificate(3)), things: BTreeSet::new() })),
         ];
         assert_eq!(read(&path).unwrap(), expected.clone().into());
         let again = [Fact::Made { device: 9 }, Fact::Made { device: 2 }, Fact::Deleted { device: 3 }];
@@ -268,6 +295,26 @@ mod tests {
         assert_eq!(read(&path).unwrap(), expected.into(), "what has no certificate was not made");
         states.add(&issued(3)).unwrap();
         assert_eq!(read(&path).unwrap()[&3], State::Issued(certificate(3)), "it is made again");
+    }
+
+    #[test]
+    fn what_goes_is_not_made_and_keeps_what_it_is_known_by() {
+        let mut states = BTreeMap::new();
+        let things = |ids: &[&str]| ids.iter().map(|id| (*id).to_owned()).collect::<BTreeSet<_>>();
+        let going = |ids: &[&str]| Fact::Going { device: 1, things: things(ids) };
+        let trace = |ids: &[&str]| Trace { certificate: Some(certificate(1)), things: things(ids) };
+        for fact in [issued(1), Fact::Made { device: 1 }, going(&["a"])] {
+            apply(&mut states, fact);
+        }
+        assert_eq!(states[&1], State::Going(trace(&["a"])));
+        assert_eq!(states[&1].certificate(), None, "it may be gone already");
+        apply(&mut states, Fact::Made { device: 1 });
+        apply(&mut states, going(&["b"]));
+        assert_eq!(states[&1], State::Going(trace(&["a", "b"])));
+        assert!(!states[&1].is_to_make());
+        apply(&mut states, Fact::Deleted { device: 1 });
+        assert_eq!(states[&1], State::Deleted(trace(&["a", "b"])));
+        assert!(states[&1].is_to_make());
     }
 
     #[test]

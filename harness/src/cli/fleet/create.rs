@@ -13,7 +13,7 @@ use crate::{
     cli::{at::TargetArgs, usage},
     identity::KeyKind,
     output::{Output, data, to_stderr},
-    pool::{self, Counts, Creation, Delivery, Given, Lock, Method, Pool, Progress},
+    pool::{self, Counts, Creation, Delivery, Given, Lock, Method, Pool, Progress, SETTLE},
     stop::stop_on_signal,
 };
 
@@ -169,6 +169,7 @@ impl Create {
             delivery: Delivery { bucket: self.bucket.clone(), role },
             output: output.clone(),
             progress: Progress::new(output.clone()),
+            settle: SETTLE,
             stop: stop.clone(),
         };
         let failed = Box::pin(creation.run(given)).await?;

@@ -8,8 +8,9 @@ use gameday_report::ExitCode;
 use super::{Named, STOPPING, elsewhere, home};
 use crate::{
     cli::at::TargetArgs,
+    descriptors,
     output::{Output, data, to_stderr},
-    pool::{Creation, Deletion, Delivery, Doomed, Pool, Progress, doomed},
+    pool::{Creation, Deletion, Delivery, Doomed, Pool, Progress, SETTLE, doomed},
     stop::stop_on_signal,
 };
 
@@ -64,6 +65,8 @@ impl Delete {
             }
             return Ok(ExitCode::Pass);
         }
+        // What is left of devices keeps the states of their shards open.
+        descriptors::raise();
         let output = Arc::new(Output::new());
         let done = Box::pin(self.delete(pool, &output)).await;
         output.finish();
@@ -86,6 +89,7 @@ impl Delete {
                 delivery: Delivery::default(),
                 output: output.clone(),
                 progress: Progress::new(output.clone()),
+                settle: SETTLE,
                 stop: stop.clone(),
             };
             let left = Box::pin(Deletion::new(&mut creation).run()).await?;
