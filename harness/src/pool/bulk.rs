@@ -4,6 +4,7 @@
 //! is written down, waits for it and reads its reports. What failed is tried again, line by line, in further tasks.
 
 mod input;
+mod recover;
 mod reports;
 mod store;
 mod task;
@@ -20,7 +21,7 @@ use super::{
     Pool, Shard, State, by_api,
     create::{Creation, Failed},
     look::look_at,
-    states::{self, Fact, States},
+    states::{Fact, States},
 };
 use crate::identity::certificate_id;
 
@@ -52,50 +53,71 @@ pub(super) async fn make(creation: &mut Creation<'_>) -> anyhow::Result<Failed> 
         failed = task::finish(creation).await?;
     }
     // A task would give them second certificates.
-    if !those(creation.pool, |state| matches!(state, State::Issued(_)))?.is_empty() {
+    if !creation.pool.those(|state| matches!(state, State::Issued(_)))?.is_empty() {
         failed.extend(Box::pin(by_api::finish(creation)).await?);
     }
     for attempt in 1..=ATTEMPTS_MAX {
-        let (is_known, mut todo) = (attempt > 1, those(creation.pool, is_new)?);
-        if is_known {
-            let foreign = foreign(creation, &todo).await?;
-            todo.retain(|number| !foreign.contains_key(number));
-            failed.extend(foreign);
-            if !todo.is_empty() {
-                creation.output.line(&format!("{} devices failed and are tried again", todo.len()));
-            }
-        }
-        if todo.is_empty() {
+        let todo = creation.pool.those(is_new)?;
+        let Sighted { foreign, ours, absent } = if attempt == 1 {
+            Sighted { absent: todo, ..Sighted::default() }
+        } else {
+            sight(creation, &todo).await?
+        };
+        failed.extend(foreign);
+        let count = ours.len() + absent.len();
+        if count == 0 {
             break;
         }
-        for batch in todo.chunks(LINES_MAX) {
-            if creation.stop.is_cancelled() {
-                return Ok(failed);
+        if attempt > 1 {
+            creation.output.line(&format!("{count} devices failed and are tried again"));
+        }
+        // What is not there now may be somebody else's a moment later, and fails then.
+        for (are_ours, todo) in [(true, ours), (false, absent)] {
+            for batch in todo.chunks(LINES_MAX) {
+                if creation.stop.is_cancelled() {
+                    return Ok(failed);
+                }
+                let input = Input::write(creation.pool, batch)?;
+                task::start(creation, &input, are_ours).await?;
+                failed.extend(task::finish(creation).await?);
             }
-            let input = Input::write(creation.pool, batch)?;
-            task::start(creation, &input, is_known).await?;
-            failed.extend(task::finish(creation).await?);
         }
     }
     // Of what failed, only what was not made since.
-    let lacking = those(creation.pool, |state| !matches!(state, State::Made(_)))?;
+    let lacking = creation.pool.those(|state| !matches!(state, State::Made(_)))?;
     failed.retain(|number, _| lacking.binary_search(number).is_ok());
     Ok(failed)
 }
 
-/// Those of the devices whose things are there already and are somebody else's.
-async fn foreign(creation: &Creation<'_>, devices: &[u32]) -> anyhow::Result<Failed> {
+/// Devices by what is there of them.
+#[derive(Debug, Default)]
+struct Sighted {
+    /// Their things are somebody else's.
+    foreign: Failed,
+    /// Their things are there and are the fleet's.
+    ours: Vec<u32>,
+    absent: Vec<u32>,
+}
+
+async fn sight(creation: &Creation<'_>, devices: &[u32]) -> anyhow::Result<Sighted> {
     let (pool, aws) = (&*creation.pool, creation.aws);
-    let looked =
-        stream::iter(devices).map(async |number| {
-            let known = look_at(aws, &aws.primary, &pool.device(*number)).await?;
-            let is_foreign = known.is_some_and(|thing| !thing.is_of(&pool.manifest));
-            anyhow::Ok(is_foreign.then(|| {
-                (*number, "a thing of that name is there already and is not the fleet's".to_owned())
-            }))
-        });
-    let looked: Vec<_> = looked.buffered(PARALLEL).try_collect().await?;
-    Ok(looked.into_iter().flatten().collect())
+    let look = async |number: &u32| {
+        let thing = look_at(aws, &aws.primary, &pool.device(*number)).await?;
+        anyhow::Ok((*number, thing.map(|thing| thing.is_of(&pool.manifest))))
+    };
+    let looked: Vec<_> = stream::iter(devices).map(look).buffered(PARALLEL).try_collect().await?;
+    let mut sighted = Sighted::default();
+    for (number, is_ours) in looked {
+        match is_ours {
+            None => sighted.absent.push(number),
+            Some(true) => sighted.ours.push(number),
+            Some(false) => {
+                let why = "a thing of that name is there already and is not the fleet's".to_owned();
+                sighted.foreign.insert(number, why);
+            }
+        }
+    }
+    Ok(sighted)
 }
 
 /// Ends a task that runs, and writes down what it made: before a fleet is deleted all of it has to be known.
@@ -107,20 +129,9 @@ pub(super) async fn end(creation: &mut Creation<'_>) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Numbers of the devices in such a state, in order.
-fn those(pool: &Pool, is_wanted: fn(&State) -> bool) -> anyhow::Result<Vec<u32>> {
-    let mut numbers = Vec::new();
-    for shard in pool.shards()? {
-        let states = states::read(&shard.states())?;
-        let is_wanted = |number: &u32| is_wanted(states.get(number).unwrap_or(&State::New));
-        numbers.extend((shard.first..shard.first + shard.devices()?).filter(is_wanted));
-    }
-    Ok(numbers)
-}
-
 /// Whether a device has no certificate, or no longer.
 fn is_new(state: &State) -> bool {
-    state.certificate().is_none()
+    state.is_to_make() && state.certificate().is_none()
 }
 
 /// Writes down what a task made; the answer is what it did not. `made_count` is what AWS says how many it made: while the reports
@@ -179,7 +190,7 @@ mod tests {
         let mut pool = Pool::begin(fleets.path(), "lamps", KeyKind::P256).unwrap();
         pool.manifest.devices = 4;
         fill(&pool, &Progress::silent(), &CancellationToken::new()).unwrap();
-        assert_eq!(those(&pool, is_new).unwrap(), [1, 2, 3, 4]);
+        assert_eq!(pool.those(is_new).unwrap(), [1, 2, 3, 4]);
         let input = Input::write(&pool, &[2, 3, 4]).unwrap();
         let key = KeyKind::P256.generate().unwrap();
         let pem = named("x").unwrap().self_signed(&key).unwrap().pem();
@@ -194,7 +205,7 @@ mod tests {
         let failed = settle(&pool, &input, outcome, 2).unwrap();
         let expected = [(2, "no such type"), (4, "the reports do not name it")];
         assert_eq!(failed, expected.map(|(number, why)| (number, why.to_owned())).into());
-        assert_eq!(those(&pool, is_new).unwrap(), [1, 2, 4]);
+        assert_eq!(pool.those(is_new).unwrap(), [1, 2, 4]);
         assert_eq!(pool.identity(3).unwrap().unwrap().certificate_pem, pem);
     }
 
@@ -213,7 +224,7 @@ mod tests {
         };
         let error = settle(&pool, &input, outcome(), 2).unwrap_err().to_string();
         assert!(error.contains("2 devices were made, and the reports name 1"), "{error}");
-        assert_eq!(those(&pool, is_new).unwrap(), [1, 3], "what they name is written down");
+        assert_eq!(pool.those(is_new).unwrap(), [1, 3], "what they name is written down");
         assert_eq!(settle(&pool, &input, outcome(), 1).unwrap().len(), 2);
     }
 
@@ -233,5 +244,36 @@ mod tests {
         let after = site.certificates(&site.aws.primary).await;
         assert!(before.iter().all(|id| after.contains(id)), "those of before");
         assert_eq!(after.len(), 5, "one a device");
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn only_what_was_seen_to_be_the_fleets_is_written_over() {
+        let site = Site::start().await;
+        let iot = &site.aws.primary.iot;
+        let mut pool = site.pool("lamps", 2);
+        let group = "berlin".to_owned();
+        iot.create_thing_group().thing_group_name(&group).send().await.unwrap();
+        let given = Given { by: Some(Method::Bulk), groups: vec![group.clone()], ..Given::default() };
+        let refused = site.refuse("StartThingRegistrationTask");
+        site.creation(&mut pool).run(&given).await.unwrap_err();
+        drop(refused);
+        // Every line fails, so that what is there is looked at and tried again.
+        iot.delete_thing_group().thing_group_name(&group).send().await.unwrap();
+        let ours = aws_sdk_iot::types::AttributePayload::builder()
+            .attributes(crate::names::FLEET_ATTRIBUTE, pool.manifest.mark())
+            .build();
+        iot.create_thing().thing_name("lamps-00001").attribute_payload(ours).send().await.unwrap();
+        assert_eq!(site.creation(&mut pool).run(&given).await.unwrap().len(), 2);
+        let tasks = iot.list_thing_registration_tasks().send().await.unwrap();
+        let mut templates = Vec::new();
+        for task in tasks.task_ids() {
+            let task = iot.describe_thing_registration_task().task_id(task).send().await.unwrap();
+            let is_written_over = task.template_body().unwrap().contains("REPLACE");
+            let lines = task.failure_count() + task.success_count();
+            templates.push((is_written_over, lines));
+        }
+        templates.sort_unstable();
+        let wanted = [(false, 1), (false, 1), (false, 2), (true, 1), (true, 1)];
+        assert_eq!(templates, wanted, "both; then the one that is there, and the other, twice");
     }
 }

@@ -6,11 +6,13 @@ use anyhow::{Context, anyhow, bail};
 use aws_sdk_iot::{
     operation::describe_thing_registration_task::DescribeThingRegistrationTaskOutput, types::Status,
 };
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use super::{
     input::{Input, template},
+    recover::recover,
     reports, settle, store,
 };
 use crate::{
@@ -26,6 +28,9 @@ const TASK_MAX: Duration = Duration::from_hours(24);
 const STOP_MAX: Duration = Duration::from_mins(5);
 /// Tasks among which one is looked for whose id was not written down in time. AWS lists those of 30 days.
 const TASKS_LOOKED_MAX: usize = 1_000;
+/// A task that AWS does not know was forgotten if it is older than this: they are kept for 30 days. A younger one may be about to be
+/// seen.
+const FORGOTTEN_MIN: SignedDuration = SignedDuration::from_hours(24);
 
 /// A task that was begun, as it is written down.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,6 +44,24 @@ pub(crate) struct Task {
     key: String,
     /// The bucket was made for it, and goes with it.
     bucket_is_ours: bool,
+    /// When it was begun; none: long ago.
+    #[serde(default)]
+    begun: Option<Timestamp>,
+}
+
+impl Task {
+    fn is_old(&self) -> bool {
+        self.begun.is_none_or(|begun| Timestamp::now().duration_since(begun) > FORGOTTEN_MIN)
+    }
+}
+
+/// How waiting for a task ended.
+enum Waited {
+    Ended(Box<DescribeThingRegistrationTaskOutput>),
+    /// AWS knows no such task.
+    Unknown,
+    /// Whoever waited was told not to.
+    Stopped,
 }
 
 /// Uploads the input and starts a task for it. Each step is written down before it is done. `is_known`: things that are there are
@@ -52,6 +75,7 @@ pub(super) async fn start(creation: &mut Creation<'_>, input: &Input, is_known: 
         bucket: given.unwrap_or_else(|| format!("gameday-fleet-{}-{}", creation.home.account, input.id)),
         input: input.id.clone(),
         task_id: None,
+        begun: Some(Timestamp::now()),
     };
     creation.making_mut()?.task = Some(task.clone());
     creation.pool.save()?;
@@ -81,18 +105,42 @@ pub(super) async fn finish(creation: &mut Creation<'_>) -> anyhow::Result<Failed
         task.task_id = find(clients, &task.key, TASKS_LOOKED_MAX).await?;
     }
     let mut failed = Failed::new();
-    if let Some(task_id) = task.task_id.clone() {
-        let Some(ended) = wait(creation, &task_id).await? else { return Ok(failed) };
-        let input = Input::read(creation.pool, &task.input)?;
-        let outcome = reports::read(creation.aws, creation.pool, &input, &task_id).await?;
-        let made_count = usize::try_from(ended.success_count).unwrap_or_default();
-        failed = settle(creation.pool, &input, outcome, made_count)
-            .with_context(|| format!("bulk registration {task_id} has ended"))?;
-        if ended.status != Some(Status::Completed) {
-            let status = ended.status.map_or_else(String::new, |status| status.as_str().to_owned());
-            let why = ended.message.unwrap_or_default();
-            creation.output.line(&format!("bulk registration {task_id} is {status}: {why}"));
+    let waited = match &task.task_id {
+        Some(task_id) => wait(creation, task_id).await?,
+        None => Waited::Unknown,
+    };
+    match (waited, &task.task_id) {
+        (Waited::Stopped, _) => return Ok(failed),
+        (Waited::Ended(ended), Some(task_id)) => {
+            let input = Input::read(creation.pool, &task.input)?;
+            let outcome = reports::read(creation.aws, creation.pool, &input, task_id).await?;
+            let made_count = usize::try_from(ended.success_count).unwrap_or_default();
+            failed = settle(creation.pool, &input, outcome, made_count)
+                .with_context(|| format!("bulk registration {task_id} has ended"))?;
+            if ended.status != Some(Status::Completed) {
+                let status = ended.status.map_or_else(String::new, |status| status.as_str().to_owned());
+                let why = ended.message.unwrap_or_default();
+                creation.output.line(&format!("bulk registration {task_id} is {status}: {why}"));
+            }
         }
+        (_, task_id) if task.is_old() => {
+            let input = Input::read(creation.pool, &task.input)?;
+            let Some(outcome) = recover(creation, &input).await? else { return Ok(failed) };
+            creation.output.line(&format!(
+                "bulk registration {} is not known any more; {} devices that it made were found. A certificate of it that no thing \
+                 has is not known: aws iot list-targets-for-policy --region {} --policy-name {} names them",
+                task_id.as_deref().unwrap_or("without an id"),
+                outcome.results.len(),
+                clients.region,
+                creation.making()?.recipe.policy
+            ));
+            let found_count = outcome.results.len();
+            failed = settle(creation.pool, &input, outcome, found_count)?;
+        }
+        // It may be about to be seen.
+        (_, Some(task_id)) => bail!("bulk registration {task_id} is not known; call again later"),
+        // It did not come to that.
+        (_, None) => {}
     }
     store::remove(clients, &task.bucket, &task.key, task.bucket_is_ours).await?;
     creation.making_mut()?.task = None;
@@ -109,14 +157,19 @@ pub(super) async fn stop(creation: &Creation<'_>) -> anyhow::Result<()> {
         None => find(clients, &task.key, TASKS_LOOKED_MAX).await?,
     };
     let Some(task_id) = task_id else { return Ok(()) };
-    if has_ended(&describe_task(clients, &task_id).await?) {
+    let has_ended = async || {
+        let task = describe_task(clients, &task_id).await?;
+        // Of one that is not known there is nothing to stop.
+        anyhow::Ok(task.is_none_or(|task| has_ended(&task)))
+    };
+    if has_ended().await? {
         return Ok(());
     }
     let stop = clients.iot.stop_thing_registration_task().task_id(&task_id).send().await;
     stop.map_err(|e| anyhow!(describe(&e)))
         .with_context(|| format!("bulk registration {task_id} cannot be stopped"))?;
     let limit = Instant::now() + STOP_MAX;
-    while !has_ended(&describe_task(clients, &task_id).await?) {
+    while !has_ended().await? {
         if Instant::now() > limit {
             bail!("bulk registration {task_id} was told to stop, and goes on");
         }
@@ -125,18 +178,17 @@ pub(super) async fn stop(creation: &Creation<'_>) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Waits until it has ended; none: it was told not to.
-async fn wait(
-    creation: &Creation<'_>,
-    task_id: &str,
-) -> anyhow::Result<Option<DescribeThingRegistrationTaskOutput>> {
+/// Waits until it has ended.
+async fn wait(creation: &Creation<'_>, task_id: &str) -> anyhow::Result<Waited> {
     let limit = Instant::now() + TASK_MAX;
     let before = creation.pool.counts()?.made;
     loop {
-        let task = describe_task(&creation.aws.primary, task_id).await?;
+        let Some(task) = describe_task(&creation.aws.primary, task_id).await? else {
+            return Ok(Waited::Unknown);
+        };
         creation.progress.at(before + u32::try_from(task.success_count).unwrap_or_default());
         if has_ended(&task) {
-            return Ok(Some(task));
+            return Ok(Waited::Ended(Box::new(task)));
         }
         if Instant::now() > limit {
             bail!(
@@ -147,7 +199,7 @@ async fn wait(
         tokio::select! {
             () = creation.stop.cancelled() => {
                 creation.output.line(&format!("bulk registration {task_id} goes on in AWS; the same command waits for it again"));
-                return Ok(None);
+                return Ok(Waited::Stopped);
             }
             () = tokio::time::sleep(POLL) => {}
         }
@@ -158,14 +210,13 @@ fn has_ended(task: &DescribeThingRegistrationTaskOutput) -> bool {
     !matches!(task.status, Some(Status::InProgress | Status::Cancelling))
 }
 
+/// None: AWS knows no such task.
 async fn describe_task(
     clients: &RegionClients,
     task_id: &str,
-) -> anyhow::Result<DescribeThingRegistrationTaskOutput> {
+) -> anyhow::Result<Option<DescribeThingRegistrationTaskOutput>> {
     let described = clients.iot.describe_thing_registration_task().task_id(task_id).send().await;
-    described
-        .map_err(|e| anyhow!(describe(&e)))
-        .with_context(|| format!("bulk registration {task_id} is not known"))
+    described.missing_ok().with_context(|| format!("bulk registration {task_id} cannot be asked for"))
 }
 
 /// The task with this input, if there is one; that there is none is said when all were looked at. Those that run come first: it is
@@ -203,6 +254,12 @@ mod tests {
     use super::*;
     use crate::pool::{Given, Method, site::Site};
 
+    async fn ended(site: &Site, task_id: &str) {
+        while !has_ended(&describe_task(&site.aws.primary, task_id).await.unwrap().unwrap()) {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
     #[tokio::test(flavor = "multi_thread")]
     async fn a_task_is_not_said_to_be_absent_before_all_were_looked_at() {
         let site = Site::start().await;
@@ -215,9 +272,7 @@ mod tests {
             let started = start.role_arn("arn:aws:iam::123456789012:role/any").send().await.unwrap();
             let task_id = started.task_id.unwrap();
             // One runs at a time.
-            while !has_ended(&describe_task(&site.aws.primary, &task_id).await.unwrap()) {
-                tokio::time::sleep(Duration::from_millis(10)).await;
-            }
+            ended(&site, &task_id).await;
             ids.push(task_id);
         }
         let find = async |key: &str, looked_max| find(&site.aws.primary, key, looked_max).await;
@@ -238,5 +293,36 @@ mod tests {
         assert_eq!(site.creation(&mut pool).run(&given).await.unwrap(), Failed::new());
         assert_eq!(pool.counts().unwrap().made, 3);
         assert_eq!(site.certificates(&site.aws.primary).await.len(), 3, "one a device");
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn what_a_task_made_that_aws_has_forgotten_is_found_by_its_keys() {
+        let site = Site::start().await;
+        let iot = &site.aws.primary.iot;
+        for (fleet, is_to_go) in [("lamps", false), ("pumps", true)] {
+            let mut pool = site.pool(fleet, 3);
+            let given = Given { by: Some(Method::Bulk), ..Given::default() };
+            let lost = site.fail("StartThingRegistrationTask", None, Moment::After);
+            site.creation(&mut pool).run(&given).await.unwrap_err();
+            drop(lost);
+            let tasks = iot.list_thing_registration_tasks().send().await.unwrap();
+            for task_id in tasks.task_ids() {
+                ended(&site, task_id).await;
+            }
+            let before = site.certificates(&site.aws.primary).await;
+            let task = pool.manifest.making.as_mut().unwrap().task.as_mut().unwrap();
+            task.task_id = Some("0c1d7a3e-0000-4000-8000-000000000000".into());
+            let young = site.creation(&mut pool).run(&given).await.unwrap_err();
+            assert!(young.to_string().contains("is not known; call again later"), "{young:#}");
+            let task = pool.manifest.making.as_mut().unwrap().task.as_mut().unwrap();
+            task.begun = Some(Timestamp::now() - SignedDuration::from_hours(24 * 31));
+            if !is_to_go {
+                assert_eq!(site.creation(&mut pool).run(&given).await.unwrap(), Failed::new());
+                assert_eq!(pool.counts().unwrap().made, 3);
+                assert_eq!(site.certificates(&site.aws.primary).await, before, "no second ones");
+            }
+            assert_eq!(site.delete(&mut pool).await, [""; 0]);
+            assert!(site.certificates(&site.aws.primary).await.is_empty(), "{fleet}");
+        }
     }
 }
