@@ -79,9 +79,10 @@ async fn written_shadows_arrive_and_go_and_one_that_does_not_is_found() {
     let (_, printed, said) = site.ends(&["shadow-compare", "--write", "3", "--shadow", "config"]).unwrap();
     assert!(printed.contains("3 shadows compared: 3 in sync, 0 mismatched"), "{printed}");
     assert!(
-        said.contains(
-            "shadow config; should this be killed: gameday shadow-compare --write 3 --shadow config --undo "
-        ),
+        said.contains(&format!(
+            "shadow config; should this be killed: gameday shadow-compare --target {} --write 3 --shadow 'config' --undo ",
+            site.url()
+        )),
         "{said}"
     );
 

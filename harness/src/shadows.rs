@@ -52,15 +52,10 @@ pub(crate) struct Paced {
 }
 
 impl Paced {
-    /// As many calls a second as these at the most.
-    pub(crate) fn new(both: Both, calls_per_s_max: f64, lists_per_s_max: f64) -> Self {
-        let of = |per_s: f64| Pace::at_most(per_s);
-        Self {
-            both,
-            primary: of(calls_per_s_max),
-            secondary: of(calls_per_s_max),
-            names: of(lists_per_s_max),
-        }
+    /// As many calls a second as these at the most, in the primary and in the secondary.
+    pub(crate) fn new(both: Both, calls_per_s_max: [f64; 2], lists_per_s_max: f64) -> Self {
+        let [primary, secondary] = calls_per_s_max.map(Pace::at_most);
+        Self { both, primary, secondary, names: Pace::at_most(lists_per_s_max) }
     }
 
     fn sides(&self) -> [(&AwsRegion, &Pace); 2] {

@@ -37,9 +37,23 @@ const QUOTAS_PER_S: [(&str, f64); 19] = [
     ("DeleteThing", 100.0),
     ("ListPrincipalThings", 10.0),
     ("ListNamedShadowsForThing", 100.0),
-    // The quota of all calls of shadows together.
+    // The quota of all calls of shadows together, see [`Pace::shadows_per_s`].
     ("GetThingShadow", 4_000.0),
     ("SearchIndex", 15.0),
+];
+
+/// Regions whose quota of calls of shadows is a tenth of that of the others.
+const FEWER_SHADOWS: [&str; 10] = [
+    "eu-north-1",
+    "me-south-1",
+    "me-central-1",
+    "eu-west-3",
+    "ap-east-1",
+    "us-gov-east-1",
+    "us-gov-west-1",
+    "us-west-1",
+    "ca-central-1",
+    "cn-northwest-1",
 ];
 
 /// What looking whether a device is ready calls once in each Region.
@@ -75,6 +89,12 @@ impl Pace {
     /// Calls per second that the harness makes of an operation at most; `None` is as many as it likes.
     pub(crate) fn rate_per_s(&self, operation: &str) -> Option<f64> {
         QUOTAS_PER_S.iter().find(|(name, _)| *name == operation).map(|(_, quota)| quota * self.scale * SHARE)
+    }
+
+    /// Calls of shadows in a second that the harness makes in a Region at the most.
+    pub(crate) fn shadows_per_s(&self, region: &str) -> f64 {
+        let per_s = self.rate_per_s("GetThingShadow").unwrap_or(f64::MAX);
+        if FEWER_SHADOWS.contains(&region) { per_s / 10.0 } else { per_s }
     }
 
     /// Devices that are looked at in a second at the most, by the tightest quota.
@@ -149,6 +169,9 @@ mod tests {
             "what is not multiplied is not paced"
         );
         assert!((pace.readiness_per_s() - 8.0).abs() < 1e-9, "of DescribeCertificate 10 a second");
+        for (region, per_s) in [("us-east-1", 3_200.0), ("eu-north-1", 320.0)] {
+            assert!((pace.shadows_per_s(region) - per_s).abs() < 1e-9, "{region}");
+        }
     }
 
     #[test]

@@ -53,6 +53,17 @@ impl At {
 }
 
 impl TargetArgs {
+    /// What a command that is to be at the same place is given.
+    pub(super) fn arguments(&self) -> String {
+        let given = [
+            ("target", self.target.clone().or_else(|| std::env::var("AWS_ENDPOINT_URL").ok())),
+            ("primary", self.primary.clone()),
+            ("secondary", self.secondary.clone()),
+        ];
+        let given = given.into_iter().filter_map(|(name, value)| Some(format!(" --{name} {}", value?)));
+        given.collect()
+    }
+
     pub(super) async fn reach(&self) -> anyhow::Result<Reached> {
         let target = self.target.clone().or_else(|| std::env::var("AWS_ENDPOINT_URL").ok());
         let target = target.ok_or_else(|| {
@@ -128,6 +139,14 @@ fn postfix(text: &str) -> Result<String, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_command_at_the_same_place_is_given_the_same() {
+        let [target, primary, secondary] =
+            ["aws", "eu-west-1", "eu-central-1"].map(|text| Some(text.to_owned()));
+        let arguments = TargetArgs { target, primary, secondary }.arguments();
+        assert_eq!(arguments, " --target aws --primary eu-west-1 --secondary eu-central-1");
+    }
 
     #[test]
     fn a_postfix_fits_into_every_name() {

@@ -27,6 +27,8 @@ const WRITE_MAX: i64 = 1_000_000;
 const WORKERS_MAX: u16 = 1_000;
 /// What an interrupt is answered with.
 const STOPPING: &str = "stopping: what was written is deleted in both Regions";
+const STOPPING_UNDO: &str = "stopping: the same command goes on later";
+const STOPPING_COMPARISON: &str = "stopping: nothing was changed";
 
 /// Arguments of `gameday shadow-compare`.
 #[derive(Debug, Args)]
@@ -115,9 +117,11 @@ impl ShadowCompare {
 
     async fn regions(&self, reached: &Reached) -> anyhow::Result<Paced> {
         let aws = &reached.aws;
-        let rate = |operation| aws.pace.rate_per_s(operation).unwrap_or(f64::MAX);
+        let lists_per_s = aws.pace.rate_per_s("ListNamedShadowsForThing").unwrap_or(f64::MAX);
+        let calls_per_s =
+            [&aws.primary, &aws.secondary].map(|clients| aws.pace.shadows_per_s(&clients.region));
         let both = aws.both(&reached.account().await?);
-        Ok(Paced::new(both, rate("GetThingShadow"), rate("ListNamedShadowsForThing")))
+        Ok(Paced::new(both, calls_per_s, lists_per_s))
     }
 
     async fn compare(&self, output: &Arc<Output>) -> anyhow::Result<ExitCode> {
@@ -132,7 +136,12 @@ impl ShadowCompare {
         };
         let reached = self.target.reach().await?;
         let progress = Progress::new(output.clone());
-        let compared = shadows::compare(self.regions(&reached).await?, comparing, progress).await?;
+        let stop = stop_on_signal(output, STOPPING_COMPARISON)?;
+        let compare = shadows::compare(self.regions(&reached).await?, comparing, progress);
+        let compared = tokio::select! {
+            () = stop.cancelled() => return Ok(ExitCode::Operator),
+            compared = compare => compared?,
+        };
         output.finish();
         let Compared { things, tally, settled, look, seconds, unlisted } = &compared;
         if self.json {
@@ -162,15 +171,20 @@ impl ShadowCompare {
             within: *self.within,
             limit: Instant::now() + *self.at_most,
         };
-        let stop = stop_on_signal(output, STOPPING)?;
+        let stop = stop_on_signal(output, if self.undo.is_some() { STOPPING_UNDO } else { STOPPING })?;
         let (first, last) = (writing.name(1), writing.name(count));
-        let shadow = self.shadow.as_ref().map(|name| format!(" --shadow {name}")).unwrap_or_default();
-        let undo = format!("gameday shadow-compare --write {count}{shadow} --undo {}", writing.id);
+        // A name may have a $ in it.
+        let shadow = self.shadow.as_ref().map(|name| format!(" --shadow '{name}'")).unwrap_or_default();
+        let there = self.target.arguments();
+        let undo = format!("gameday shadow-compare{there} --write {count}{shadow} --undo {}", writing.id);
         let regions = self.regions(&reached).await?;
         let round = Round::new(regions, writing, stop.clone(), Progress::new(output.clone()))?;
         if self.undo.is_some() {
             let left = named(&round.undo().await);
             output.finish();
+            if left == ExitCode::Pass && stop.is_cancelled() {
+                return Ok(ExitCode::Operator);
+            }
             if left == ExitCode::Pass {
                 to_stderr(&format!("deleted: {first} to {last}"));
             }

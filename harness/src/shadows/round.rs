@@ -4,19 +4,19 @@
 //! the primary, whoever stops it; the deletion is to arrive as the write was, and where it does not the shadow is deleted in the
 //! secondary, too. What is left all the same is named.
 
-use std::{panic::AssertUnwindSafe, time::Duration};
+use std::{cell::Cell, panic::AssertUnwindSafe, time::Duration};
 
 use futures::{FutureExt, StreamExt, stream};
 use parking_lot::Mutex;
 use replicator::{
     compare::shadow as is_same,
     model::Shadow,
-    outcome::{Class, Outcome, Settled},
+    outcome::{Class, Failure, Outcome, Settled},
     ports::Shadows,
 };
 use serde::Serialize;
 use serde_json::{Value, json};
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use super::{Finding, Name, Paced, Percentiles, Tally, times::Times};
@@ -25,8 +25,10 @@ use crate::{
     pool::Progress,
 };
 
-/// A write or a deletion, with all its tries, gets this long.
+/// A write or a deletion, with all its tries, gets this long. How long it waits for its turn does not count.
 const CALL_MAX: Duration = Duration::from_secs(30);
+/// What could not be deleted is tried once more in the end; that gets this long in all.
+const AGAIN_MAX: Duration = Duration::from_mins(2);
 
 /// What is written.
 #[derive(Debug, Clone)]
@@ -97,7 +99,8 @@ pub(crate) struct Round {
     progress: Progress,
     tally: Mutex<Tally>,
     deletions: Mutex<Deletions>,
-    left: Mutex<Vec<String>>,
+    /// What could not be deleted, and why.
+    left: Mutex<Vec<(Name, String)>>,
     write: Times,
     lag: Times,
     too_long: Times,
@@ -134,7 +137,7 @@ impl Round {
             .for_each_concurrent(self.writing.workers, async |number| {
                 // Whatever happens to one, the others are deleted.
                 if AssertUnwindSafe(self.one(number)).catch_unwind().await.is_err() {
-                    self.left.lock().push(self.by_hand(&self.writing.name(number), "gameday panicked"));
+                    self.left.lock().push((self.writing.name(number), "gameday panicked".to_owned()));
                 }
                 if !self.stop.is_cancelled() {
                     self.progress.step();
@@ -143,7 +146,7 @@ impl Round {
             .await;
         let mut tally = std::mem::take(&mut *self.tally.lock());
         tally.sort();
-        let left = std::mem::take(&mut *self.left.lock());
+        let left = self.once_more().await;
         let compared = u32::try_from(tally.compared).unwrap_or(u32::MAX);
         Written {
             id: self.writing.id.clone(),
@@ -160,17 +163,39 @@ impl Round {
         }
     }
 
-    /// Deletes what a round with these names has left that was killed; the answer is what is left of it.
+    /// Deletes what a round with these names has left that was killed, until somebody stops it; the answer is what is left of what was
+    /// begun with.
     pub(crate) async fn undo(&self) -> Vec<String> {
         let count = self.writing.count;
         self.progress.begin("deleted", 0, count);
         stream::iter(1..=count)
             .for_each_concurrent(self.writing.workers, async |number| {
-                self.delete(&self.writing.name(number), false).await;
-                self.progress.step();
+                if !self.stop.is_cancelled() {
+                    self.delete(&self.writing.name(number), false).await;
+                    self.progress.step();
+                }
             })
             .await;
-        std::mem::take(&mut *self.left.lock())
+        self.once_more().await
+    }
+
+    /// Deletes in both Regions what could not be; the answer is what is left, each with what to do by hand.
+    async fn once_more(&self) -> Vec<String> {
+        let left = std::mem::take(&mut *self.left.lock());
+        let limit = Instant::now() + AGAIN_MAX;
+        let again = stream::iter(left).map(async |(name, before)| {
+            let both = async {
+                // A Region that does not answer keeps nothing in the other.
+                let here = self.delete_in(0, &name).await;
+                self.delete_in(1, &name).await.and(here)
+            };
+            match timeout_at(limit, both).await {
+                Ok(Ok(())) => None,
+                Ok(Err(failure)) => Some(self.by_hand(&name, &failure.to_string())),
+                Err(_) => Some(self.by_hand(&name, &before)),
+            }
+        });
+        again.buffered(self.writing.workers).filter_map(async |left| left).collect().await
     }
 
     async fn one(&self, number: u32) {
@@ -179,13 +204,13 @@ impl Round {
         }
         let (name, state) = (self.writing.name(number), self.writing.state(number));
         let began = Instant::now();
-        let written = self.bounded(self.write(&name, &state)).await;
+        let written = self.write(&name, &state).await;
         let same = match written {
             Ok(()) => {
                 self.write.add(began.elapsed());
                 self.arrives(&name, &state).await
             }
-            Err(why) => Some(Err(Finding::Error(format!("not written: {why}")))),
+            Err(failure) => Some(Err(Finding::Error(format!("not written: {failure}")))),
         };
         let has_arrived = matches!(same, Some(Ok(()) | Err(Finding::Mismatched)));
         if let Some(same) = same {
@@ -195,9 +220,10 @@ impl Round {
     }
 
     async fn write(&self, name: &Name, state: &Value) -> Outcome<()> {
-        let (region, pace) = self.regions.sides()[0];
-        let write = async || region.update_shadow(&name.thing, &name.shadow, state, None).await;
-        pace.patient(&self.regions.both.clock, write).await.map(drop)
+        let region = &self.regions.both.primary;
+        self.call(0, async || region.update_shadow(&name.thing, &name.shadow, state, None).await)
+            .await
+            .map(drop)
     }
 
     /// Waits for a shadow in the secondary; none: somebody stopped it.
@@ -230,25 +256,23 @@ impl Round {
 
     /// Deletes a shadow in the primary. One that had arrived has to go from the secondary by that, in time.
     async fn delete(&self, name: &Name, has_arrived: bool) {
-        if let Err(why) = self.bounded(self.delete_in(0, name)).await {
-            self.left.lock().push(self.by_hand(name, &why));
+        if let Err(failure) = self.delete_in(0, name).await {
+            self.left.lock().push((name.clone(), failure.to_string()));
             return;
         }
         if has_arrived && self.deletion_arrives(name).await {
             return;
         }
         // It may not be there yet: then the deletion comes after it, on the same way.
-        if let Err(why) = self.bounded(self.delete_in(1, name)).await {
-            self.left.lock().push(self.by_hand(name, &why));
+        if let Err(failure) = self.delete_in(1, name).await {
+            self.left.lock().push((name.clone(), failure.to_string()));
         }
     }
 
     async fn deletion_arrives(&self, name: &Name) -> bool {
         let since = Instant::now();
         let look = async || Ok(self.there(name).await?.map(drop));
-        // Nobody stops this: what was begun is undone.
-        let never = CancellationToken::new();
-        let arrived = arrival(since, since + self.writing.within, &never, look).await;
+        let arrived = arrival(since, since + self.writing.within, &self.stop, look).await;
         let mut deletions = self.deletions.lock();
         match arrived {
             Arrival::There { after, .. } => {
@@ -260,24 +284,33 @@ impl Round {
                 deletions.missing += 1;
                 false
             }
-            Arrival::Unknown(_) | Arrival::Stopped => {
+            Arrival::Unknown(_) => {
                 deletions.errors += 1;
                 false
             }
+            // Whether it arrives nobody waits for any more: it is deleted there, too.
+            Arrival::Stopped => false,
         }
     }
 
     async fn delete_in(&self, side: usize, name: &Name) -> Outcome<()> {
-        let (region, pace) = self.regions.sides()[side];
+        let (region, _) = self.regions.sides()[side];
         let delete = async || region.delete_shadow(&name.thing, &name.shadow).await;
-        pace.patient(&self.regions.both.clock, delete).await.settled(Class::NotFound).map(drop)
+        self.call(side, delete).await.settled(Class::NotFound).map(drop)
     }
 
-    async fn bounded<T>(&self, call: impl Future<Output = Outcome<T>>) -> Result<T, String> {
-        match timeout(CALL_MAX, call).await {
-            Ok(done) => done.map_err(|failure| failure.to_string()),
-            Err(_) => Err(format!("no answer in {} s", CALL_MAX.as_secs())),
-        }
+    /// Calls a Region at its pace, until it is done or its time is up.
+    async fn call<T>(&self, side: usize, call: impl AsyncFn() -> Outcome<T>) -> Outcome<T> {
+        let (_, pace) = self.regions.sides()[side];
+        let left = Cell::new(CALL_MAX);
+        let call = async || {
+            let began = Instant::now();
+            let done = timeout(left.get(), call()).await;
+            left.set(left.get().saturating_sub(began.elapsed()));
+            let late = || Failure::permanent("shadow", format!("no answer in {} s", CALL_MAX.as_secs()));
+            done.unwrap_or_else(|_| Err(late()))
+        };
+        pace.patient(&self.regions.both.clock, call).await
     }
 
     fn by_hand(&self, name: &Name, why: &str) -> String {
@@ -285,7 +318,8 @@ impl Round {
             let shadow = if name.shadow.is_empty() {
                 String::new()
             } else {
-                format!(" --shadow-name {}", name.shadow)
+                // A name may have a $ in it.
+                format!(" --shadow-name '{}'", name.shadow)
             };
             format!(
                 "aws iot-data delete-thing-shadow --region {} --thing-name {}{shadow}",
@@ -296,3 +330,6 @@ impl Round {
         format!("{name}: {why}\n      by hand: {}", delete.join("; "))
     }
 }
+
+#[cfg(test)]
+mod tests;
