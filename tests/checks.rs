@@ -239,6 +239,19 @@ async fn a_deployment_is_verified_and_what_does_not_work_is_found() {
         "{printed}"
     );
 
+    // AWS lets go what was detached only after a while: that is waited for.
+    let held = r#"how={"error":{"status":409,"code":"DeleteConflictException","message":"it is attached"}}"#;
+    let fault = ["api", "--region", "us-east-1", "service=iot", "operation=DeletePolicy", held];
+    let fault = site.fault(&fault).unwrap();
+    let mut command = site.twin.command(&gameday().unwrap());
+    let mut child = command.arg("verify").stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+    lines.find(|line| line.contains("DELETE-IDENTITY in")).unwrap();
+    std::thread::sleep(Duration::from_secs(3));
+    site.does(&["twin", "fault", "clear", &fault]).unwrap();
+    let said: Vec<String> = lines.collect();
+    assert_eq!(child.wait().unwrap().code(), Some(0), "{said:?}");
+
     // Nothing travels, so nothing arrives; what was made is gone all the same.
     site.pause(true).await.unwrap();
     let told = json_of(&site, 10, &["verify", "--within", "2s"]);
@@ -247,6 +260,7 @@ async fn a_deployment_is_verified_and_what_does_not_work_is_found() {
     assert!(told["checks"][0]["detail"].as_str().unwrap().contains("no such thing"), "{told}");
     assert_eq!(found[1], ["PUBSUB", "us-east-1", "pass"], "{told}");
     assert_eq!((found[2][2], found[3][2]), ("fail", "fail"), "{told}");
+    assert_eq!((found[4][2], found[5][2]), ("unknown", "unknown"), "what never came was not deleted: {told}");
     assert!(told["checks"][2]["detail"].as_str().unwrap().contains("0 of 5 messages"), "{told}");
 
     // Stopped in the middle of its wait.

@@ -11,7 +11,7 @@ use gameday_twin::Endpoints;
 use replicator::aws::{AwsRegion, Both, Clients};
 
 pub(crate) use calls::Calls;
-pub(crate) use error::{Missing, describe};
+pub(crate) use error::{Missing, describe, is_held};
 pub(crate) use pace::{Pace, READINESS_CALLS};
 
 /// One attempt of a call gets this long.

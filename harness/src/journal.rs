@@ -17,12 +17,20 @@ pub(crate) use change::{Change, Cure};
 pub(crate) use cure::{health_check_path, set_path, sha256};
 pub(crate) use fleet::{delete_certificate, delete_policy, delete_shadows, delete_thing, things};
 
-use crate::{aws::Aws, output::Output};
+use crate::{
+    aws::{Aws, is_held},
+    output::Output,
+};
 
 /// Undoing everything is given up after this long; what is left is named.
 const UNDO_MAX: Duration = Duration::from_mins(10);
 /// How often an undo is tried.
 const UNDO_ATTEMPTS_MAX: u32 = 4;
+/// What is held is tried for so long: AWS lets go what was detached within five minutes.
+pub(crate) const HELD_MAX: Duration = Duration::from_mins(6);
+/// The pause after the first attempt, which grows by as much up to the other.
+const PAUSE: Duration = Duration::from_millis(300);
+const PAUSE_MAX: Duration = Duration::from_secs(5);
 
 /// The journal of a run.
 #[derive(Debug)]
@@ -81,12 +89,11 @@ impl Journal {
     }
 
     /// Undoes everything that stands: first what makes more, that is the replicator, then the
-    /// rest, newest first. The answer is what could not be undone, each with its manual undo.
-    pub(crate) async fn undo_all(&self, aws: &Aws, output: &Output) -> Vec<String> {
+    /// rest, newest first. The answer is what could not be undone, and why.
+    pub(crate) async fn undo_all(&self, aws: &Aws, output: &Output) -> Vec<(Change, String)> {
         // What fails here still stands, and is tried and named with the rest.
         self.undo_where(aws, Some(output), Change::makes_more).await;
-        let failed = self.undo_where(aws, Some(output), |_| true).await;
-        failed.into_iter().map(|(change, why)| change.left(&why)).collect()
+        self.undo_where(aws, Some(output), |_| true).await
     }
 
     async fn undo_where(
@@ -127,14 +134,18 @@ impl Journal {
 }
 
 async fn with_retries(aws: &Aws, change: &Change) -> anyhow::Result<()> {
-    let mut attempt = 1;
+    let (mut attempt, began) = (1, Instant::now());
     loop {
         match undo::undo(aws, change).await {
             Ok(()) => return Ok(()),
-            Err(error) if attempt == UNDO_ATTEMPTS_MAX => return Err(error),
+            Err(error)
+                if attempt >= UNDO_ATTEMPTS_MAX && !(is_held(&error) && began.elapsed() < HELD_MAX) =>
+            {
+                return Err(error);
+            }
             Err(error) => {
                 tracing::warn!(kind = change.kind(), name = change.name(), attempt, error = %format!("{error:#}"), "undo");
-                tokio::time::sleep(std::time::Duration::from_millis(300 * u64::from(attempt))).await;
+                tokio::time::sleep((PAUSE * attempt).min(PAUSE_MAX)).await;
                 attempt += 1;
             }
         }

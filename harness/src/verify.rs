@@ -2,7 +2,7 @@
 //! Regions and hear itself there, to have its shadow in the secondary, and to go from there when it goes from the primary.
 //!
 //! Whatever was made is in the undo journal before it is made, and undone in the end, whatever happened. What is found after that is
-//! deleted and, if it stays, named.
+//! deleted and, if it stays, named: each Region by itself, so that one that does not answer keeps nothing in the other.
 
 mod check;
 mod device;
@@ -80,8 +80,13 @@ impl Verification<'_> {
                     Kind::PubSubPrimary => self.echoes(subject, primary).await,
                     Kind::PubSubSecondary => self.echoes(subject, secondary).await,
                     Kind::Shadow => self.shadow_arrives(subject).await,
-                    Kind::Delete => self.device_goes(subject).await,
-                    Kind::DeleteIdentity => self.identity_goes(subject).await,
+                    Kind::Delete => {
+                        let had_come = has_passed(&checks, Kind::Match) && has_passed(&checks, Kind::Shadow);
+                        only_if(had_come, self.device_goes(subject).await)
+                    }
+                    Kind::DeleteIdentity => {
+                        only_if(has_passed(&checks, Kind::Match), self.identity_goes(subject).await)
+                    }
                 },
             };
             let region = region.to_owned();
@@ -157,22 +162,30 @@ impl Verification<'_> {
 
     /// Thing and shadow, deleted in the primary.
     async fn device_goes(&self, subject: &Subject) -> Ended {
-        if let Err(failure) = self.delete_device(subject).await {
-            return (Verdict::Unknown, format!("it could not be deleted in the primary: {failure}"));
+        if let Err(failure) = self.delete_device(subject, Instant::now() + self.within).await {
+            return self.undeleted(&failure);
         }
-        let look = async || gone::device(self.both, &subject.name).await;
+        let look = async || gone::device_of(self.both, &subject.name).await;
         let good = "thing and shadow are gone from both Regions".to_owned();
         ended(self.arrives(self.within, look).await, good, |left| left.join("; "))
     }
 
     /// Certificate and policy, deleted in the primary.
     async fn identity_goes(&self, subject: &Subject) -> Ended {
-        if let Err(failure) = self.delete_identity(subject).await {
-            return (Verdict::Unknown, format!("it could not be deleted in the primary: {failure}"));
+        let limit = Instant::now() + self.identities_within;
+        if let Err(failure) = self.delete_identity(subject, limit).await {
+            return self.undeleted(&failure);
         }
-        let look = async || gone::identity(self.both, Some(&subject.certificate_id), &subject.policy).await;
+        let look = async || gone::identity_of(self.both, &subject.certificate_id, &subject.policy).await;
         let good = "certificate and policy are gone from both Regions".to_owned();
         ended(self.arrives(self.identities_within, look).await, good, |left| left.join("; "))
+    }
+
+    fn undeleted(&self, failure: &Failure) -> Ended {
+        if self.stop.is_cancelled() {
+            return stopped();
+        }
+        (Verdict::Unknown, format!("it could not be deleted in the primary: {failure}"))
     }
 
     async fn arrives<T>(&self, within: Duration, look: impl AsyncFn() -> Outcome<Option<T>>) -> Arrival<T> {
@@ -180,14 +193,42 @@ impl Verification<'_> {
         arrival(since, since + within, &self.stop, look).await
     }
 
-    /// Undoes all that was made; the answer is what is left, each with what to do by hand.
-    pub(crate) async fn undo(&self) -> Vec<String> {
-        let mut left = self.journal.undo_all(self.aws, self.output).await;
-        match gone::sweep(self.both, &self.names(), self.output).await {
-            Ok(found) => left.extend(found),
-            Err(failure) => left.push(format!("what is left cannot be said: {failure}")),
+    /// Undoes all that was made; the answer is what is left, each with what to do by hand. `has_come`: the device was seen in the
+    /// secondary, so that nothing of it is on its way there any more.
+    pub(crate) async fn undo(&self, has_come: bool) -> Vec<String> {
+        let failed = self.journal.undo_all(self.aws, self.output).await;
+        let mut left = Vec::new();
+        for region in [&self.both.primary, &self.both.secondary] {
+            let on_its_way = !has_come && region.name() == self.both.secondary.name();
+            match gone::sweep(region, &self.names(), on_its_way, self.output).await {
+                // Whatever could not be undone then, this is what is there now.
+                Ok(found) => left.extend(found),
+                Err(failure) => {
+                    let (thing, region) = (&self.names().thing, region.name());
+                    left.push(format!(
+                        "what is left of {thing} in {region}, thing, shadow, certificate and policy, cannot be said: {failure}"
+                    ));
+                    let there = failed.iter().filter(|(change, _)| change.region() == region);
+                    left.extend(there.map(|(change, why)| change.left(why)));
+                }
+            }
         }
         left
+    }
+}
+
+/// Whether a check of that kind has passed.
+pub(crate) fn has_passed(checks: &[Check], kind: Kind) -> bool {
+    checks.iter().any(|check| check.kind == kind && check.verdict == Verdict::Pass)
+}
+
+/// What was never there is gone without anything having been deleted.
+fn only_if(had_come: bool, ended: Ended) -> Ended {
+    match ended {
+        (Verdict::Pass, detail) if !had_come => {
+            (Verdict::Unknown, format!("{detail}, and were not seen to have come to the secondary before"))
+        }
+        ended => ended,
     }
 }
 
@@ -201,5 +242,18 @@ fn ended<T>(arrival: Arrival<T>, good: String, say: impl FnOnce(T) -> String) ->
         Arrival::NotInTime(instead) => (Verdict::Fail, say(instead)),
         Arrival::Unknown(why) => (Verdict::Unknown, why),
         Arrival::Stopped => stopped(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_never_came_is_not_said_to_have_been_deleted() {
+        let ended = |verdict| (verdict, "gone".to_owned());
+        assert_eq!(only_if(true, ended(Verdict::Pass)), ended(Verdict::Pass));
+        assert_eq!(only_if(false, ended(Verdict::Pass)).0, Verdict::Unknown);
+        assert_eq!(only_if(false, ended(Verdict::Fail)), ended(Verdict::Fail), "it is there");
     }
 }

@@ -19,11 +19,37 @@ where
         match self {
             Ok(value) => Ok(Some(value)),
             Err(error) => {
-                let code = error.as_service_error().and_then(ProvideErrorMetadata::code).unwrap_or_default();
+                let said = |said: Option<&str>| said.unwrap_or_default().to_owned();
+                let answer = error.as_service_error();
+                let (code, message) = answer
+                    .map_or_else(Default::default, |answer| (said(answer.code()), said(answer.message())));
                 let missing = code.contains("NotFound") || code.starts_with("NoSuch");
-                if missing { Ok(None) } else { Err(anyhow::anyhow!(describe(&error))) }
+                if missing {
+                    return Ok(None);
+                }
+                let error = anyhow::anyhow!(describe(&error));
+                Err(if holds(&code, &message) { error.context(Held) } else { error })
             }
         }
+    }
+}
+
+/// That something cannot be deleted yet: AWS lets go what was detached only after a while.
+#[derive(Debug, thiserror::Error)]
+#[error("it is held")]
+pub(crate) struct Held;
+
+/// Whether something could not be deleted yet.
+pub(crate) fn is_held(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<Held>().is_some()
+}
+
+fn holds(code: &str, message: &str) -> bool {
+    match code {
+        "DeleteConflictException" | "CertificateStateException" => true,
+        // Of a thing, of which there is no code of its own.
+        "InvalidRequestException" => message.contains("attached"),
+        _ => false,
     }
 }
 
@@ -65,5 +91,22 @@ mod tests {
         let error: SdkError<DescribeEndpointError, ()> =
             SdkError::timeout_error(anyhow::anyhow!("no answer").context("a call"));
         assert_eq!(describe(&error), "request has timed out: a call: no answer");
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn what_is_attached_is_held_and_what_is_not_there_is_missing() {
+        let site = crate::pool::site::Site::start().await;
+        let iot = &site.aws.primary.iot;
+        let delete = async || iot.delete_thing().thing_name("lamp").send().await.missing_ok();
+        assert!(delete().await.is_ok());
+        let key = crate::identity::KeyKind::P256.generate().unwrap();
+        let pem = crate::identity::named("lamp").unwrap().self_signed(&key).unwrap().pem();
+        site.bring(&site.aws.primary, "lamp", None, &pem).await;
+        let error = anyhow::Context::context(delete().await, "a step").unwrap_err();
+        assert!(is_held(&error), "{error:#}");
+        let refused = site.refuse("DeleteThing");
+        let error = delete().await.unwrap_err();
+        assert!(!is_held(&error), "{error:#}");
+        drop(refused);
     }
 }

@@ -27,7 +27,7 @@ use crate::{
     output::{Output, data, to_stderr},
     scenario::Span,
     stop::stop_on_signal,
-    verify::{Check, Verification},
+    verify::{Check, Kind, Verification, has_passed},
 };
 
 /// On AWS the deletion of certificates and policies is told by CloudTrail: within a quarter of an hour, and then it travels.
@@ -134,7 +134,8 @@ impl Verify {
             if self.json { output.line(&check.to_string()) } else { output.data(&check.to_string()) }
         };
         let checked = AssertUnwindSafe(verification.run(&mut tell)).catch_unwind().await;
-        let left = verification.undo().await;
+        let has_come = checked.as_ref().is_ok_and(|checks| has_passed(checks, Kind::Match));
+        let left = verification.undo(has_come).await;
         output.finish();
         drop(verification);
         kept.close(&left);

@@ -10,6 +10,8 @@ pub(crate) enum Change {
     Stack { region: String, name: String, replicates: bool },
     /// A policy, and every certificate that it is attached to.
     Policy { region: String, name: String },
+    /// A certificate, with whatever it is attached to.
+    Certificate { region: String, id: String },
     /// The devices of the run in one Region: things by their attribute, with their certificates and shadows.
     Fleet { region: String, run: String, policy: String },
     /// Registry events; `kinds` are those that were switched on for the deployment and that no other one needs.
@@ -41,6 +43,7 @@ impl Change {
         match self {
             Self::Stack { .. } => "stack",
             Self::Policy { .. } => "policy",
+            Self::Certificate { .. } => "certificate",
             Self::Fleet { .. } => "devices",
             Self::RegistryEvents { .. } => "registry events",
             Self::HostedZone { .. } => "hosted zone",
@@ -51,6 +54,7 @@ impl Change {
     pub(crate) fn name(&self) -> String {
         match self {
             Self::Stack { name, .. } | Self::Policy { name, .. } | Self::HostedZone { name } => name.clone(),
+            Self::Certificate { id, .. } => id.clone(),
             Self::Fleet { run, .. } => format!("of run {run}"),
             Self::RegistryEvents { .. } => "configuration".to_owned(),
             Self::Fault { fault, .. } => fault.clone(),
@@ -61,6 +65,7 @@ impl Change {
         match self {
             Self::Stack { region, .. }
             | Self::Policy { region, .. }
+            | Self::Certificate { region, .. }
             | Self::Fleet { region, .. }
             | Self::RegistryEvents { region, .. }
             | Self::Fault { region, .. } => region,
@@ -84,6 +89,10 @@ impl Change {
             Self::Policy { name, .. } => format!(
                 "aws iot list-targets-for-policy --region {region} --policy-name {name}; detach each; \
                  aws iot delete-policy --region {region} --policy-name {name}"
+            ),
+            Self::Certificate { id, .. } => format!(
+                "aws iot update-certificate --region {region} --certificate-id {id} --new-status INACTIVE; detach it from its \
+                 things; aws iot delete-certificate --region {region} --certificate-id {id} --force-delete"
             ),
             Self::Fleet { run, policy, .. } => format!(
                 "aws iot list-things --region {region} --attribute-name gameday-run --attribute-value {run}; \

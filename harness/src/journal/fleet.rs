@@ -121,14 +121,14 @@ pub(crate) async fn delete_certificate(
     clients.iot.detach_policy().policy_name(policy).target(arn).send().await.missing_ok()?;
     let id = arn.rsplit('/').next().unwrap_or_default();
     if clients.region == aws.primary.region {
-        delete_copy(aws, &aws.secondary, id).await?;
+        delete_by_id(aws, &aws.secondary, id).await?;
     }
     deactivate(aws, clients, id).await?;
     delete_inactive(aws, clients, id).await
 }
 
 /// Deletes a certificate with whatever it is attached to.
-async fn delete_copy(aws: &Aws, clients: &RegionClients, id: &str) -> anyhow::Result<()> {
+pub(super) async fn delete_by_id(aws: &Aws, clients: &RegionClients, id: &str) -> anyhow::Result<()> {
     if !deactivate(aws, clients, id).await? {
         return Ok(());
     }

@@ -14,6 +14,7 @@ pub(super) async fn undo(aws: &Aws, change: &Change) -> anyhow::Result<()> {
             Stacks::quiet(aws.region(region)).delete(name).await?;
         }
         Change::Policy { region, name } => fleet::delete_policy(aws, region, name).await?,
+        Change::Certificate { region, id } => fleet::delete_by_id(aws, aws.region(region), id).await?,
         Change::Fleet { region, run, policy } => fleet::delete(aws, region, run, policy).await?,
         Change::RegistryEvents { region, deployment, kinds } => {
             if !switch_off(aws.region(region), deployment, kinds).await? {

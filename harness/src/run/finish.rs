@@ -108,8 +108,8 @@ impl Game {
         self.output.line(&format!("      {label}"));
         self.step(index, "clean-up", label, StepState::Began, None);
         let failed = self.journal.undo_all(&self.aws, &self.output).await;
-        for failure in &failed {
-            self.output.line(&format!("NOT UNDONE: {failure}"));
+        for (change, why) in &failed {
+            self.output.line(&format!("NOT UNDONE: {}", change.left(why)));
         }
         let mut left = self.sweep().await;
         for _ in 1..SWEEPS_MAX {

@@ -1,15 +1,17 @@
 //! The device that is made for the checks, in the primary, and its deletion there, step by step: what becomes of it in the secondary
 //! is for the replicator to do.
 
+use std::time::Duration;
+
 use anyhow::anyhow;
 use replicator::{
     model::{Policy, Status},
-    outcome::{Class, Outcome, Settled},
-    pace::Pace,
+    outcome::{Class, Failure, Outcome, Settled},
     policy::{certificate_arn, partition},
     ports::{Identities, Shadows, Things},
 };
 use serde_json::json;
+use tokio::time::{Instant, sleep, timeout_at};
 
 use super::Verification;
 use crate::{
@@ -18,6 +20,10 @@ use crate::{
     journal::Change,
     names::RUN_ATTRIBUTE,
 };
+
+/// The pause before a deletion that failed is tried again; it doubles, up to the other.
+const PAUSE_MIN: Duration = Duration::from_millis(100);
+const PAUSE_MAX: Duration = Duration::from_secs(5);
 
 /// What a verification makes, by name: the thing and the policy are called alike.
 #[derive(Debug, Clone)]
@@ -85,34 +91,54 @@ impl Verification<'_> {
         let issued = recipe.issue(self.aws, &thing, csr).await?;
         // Before it has its policy nothing else leads to it.
         *self.certificate_id.lock() = Some(issued.id.clone());
+        for region in [&self.aws.secondary.region, &self.aws.primary.region] {
+            self.journal.intend(Change::Certificate { region: region.clone(), id: issued.id.clone() })?;
+        }
         recipe.equip(self.aws, &thing, &issued.arn).await?;
         let identity = Identity { certificate_pem: issued.pem, key_der: key.serialize_der() };
         Ok(Subject { name: thing, policy, certificate_id: issued.id, identity })
     }
 
     /// Shadow and thing.
-    pub(super) async fn delete_device(&self, subject: &Subject) -> Outcome<()> {
+    pub(super) async fn delete_device(&self, subject: &Subject, limit: Instant) -> Outcome<()> {
         let (region, name) = (&self.both.primary, &subject.name);
-        self.settle(async || region.delete_shadow(name, "").await).await?;
+        self.settle(limit, async || region.delete_shadow(name, "").await).await?;
         let arn = self.arn(&subject.certificate_id);
-        self.settle(async || region.detach_principal(name, &arn).await).await?;
+        self.settle(limit, async || region.detach_principal(name, &arn).await).await?;
         // Detaching takes a while to be seen: until then it is a conflict, which is tried again.
-        self.settle(async || region.delete_thing(name, None).await).await
+        self.settle(limit, async || region.delete_thing(name, None).await).await
     }
 
     /// Certificate and policy.
-    pub(super) async fn delete_identity(&self, subject: &Subject) -> Outcome<()> {
+    pub(super) async fn delete_identity(&self, subject: &Subject, limit: Instant) -> Outcome<()> {
         let (region, arn) = (&self.both.primary, self.arn(&subject.certificate_id));
-        self.settle(async || region.detach_policy(&subject.policy, &arn).await).await?;
+        self.settle(limit, async || region.detach_policy(&subject.policy, &arn).await).await?;
         let id = &subject.certificate_id;
-        self.settle(async || region.set_status(id, Status::Inactive).await).await?;
-        self.settle(async || region.delete_certificate(id).await).await?;
-        self.settle(async || region.delete_policy(&subject.policy).await).await
+        self.settle(limit, async || region.set_status(id, Status::Inactive).await).await?;
+        self.settle(limit, async || region.delete_certificate(id).await).await?;
+        self.settle(limit, async || region.delete_policy(&subject.policy).await).await
     }
 
-    /// Calls until it is done. What is not there is.
-    async fn settle(&self, call: impl AsyncFn() -> Outcome<()>) -> Outcome<()> {
-        Pace::default().patient(&self.both.clock, call).await.settled(Class::NotFound).map(drop)
+    /// Calls until it is done, the time is up or somebody stops it. What is not there is done.
+    async fn settle(&self, limit: Instant, call: impl AsyncFn() -> Outcome<()>) -> Outcome<()> {
+        const STEP: &str = "delete";
+        let mut pause = PAUSE_MIN;
+        let calls = async {
+            loop {
+                let late = || Err(Failure::transient(STEP, "no answer in time"));
+                let done = timeout_at(limit, call()).await.unwrap_or_else(|_| late());
+                match done.settled(Class::NotFound) {
+                    Err(failure) if failure.is_transient() && Instant::now() + pause < limit => {}
+                    done => return done.map(drop),
+                }
+                sleep(pause).await;
+                pause = (pause * 2).min(PAUSE_MAX);
+            }
+        };
+        tokio::select! {
+            () = self.stop.cancelled() => Err(Failure::permanent(STEP, "stopped")),
+            done = calls => done,
+        }
     }
 
     fn arn(&self, certificate_id: &str) -> String {

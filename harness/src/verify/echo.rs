@@ -28,12 +28,45 @@ pub(super) struct Echo<'a> {
     pub(super) topic: String,
 }
 
+/// The attempt that came furthest: a Region that refused once has refused, whatever became of the attempts after that.
+#[derive(Debug)]
+struct Furthest {
+    /// None: there was no attempt.
+    stage: Option<&'static str>,
+    why: String,
+}
+
+/// The stages of an attempt.
+const STAGES: [&str; 4] = ["dns", "tcp", "tls", "connack"];
+
+impl Default for Furthest {
+    fn default() -> Self {
+        Self { stage: None, why: "there was no time".to_owned() }
+    }
+}
+
+impl Furthest {
+    /// An attempt that did not pass that stage, and why.
+    fn take(&mut self, stage: &'static str, why: String) {
+        let rank = |stage| STAGES.iter().position(|other| *other == stage);
+        // Of those that came as far, the first: the last was perhaps cut short.
+        if rank(stage) > self.stage.and_then(rank) {
+            *self = Self { stage: Some(stage), why };
+        }
+    }
+
+    /// A Region that was not reached is not known.
+    fn verdict(&self) -> Verdict {
+        if matches!(self.stage, None | Some("dns" | "tcp")) { Verdict::Unknown } else { Verdict::Fail }
+    }
+}
+
 impl Echo<'_> {
     /// Tries until all came back or the time is up. A Region that was not reached is not known; one that refused has failed.
     pub(super) async fn run(&self, limit: Instant) -> Ended {
         let mut attempts = 0;
         let mut heard = BTreeSet::new();
-        let mut why = "no answer".to_owned();
+        let mut furthest = Furthest::default();
         while Instant::now() < limit {
             attempts += 1;
             heard.clear();
@@ -50,19 +83,22 @@ impl Echo<'_> {
                         format!("{MESSAGES} messages came back, connected at attempt {attempts}"),
                     );
                 }
-                Ok(Err(error)) => why = error,
-                Err(_) => break,
+                Ok(Err(error)) => furthest.take(self.dialer.timings.lock().stage(), error),
+                // The attempt under way counts as far as it came.
+                Err(_) => {
+                    furthest.take(self.dialer.timings.lock().stage(), "no answer in time".to_owned());
+                    break;
+                }
             }
             sleep(PAUSE.min(limit.saturating_duration_since(Instant::now()))).await;
         }
-        let stage = self.dialer.timings.lock().stage();
-        let verdict = if matches!(stage, "dns" | "tcp") { Verdict::Unknown } else { Verdict::Fail };
+        let (verdict, stage) = (furthest.verdict(), furthest.stage.unwrap_or("connect"));
         let heard = heard.len();
         (
             verdict,
             format!(
-                "{heard} of {MESSAGES} messages came back from {}, {attempts} attempts: {stage}: {why}",
-                self.host
+                "{heard} of {MESSAGES} messages came back from {}, {attempts} attempts: {stage}: {}",
+                self.host, furthest.why
             ),
         )
     }
@@ -97,5 +133,22 @@ impl Echo<'_> {
                 _ => {}
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_refused_once_has_refused() {
+        let mut furthest = Furthest::default();
+        assert_eq!(furthest.verdict(), Verdict::Unknown);
+        furthest.take("tcp", "refused".to_owned());
+        assert_eq!(furthest.verdict(), Verdict::Unknown, "nobody was there");
+        furthest.take("connack", "not authorised".to_owned());
+        furthest.take("dns", "no answer in time".to_owned());
+        assert_eq!((furthest.verdict(), furthest.stage), (Verdict::Fail, Some("connack")));
+        assert_eq!(furthest.why, "not authorised");
     }
 }

@@ -1,100 +1,159 @@
-//! Is it gone? From both Regions, each kind by itself; and what is not is deleted.
+//! Is it gone? Each kind by itself, in each Region by itself; and what is not is deleted.
 
 use std::time::Duration;
 
 use replicator::{
-    aws::Both,
+    aws::{AwsRegion, Both},
     model::Status,
     outcome::{Class, Outcome, Settled},
     ports::{Identities, Shadows, Things},
 };
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use super::device::Names;
-use crate::output::Output;
+use crate::{journal::HELD_MAX, output::Output};
 
-/// How often what is found after the undo is deleted, with this pause between: the replicator may have had it under way.
+/// How often what is found after the undo is deleted, with this pause between: the replicator may have had it under way. What AWS
+/// holds is tried for longer, see [`HELD_MAX`].
 const PASSES_MAX: u32 = 5;
 const SETTLE: Duration = Duration::from_secs(1);
+/// What may be on its way to the secondary is looked for so long.
+const ON_ITS_WAY: Duration = Duration::from_secs(5);
+
+/// Something that is there.
+#[derive(Debug)]
+struct Found {
+    what: String,
+    by_hand: String,
+}
 
 /// What is left of thing and shadow; none: both are gone from both Regions.
-pub(super) async fn device(both: &Both, name: &str) -> Outcome<Option<Vec<String>>> {
-    let mut left = Vec::new();
-    for region in [&both.primary, &both.secondary] {
-        if region.thing(name).await?.is_some() {
-            left.push(format!("thing {name} is in {}", region.name()));
-        }
-        if region.shadow(name, "").await?.is_some() {
-            left.push(format!("the shadow of {name} is in {}", region.name()));
-        }
-    }
-    Ok((!left.is_empty()).then_some(left))
+pub(super) async fn device_of(both: &Both, thing: &str) -> Outcome<Option<Vec<String>>> {
+    let mut found = device(&both.primary, thing).await?;
+    found.extend(device(&both.secondary, thing).await?);
+    Ok(said(found))
 }
 
 /// The same of certificate and policy.
-pub(super) async fn identity(
+pub(super) async fn identity_of(
     both: &Both,
-    certificate_id: Option<&str>,
+    certificate_id: &str,
     policy: &str,
 ) -> Outcome<Option<Vec<String>>> {
-    let mut left = Vec::new();
-    for region in [&both.primary, &both.secondary] {
-        if let Some(id) = certificate_id
-            && region.certificate(id).await?.is_some()
-        {
-            left.push(format!("certificate {id} is in {}", region.name()));
-        }
-        if region.policy(policy).await?.is_some() {
-            left.push(format!("policy {policy} is in {}", region.name()));
-        }
-    }
-    Ok((!left.is_empty()).then_some(left))
+    let mut found = identity(&both.primary, Some(certificate_id), policy).await?;
+    found.extend(identity(&both.secondary, Some(certificate_id), policy).await?);
+    Ok(said(found))
 }
 
-/// Deletes what is there though it was undone; the answer is what stays, each with what to do by hand.
-pub(super) async fn sweep(both: &Both, names: &Names, output: &Output) -> Outcome<Vec<String>> {
-    let Names { thing, policy, certificate_id } = names;
-    for pass in 0..PASSES_MAX {
-        let found = found(both, names).await?;
+fn said(found: Vec<Found>) -> Option<Vec<String>> {
+    (!found.is_empty()).then(|| found.into_iter().map(|found| found.what).collect())
+}
+
+async fn device(region: &AwsRegion, thing: &str) -> Outcome<Vec<Found>> {
+    let (mut found, name) = (Vec::new(), region.name());
+    if region.thing(thing).await?.is_some() {
+        found.push(Found {
+            what: format!("thing {thing} is in {name}"),
+            by_hand: format!(
+                "aws iot list-thing-principals --region {name} --thing-name {thing}; detach each; aws iot delete-thing --region \
+                 {name} --thing-name {thing}"
+            ),
+        });
+    }
+    if region.shadow(thing, "").await?.is_some() {
+        found.push(Found {
+            what: format!("the shadow of {thing} is in {name}"),
+            by_hand: format!("aws iot-data delete-thing-shadow --region {name} --thing-name {thing}"),
+        });
+    }
+    Ok(found)
+}
+
+async fn identity(region: &AwsRegion, certificate_id: Option<&str>, policy: &str) -> Outcome<Vec<Found>> {
+    let (mut found, name) = (Vec::new(), region.name());
+    if let Some(id) = certificate_id
+        && region.certificate(id).await?.is_some()
+    {
+        found.push(Found {
+            what: format!("certificate {id} is in {name}"),
+            by_hand: format!(
+                "aws iot update-certificate --region {name} --certificate-id {id} --new-status INACTIVE; aws iot \
+                 delete-certificate --region {name} --certificate-id {id} --force-delete"
+            ),
+        });
+    }
+    if region.policy(policy).await?.is_some() {
+        found.push(Found {
+            what: format!("policy {policy} is in {name}"),
+            by_hand: format!(
+                "aws iot list-targets-for-policy --region {name} --policy-name {policy}; detach each; aws iot delete-policy \
+                 --region {name} --policy-name {policy}"
+            ),
+        });
+    }
+    Ok(found)
+}
+
+async fn all(region: &AwsRegion, names: &Names) -> Outcome<Vec<Found>> {
+    let mut found = device(region, &names.thing).await?;
+    found.extend(identity(region, names.certificate_id.as_deref(), &names.policy).await?);
+    Ok(found)
+}
+
+/// Deletes what is in a Region though it was undone; the answer is what stays, each with what to do by hand. What may be
+/// `on_its_way` there is looked for a while.
+pub(super) async fn sweep(
+    region: &AwsRegion,
+    names: &Names,
+    on_its_way: bool,
+    output: &Output,
+) -> Outcome<Vec<String>> {
+    let (began, mut quiet_since, mut is_held, mut pass) = (Instant::now(), None, false, 0);
+    loop {
+        let found = all(region, names).await?;
         if found.is_empty() {
-            return Ok(Vec::new());
-        }
-        if pass > 0 {
-            output.status(&format!("deleting once more: {}", found.join("; ")));
-        }
-        for region in [&both.primary, &both.secondary] {
-            region.delete_shadow(thing, "").await.settled(Class::NotFound)?;
-            for principal in region.thing_principals(thing).await? {
-                region.detach_principal(thing, &principal).await.settled(Class::NotFound)?;
+            let since = *quiet_since.get_or_insert_with(Instant::now);
+            if !on_its_way || since.elapsed() >= ON_ITS_WAY {
+                return Ok(Vec::new());
             }
-            for target in region.policy_targets(policy).await? {
-                region.detach_policy(policy, &target).await.settled(Class::NotFound)?;
+        } else {
+            quiet_since = None;
+            let goes_on = if is_held { began.elapsed() < HELD_MAX } else { pass < PASSES_MAX };
+            if !goes_on {
+                let left = |found: Found| format!("{}\n      by hand: {}", found.what, found.by_hand);
+                return Ok(found.into_iter().map(left).collect());
             }
-            let mut deleted =
-                vec![region.delete_thing(thing, None).await, region.delete_policy(policy).await];
-            if let Some(id) = certificate_id {
-                region.set_status(id, Status::Inactive).await.settled(Class::NotFound)?;
-                deleted.push(region.delete_certificate(id).await);
+            if pass > 0 {
+                let what: Vec<String> = found.into_iter().map(|found| found.what).collect();
+                output.status(&format!("deleting once more: {}", what.join("; ")));
             }
-            for deleted in deleted {
-                // What is held a moment longer is deleted in the next pass.
-                match deleted.settled(Class::NotFound) {
-                    Err(failure) if !failure.is_transient() => return Err(failure),
-                    _ => {}
-                }
-            }
+            is_held = delete(region, names).await?;
+            pass += 1;
         }
         sleep(SETTLE).await;
     }
-    let by_hand = |left: String| {
-        format!("{left}; by hand: aws iot delete-thing, delete-policy, aws iot-data delete-thing-shadow")
-    };
-    Ok(found(both, names).await?.into_iter().map(by_hand).collect())
 }
 
-async fn found(both: &Both, names: &Names) -> Outcome<Vec<String>> {
+/// Deletes what is there; the answer is whether some of it is held for a while. Whether it is gone is for the next look to say.
+async fn delete(region: &AwsRegion, names: &Names) -> Outcome<bool> {
     let Names { thing, policy, certificate_id } = names;
-    let mut found = device(both, thing).await?.unwrap_or_default();
-    found.extend(identity(both, certificate_id.as_deref(), policy).await?.into_iter().flatten());
-    Ok(found)
+    let mut deleted = vec![region.delete_shadow(thing, "").await];
+    for principal in region.thing_principals(thing).await? {
+        deleted.push(region.detach_principal(thing, &principal).await);
+    }
+    for target in region.policy_targets(policy).await? {
+        deleted.push(region.detach_policy(policy, &target).await);
+    }
+    deleted.push(region.delete_thing(thing, None).await);
+    if let Some(id) = certificate_id {
+        deleted.push(region.set_status(id, Status::Inactive).await);
+        deleted.push(region.delete_certificate(id).await);
+    }
+    deleted.push(region.delete_policy(policy).await);
+    let mut is_held = false;
+    for failure in deleted.into_iter().filter_map(|deleted| deleted.settled(Class::NotFound).err()) {
+        tracing::warn!(region = region.name(), %failure, "what is left");
+        is_held |= failure.class == Class::Conflict;
+    }
+    Ok(is_held)
 }
