@@ -5,7 +5,8 @@
 
 use std::{
     io::{BufRead, BufReader},
-    process::{Child, ChildStdout, Command, Stdio},
+    process::{Child, Command, Stdio},
+    sync::mpsc,
     time::{Duration, Instant},
 };
 
@@ -279,20 +280,20 @@ async fn a_deployment_is_verified_and_what_does_not_work_is_found() {
     assert!(said.contains("it cannot be said"), "{said}");
 }
 
-/// A device that both Regions know: its certificate and key are files in the twin's folder.
-async fn known_device(site: &Site) {
+/// A device that both Regions know, with a policy: its certificate and key are files in the twin's folder.
+async fn known_device(site: &Site, name: &str, policy: &str) {
     let key = rcgen::KeyPair::generate().unwrap();
     let certificate = rcgen::CertificateParams::new(Vec::new()).unwrap().self_signed(&key).unwrap().pem();
     for region in [&site.primary, &site.secondary] {
         let register = region.iot.register_certificate_without_ca().certificate_pem(&certificate);
         let made = register.status(CertificateStatus::Active).send().await.unwrap();
-        region.iot.create_policy().policy_name("device").policy_document(POLICY).send().await.unwrap();
+        region.iot.create_policy().policy_name(name).policy_document(policy).send().await.unwrap();
         let arn = made.certificate_arn().unwrap();
-        region.iot.attach_policy().policy_name("device").target(arn).send().await.unwrap();
+        region.iot.attach_policy().policy_name(name).target(arn).send().await.unwrap();
     }
     let folder = site.twin.folder.path();
-    std::fs::write(folder.join("device.pem"), certificate).unwrap();
-    std::fs::write(folder.join("device.key.pem"), key.serialize_pem()).unwrap();
+    std::fs::write(folder.join(format!("{name}.pem")), certificate).unwrap();
+    std::fs::write(folder.join(format!("{name}.key.pem")), key.serialize_pem()).unwrap();
 }
 
 /// Points a name of a zone to a Region's endpoint.
@@ -312,33 +313,43 @@ async fn point(site: &Site, zone: &str, name: &str, side: &str) {
 const DEVICE: [&str; 7] =
     ["pubsub", "--cert", "device.pem", "--key", "device.key.pem", "--interval", "200ms"];
 
+/// One that may say what it likes, and hears nothing.
+const DEAF: [&str; 7] = ["pubsub", "--cert", "deaf.pem", "--key", "deaf.key.pem", "--interval", "200ms"];
+const DEAF_POLICY: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow",
+"Action":["iot:Connect","iot:Publish","iot:Subscribe"],"Resource":"*"}]}"#;
+
 /// A device that talks until it is stopped.
 struct Talking {
     child: Child,
-    lines: std::io::Lines<BufReader<ChildStdout>>,
+    lines: mpsc::Receiver<String>,
     /// Every event so far, for whoever reads why a test failed.
     seen: Vec<Value>,
 }
 
 impl Talking {
-    fn start(site: &Site, more: &[&str]) -> Self {
+    fn start(site: &Site, device: &[&str], more: &[&str]) -> Self {
         let mut command = site.twin.command(&gameday().unwrap());
-        command.args(DEVICE).args(more).arg("--json").stdout(Stdio::piped()).stderr(Stdio::null());
+        command.args(device).args(more).arg("--json").stdout(Stdio::piped()).stderr(Stdio::null());
         let mut child = command.spawn().unwrap();
-        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let (said, lines) = mpsc::channel();
+        let from = BufReader::new(child.stdout.take().unwrap()).lines();
+        // It is read apart, so that whoever waits for a line does not wait for ever.
+        std::thread::spawn(move || from.map_while(Result::ok).try_for_each(|line| said.send(line)));
         Self { child, lines, seen: Vec::new() }
     }
 
     /// Reads on to the first event of that kind.
     fn until(&mut self, kind: &str) -> Value {
-        for line in self.lines.by_ref() {
-            let event: Value = serde_json::from_str(&line.unwrap()).unwrap();
+        let limit = Instant::now() + WAIT_MAX;
+        while let Ok(line) = self.lines.recv_timeout(limit.saturating_duration_since(Instant::now())) {
+            let event: Value = serde_json::from_str(&line).unwrap();
             self.seen.push(event.clone());
             if event["event"] == kind {
                 return event;
             }
         }
-        panic!("it ended without {kind}: {:?}", self.seen);
+        self.child.kill().unwrap();
+        panic!("it ended, or went on for {} s, without {kind}: {:?}", WAIT_MAX.as_secs(), self.seen);
     }
 
     /// Stops it; the answer is its exit code, its summary, and all that it said.
@@ -353,18 +364,21 @@ impl Talking {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_device_hears_itself_and_follows_the_name_although_the_resolver_fails() {
     let site = Site::start(QUOTA_SCALE).await.unwrap();
-    known_device(&site).await;
+    known_device(&site, "device", POLICY).await;
+    known_device(&site, "deaf", DEAF_POLICY).await;
     let host = |side: &str| site.twin.variable(&format!("GAMEDAY_{side}_HOST")).to_owned();
     let primary = host("PRIMARY");
     let endpoint = [&DEVICE[..], &["--endpoint", &primary, "--count", "3"]].concat();
     for qos in ["0", "1"] {
         let (printed, said) = site.does(&[&endpoint[..], &["--qos", qos]].concat()).unwrap();
         for number in 1..=3 {
-            let line = format!("Received message from topic 'test/topic': Hello World! [{number}]");
+            let line = format!("Received message from topic 'test/topic': Hello World! [{number} ");
             assert!(printed.contains(&line), "{printed}{said}");
         }
         let acknowledged = if qos == "1" { 3 } else { 0 };
-        let summary = format!("3 sent, {acknowledged} acknowledged, 0 unsent, 3 received, 0 reconnects");
+        let summary = format!(
+            "3 sent, {acknowledged} acknowledged, 0 unsent, 3 received, 3 of them its own, 0 reconnects"
+        );
         assert!(printed.contains(&summary), "{printed}");
     }
 
@@ -372,10 +386,12 @@ async fn a_device_hears_itself_and_follows_the_name_although_the_resolver_fails(
         site.names.create_hosted_zone().name("fleet.test.").caller_reference("a").send().await.unwrap();
     let (zone, name) = (zone.hosted_zone().unwrap().id().to_owned(), "iot.fleet.test");
     point(&site, &zone, name, "PRIMARY").await;
-    let mut device = Talking::start(&site, &["--cname", name, "--dr-mode", "--every", "1s", "--count", "0"]);
+    let mut device =
+        Talking::start(&site, &DEVICE, &["--cname", name, "--dr-mode", "--every", "1s", "--count", "0"]);
     assert_eq!(device.until("resolved")["host"], primary);
     assert_eq!(device.until("connected")["host"], primary);
-    assert_eq!(device.until("received")["payload"], "Hello World! [1]");
+    let first = device.until("received");
+    assert!(first["payload"].as_str().unwrap().starts_with("Hello World! [1 "), "{first}");
     // A resolver that fails is said, and takes no connection down.
     let fault = site.fault(&["dns", "how=servfail"]).unwrap();
     assert_eq!(device.until("dns-failed")["name"], name);
@@ -389,24 +405,58 @@ async fn a_device_hears_itself_and_follows_the_name_although_the_resolver_fails(
     point(&site, &zone, name, "PRIMARY").await;
     device.until("moved");
     device.until("received");
-    let (_, summary, seen) = device.stop();
+    let (code, summary, seen) = device.stop();
     let is = |what: &str| summary[what].as_u64().unwrap();
+    // What was due while it moved was not sent.
+    assert_eq!(code, Some(if is("unsent") > 0 { 10 } else { 0 }), "{seen}");
     assert_eq!((is("moves"), is("reconnects"), is("connects_failed")), (2, 2, 0), "{seen}");
     assert!(is("dns_errors") >= 1 && is("received") >= 4, "{seen}");
-    // What was on its way when the name moved is not acknowledged by anybody.
-    assert!(is("sent") - is("acknowledged") <= is("moves"), "{seen}");
+    // What was on its way when the name moved was waited for.
+    assert_eq!((is("acknowledged"), is("returned")), (is("sent"), is("sent")), "{seen}");
+
+    // Two that say the same do not take each other's messages for their own.
+    let for_ever = ["--endpoint", &primary, "--count", "0"];
+    let [mut one, mut other] = [(); 2].map(|()| Talking::start(&site, &DEVICE, &for_ever));
+    for device in [&mut one, &mut other] {
+        while device.until("received")["own"] == true {}
+        while device.until("received")["own"] == false {}
+    }
+    for device in [one, other] {
+        let (code, summary, seen) = device.stop();
+        let is = |what: &str| summary[what].as_u64().unwrap();
+        assert!(is("returned") == is("sent") && is("received") > is("returned"), "{seen}");
+        assert_eq!((code, is("unsent")), (Some(0), 0), "{seen}");
+    }
+
+    // Whoever is stopped waits for what is on its way, and what would have been due meanwhile is nobody's.
+    let mut deaf = Talking::start(&site, &DEAF, &for_ever);
+    deaf.until("acknowledged");
+    let (code, summary, seen) = deaf.stop();
+    assert_eq!((code, summary["unsent"].as_u64()), (Some(10), Some(0)), "it heard nothing: {seen}");
 
     // Whoever is not let in is told so again and again, and ends when he is told to.
     std::fs::write(site.twin.folder.path().join("other.pem"), "no certificate").unwrap();
     let (code, _, said) = site.ends(&[&endpoint[..], &["--root-ca", "other.pem"]].concat()).unwrap();
     assert_eq!(code, Some(1), "{said}");
     site.fault(&["region-dark", "--region", "us-east-1"]).unwrap();
-    let mut device = Talking::start(&site, &["--endpoint", &primary, "--connect-timeout", "1s"]);
+    let mut device = Talking::start(&site, &DEVICE, &["--endpoint", &primary, "--connect-timeout", "1s"]);
     let failed = device.until("connect-failed");
     assert_eq!(failed["host"], primary, "{failed}");
     device.until("connect-failed");
     let (code, summary, seen) = device.stop();
     assert_eq!((code, summary["sent"].as_u64()), (Some(13), Some(0)), "{seen}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_never_connects_gives_up_although_the_name_is_followed() {
+    let site = Site::start(QUOTA_SCALE).await.unwrap();
+    known_device(&site, "device", POLICY).await;
+    // It is mistyped.
+    let mut device = Talking::start(&site, &DEVICE, &["--cname", "iot.flet.test", "--dr-mode"]);
+    device.until("gave-up");
+    let summary = device.until("summary");
+    assert_eq!((&summary["gave_up"], count(&summary, "dns_errors")), (&json!(true), 10), "{summary}");
+    assert_eq!(device.child.wait().unwrap().code(), Some(11), "nothing could be sent");
 }
 
 #[test]
@@ -421,7 +471,9 @@ fn what_makes_no_sense_ends_with_2() {
         (&["verify", "--within", "soon"], "is not a time"),
         (&no_files, "--endpoint"),
         (&[&no_files[..], &["--endpoint", "a", "--dr-mode"]].concat(), "--dr-mode"),
-        (&[&no_files[..], &["--endpoint", "a", "--interval", "0s"]].concat(), "1ms"),
+        (&[&no_files[..], &["--endpoint", "a", "--interval", "19ms"]].concat(), "20ms"),
+        (&[&no_files[..], &["--cname", "a", "--dr-mode", "--every", "0s"]].concat(), "1s at the least"),
+        (&[&no_files[..], &["--endpoint", "a", "--message", &"x".repeat(131_060)]].concat(), "at the most"),
     ] {
         let mut command = Command::new(gameday().unwrap());
         let output = command.args(arguments).env_remove("AWS_ENDPOINT_URL").output().unwrap();

@@ -1,8 +1,8 @@
 //! One device that publishes and hears what it publishes, and that follows a name to another Region.
 //!
 //! It never hangs: an attempt to connect, a subscription, a question to the resolver and the wait for the last acknowledgements have
-//! a bound each. A resolver that fails leaves the connection as it is. Messages are due on a schedule; what is due while there is no
-//! connection is counted as unsent and not kept.
+//! a bound each, and until it has connected once so has the number of attempts. A resolver that fails leaves the connection as it is.
+//! Messages are due on a schedule; what is due while there is no connection is counted as unsent and not kept.
 
 mod event;
 mod session;
@@ -22,7 +22,7 @@ use crate::{
 
 pub(crate) use event::{Event, Events, Summary};
 
-/// Whoever does not follow a name gives up after so many attempts in a row.
+/// Whoever does not follow a name, or has not been connected yet, gives up after so many attempts in a row.
 const ATTEMPTS_MAX: u32 = 10;
 /// A device that moves waits up to this long before it connects, so that not all that follow a name come at once.
 const MOVE_MS_MAX: u64 = 500;
@@ -31,6 +31,8 @@ const MOVE_MS_MAX: u64 = 500;
 #[derive(Debug, Clone)]
 pub(crate) struct Settings {
     pub(crate) client_id: String,
+    /// What tells its messages from those of others.
+    pub(crate) id: String,
     pub(crate) topic: String,
     pub(crate) message: String,
     /// None: until it is stopped.
@@ -93,7 +95,10 @@ impl PubSub<'_> {
                     } else {
                         Event::ConnectFailed { host: at, stage, error, again_in_ms }
                     });
-                    if failures >= ATTEMPTS_MAX && !self.follows() {
+                    // A name that never led anywhere is more likely mistyped than about to be right.
+                    let is_patient = self.follows() && self.events.summary().connects > 0;
+                    if failures >= ATTEMPTS_MAX && !is_patient {
+                        self.events.tell(&Event::GaveUp { attempts: failures });
                         break;
                     }
                     again
@@ -134,7 +139,8 @@ impl PubSub<'_> {
             };
             self.dns_failed(&error);
             failures += 1;
-            if failures >= ATTEMPTS_MAX && !self.follows() {
+            if failures >= ATTEMPTS_MAX {
+                self.events.tell(&Event::GaveUp { attempts: failures });
                 return None;
             }
             tokio::select! {

@@ -17,16 +17,24 @@ use crate::{
     deploy::{AMAZON_ROOT_CA, MQTT_PORT},
     fleet::{Dialer, Resolver, Tls},
     log,
-    names::new_id,
-    output::{Output, data, to_stderr},
+    names::{ID_CHARS, new_id},
+    output::{data, to_stderr},
     pubsub::{Event, Events, PubSub, Settings, Summary, Whither},
     scenario::Span,
-    stop::stop_on_signal,
+    stop::on_signal,
     target,
 };
 
 /// What an interrupt is answered with.
 const STOPPING: &str = "stopping: what is on its way is waited for";
+/// AWS's largest message.
+const PAYLOAD_BYTES_MAX: usize = 128 * 1024;
+/// What a message has behind its text: a number and what tells it from those of others.
+const MARK_BYTES_MAX: usize = " [4294967295 ]".len() + ID_CHARS;
+/// AWS takes 100 messages a second from a connection and to it together, and the device hears itself.
+const INTERVAL_MIN: Span = Span::milliseconds(20);
+/// Names are not asked for in a loop, even if they may not be kept.
+const EVERY_MIN: Span = Span::seconds(1);
 
 /// Arguments of `gameday pubsub`.
 #[derive(Debug, Args)]
@@ -37,14 +45,16 @@ const STOPPING: &str = "stopping: what is on its way is waited for";
 With --dr-mode the name is asked for again and again; when it points elsewhere the device
 reconnects there, with back-off and jitter. A resolver that fails is said, and changes nothing.
 It connects to what the name points to, by that name, as AWS's certificate asks. Messages that
-are due while there is no connection are not kept, but counted.
+are due while there is no connection are not kept, but counted. After ten attempts in a row that
+came to nothing it gives up, with --dr-mode only if it was never connected. A name that points to
+a name that points to the endpoint is not followed further than one step.
 
 `gameday fleet show FLEET --device D --export FOLDER` writes a device's certificate and key to
 files. On a twin, which --target or AWS_ENDPOINT_URL names, its DNS server, root certificate and
 port are used.
 
-Exits with 0 if every message was acknowledged and came back, with 10 if one was not, with 11 if
-none could be sent, and with 13 if it was stopped before --count messages.")]
+Exits with 0 if every message was acknowledged and came back, with 10 if one was not or it gave
+up, with 11 if none could be sent, and with 13 if it was stopped before --count messages.")]
 pub(super) struct Pubsub {
     /// The endpoint to connect to.
     #[arg(long, value_name = "HOST", required_unless_present = "cname", conflicts_with = "cname")]
@@ -56,7 +66,7 @@ pub(super) struct Pubsub {
     #[arg(long, requires = "cname", conflicts_with = "endpoint")]
     dr_mode: bool,
     /// How often the name is asked for, and never before its TTL has run out.
-    #[arg(long, value_name = "TIME", default_value = "60s", requires = "dr_mode")]
+    #[arg(long, value_name = "TIME", default_value = "60s", requires = "dr_mode", value_parser = every)]
     every: Span,
     /// The device's certificate, PEM; with those above it if a CA of one's own registers it.
     #[arg(long, value_name = "FILE")]
@@ -73,8 +83,8 @@ pub(super) struct Pubsub {
     /// What is published to and subscribed to.
     #[arg(long, default_value = "test/topic")]
     topic: String,
-    /// What each message says, before its number.
-    #[arg(long, default_value = "Hello World!")]
+    /// What each message says, before its number and what tells it from those of others.
+    #[arg(long, default_value = "Hello World!", value_parser = message)]
     message: String,
     /// Messages to send; 0: until it is stopped.
     #[arg(long, value_name = "MESSAGES", default_value_t = 10)]
@@ -88,7 +98,7 @@ pub(super) struct Pubsub {
     /// An attempt to connect gets this long.
     #[arg(long, value_name = "TIME", default_value = "10s")]
     connect_timeout: Span,
-    /// The port of MQTT; without it 8883, or the twin's.
+    /// The port of MQTT; without it 8883, or the twin's. On 443 it is asked for by ALPN.
     #[arg(long)]
     port: Option<u16>,
     /// The address of a twin, as `gameday twin` printed it, or `aws`; otherwise `AWS_ENDPOINT_URL` says which twin.
@@ -116,8 +126,21 @@ struct Told<'a> {
 
 /// Messages without a pause would be a load, and for that there are scenarios.
 fn interval(text: &str) -> Result<Span, String> {
+    at_least(text, INTERVAL_MIN)
+}
+
+fn every(text: &str) -> Result<Span, String> {
+    at_least(text, EVERY_MIN)
+}
+
+fn at_least(text: &str, least: Span) -> Result<Span, String> {
     let span: Span = text.parse()?;
-    if span < Span::milliseconds(1) { Err("1ms at the least".to_owned()) } else { Ok(span) }
+    if span < least { Err(format!("{least} at the least")) } else { Ok(span) }
+}
+
+fn message(text: &str) -> Result<String, String> {
+    let most = PAYLOAD_BYTES_MAX - MARK_BYTES_MAX;
+    if text.len() > most { Err(format!("{most} bytes at the most")) } else { Ok(text.to_owned()) }
 }
 
 /// What is known of where it connects.
@@ -145,7 +168,8 @@ impl Pubsub {
         let clock = RunClock::start();
         let resolver = Arc::new(resolver);
         let dialer = Dialer::new(config, resolver.clone(), self.port.unwrap_or(port), clock);
-        let stop = stop_on_signal(&Arc::new(Output::new()), STOPPING)?;
+        // Without a live line: there is one of its own for each event.
+        let stop = on_signal(|_| to_stderr(STOPPING))?;
         let is_json = self.json;
         let events = Events::new(move |event: &Event| match event {
             event if is_json => data(&event.json()),
@@ -156,6 +180,7 @@ impl Pubsub {
         let device = PubSub {
             settings: Settings {
                 client_id: self.client_id.clone().unwrap_or_else(|| format!("gameday-pubsub-{}", new_id())),
+                id: new_id(),
                 topic: self.topic.clone(),
                 message: self.message.clone(),
                 count: (self.count > 0).then_some(self.count),
@@ -211,8 +236,8 @@ fn read(path: &Path) -> anyhow::Result<String> {
 }
 
 fn exit(summary: &Summary, qos: Qos, is_stopped: bool) -> ExitCode {
-    let Summary { sent, acknowledged, unsent, returned, .. } = *summary;
-    let is_lost = unsent > 0 || returned < sent || (qos == Qos::One && acknowledged < sent);
+    let Summary { sent, acknowledged, unsent, returned, gave_up, .. } = *summary;
+    let is_lost = gave_up || unsent > 0 || returned < sent || (qos == Qos::One && acknowledged < sent);
     match (is_lost, sent) {
         _ if is_stopped => ExitCode::Operator,
         (_, 0) => ExitCode::Inconclusive,
@@ -241,10 +266,22 @@ mod tests {
         assert_eq!(exit(&of(5, 5, 1, 5), Qos::One, false), ExitCode::Missed);
         assert_eq!(exit(&of(0, 0, 0, 0), Qos::One, false), ExitCode::Inconclusive);
         assert_eq!(exit(&of(2, 2, 0, 2), Qos::One, true), ExitCode::Operator);
+        let gave_up = |sent| Summary { gave_up: true, ..of(sent, sent, 0, sent) };
+        assert_eq!(exit(&gave_up(3), Qos::One, false), ExitCode::Missed, "the others were never sent");
+        assert_eq!(exit(&gave_up(0), Qos::One, false), ExitCode::Inconclusive);
     }
 
     #[test]
     fn messages_have_a_pause_between_them() {
-        assert!(interval("250ms").is_ok() && interval("0s").is_err() && interval("soon").is_err());
+        assert!(interval("20ms").is_ok() && interval("19ms").is_err() && interval("soon").is_err());
+        assert!(every("1s").is_ok() && every("0s").is_err());
+    }
+
+    #[test]
+    fn a_message_is_one_that_aws_takes() {
+        let longest = "x".repeat(PAYLOAD_BYTES_MAX - MARK_BYTES_MAX);
+        assert!(message(&longest).is_ok() && message(&format!("{longest}x")).is_err());
+        let mark = format!(" [{} {}]", u32::MAX, new_id());
+        assert_eq!(mark.len(), MARK_BYTES_MAX);
     }
 }

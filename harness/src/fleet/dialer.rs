@@ -21,6 +21,9 @@ use crate::{clock::RunClock, identity::Identity};
 const INFLIGHT_MAX: u16 = 20;
 /// Nothing that a device gets is larger: a shadow has 8 KB, its documents message three times that.
 const PACKET_BYTES_MAX: usize = 64 * 1024;
+/// On the port of HTTPS, MQTT is asked for by this name.
+const HTTPS_PORT: u16 = 443;
+const ALPN: &[u8] = b"x-amzn-mqtt-ca";
 
 /// What all TLS connections of the fleet share: trust and cryptography. Identities are each device's own.
 #[derive(Debug, Clone)]
@@ -103,6 +106,7 @@ impl Dialer {
         port: u16,
         clock: RunClock,
     ) -> Self {
+        let config = if port == HTTPS_PORT { asking_for_mqtt(&config) } else { config };
         Self { config, resolver, clock, port, timings: Arc::default() }
     }
 
@@ -132,5 +136,32 @@ impl Dialer {
         let stream = TlsConnector::from(self.config.clone()).connect(name, stream).await?;
         self.timings.lock().tls_us = Some(self.clock.now_us());
         Ok(stream)
+    }
+}
+
+fn asking_for_mqtt(config: &ClientConfig) -> Arc<ClientConfig> {
+    let mut config = config.clone();
+    config.alpn_protocols = vec![ALPN.to_vec()];
+    Arc::new(config)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::identity::{KeyKind, named};
+
+    #[tokio::test]
+    async fn mqtt_is_asked_for_where_https_would_answer() {
+        let key = KeyKind::P256.generate().unwrap();
+        let pem = named("lamp").unwrap().self_signed(&key).unwrap().pem();
+        let identity = Identity { certificate_pem: pem.clone(), key_der: key.serialize_der() };
+        let config = Tls::new(&pem).unwrap().config(&identity).unwrap();
+        let resolver = Arc::new(Resolver::of_machine().unwrap());
+        let alpn = |port| {
+            let dialer = Dialer::new(config.clone(), resolver.clone(), port, RunClock::start());
+            dialer.config.alpn_protocols.clone()
+        };
+        assert_eq!(alpn(443), [ALPN]);
+        assert!(alpn(8883).is_empty());
     }
 }

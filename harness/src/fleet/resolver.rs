@@ -55,7 +55,7 @@ impl Resolver {
         Ok(Self { inner })
     }
 
-    /// What the fleet's name points to.
+    /// What the fleet's name points to: the next name, which has to be the endpoint's. AWS's certificates fit no name between.
     pub(crate) async fn cname(&self, name: &str) -> anyhow::Result<Answer> {
         let lookup = self.inner.lookup(name, RecordType::CNAME).await?;
         for record in lookup.answers() {

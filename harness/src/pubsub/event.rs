@@ -43,15 +43,29 @@ pub(crate) enum Event {
         payload: String,
     },
     Acknowledged,
-    /// It was due, and there was no connection.
+    /// It was due, and was not sent.
     Unsent {
         payload: String,
+        why: Unsent,
+    },
+    /// So many attempts in a row came to nothing.
+    GaveUp {
+        attempts: u32,
     },
     Received {
         topic: String,
         payload: String,
         own: bool,
     },
+}
+
+/// Why a message was not sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Unsent {
+    NoConnection,
+    /// Those before it are not sent yet.
+    TooFast,
 }
 
 /// What happened in all.
@@ -71,6 +85,7 @@ pub(crate) struct Summary {
     pub(crate) moves: u32,
     pub(crate) connects_failed: u32,
     pub(crate) dns_errors: u32,
+    pub(crate) gave_up: bool,
 }
 
 /// Who is told, and the count.
@@ -114,6 +129,7 @@ impl Summary {
             Event::Sent { .. } => self.sent += 1,
             Event::Acknowledged => self.acknowledged += 1,
             Event::Unsent { .. } => self.unsent += 1,
+            Event::GaveUp { .. } => self.gave_up = true,
             Event::Received { own, .. } => {
                 self.received += 1;
                 self.returned += u32::from(*own);
@@ -148,7 +164,13 @@ impl fmt::Display for Event {
             Self::Moved { from, to } => write!(f, "the name moved from {from} to {to}: reconnecting"),
             Self::Sent { topic, payload } => write!(f, "Publishing message to topic '{topic}': {payload}"),
             Self::Acknowledged => f.write_str("acknowledged"),
-            Self::Unsent { payload } => write!(f, "not sent, there is no connection: {payload}"),
+            Self::Unsent { payload, why: Unsent::NoConnection } => {
+                write!(f, "not sent, there is no connection: {payload}")
+            }
+            Self::Unsent { payload, why: Unsent::TooFast } => {
+                write!(f, "not sent, too fast: those before it are not sent yet: {payload}")
+            }
+            Self::GaveUp { attempts } => write!(f, "giving up after {attempts} attempts in a row"),
             Self::Received { topic, payload, .. } => {
                 write!(f, "Received message from topic '{topic}': {payload}")
             }
@@ -159,12 +181,23 @@ impl fmt::Display for Event {
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
-            sent, acknowledged, unsent, received, reconnects, moves, connects_failed, dns_errors, ..
+            sent,
+            acknowledged,
+            unsent,
+            received,
+            returned,
+            reconnects,
+            moves,
+            connects_failed,
+            dns_errors,
+            connects: _,
+            gave_up,
         } = self;
+        let end = if *gave_up { ", gave up" } else { "" };
         write!(
             f,
-            "{sent} sent, {acknowledged} acknowledged, {unsent} unsent, {received} received, {reconnects} reconnects, {moves} \
-             moves, {connects_failed} failed connects, {dns_errors} DNS errors"
+            "{sent} sent, {acknowledged} acknowledged, {unsent} unsent, {received} received, {returned} of them its own, \
+             {reconnects} reconnects, {moves} moves, {connects_failed} failed connects, {dns_errors} DNS errors{end}"
         )
     }
 }
@@ -187,7 +220,8 @@ mod tests {
             received(false),
             Event::Moved { from: host(), to: "b".into() },
             Event::ConnectFailed { host: host(), stage: "tcp", error: "refused".into(), again_in_ms: 500 },
-            Event::Unsent { payload: "y".into() },
+            Event::Unsent { payload: "y".into(), why: Unsent::NoConnection },
+            Event::GaveUp { attempts: 10 },
             Event::Connected { host: host() },
         ] {
             events.tell(&event);
@@ -203,6 +237,7 @@ mod tests {
             moves: 1,
             connects_failed: 1,
             dns_errors: 1,
+            gave_up: true,
         };
         assert_eq!(events.summary(), wanted);
         let line: serde_json::Value = serde_json::from_str(&received(true).json()).unwrap();
