@@ -2,8 +2,8 @@
 
 use rustix::process::{Resource, getrlimit, setrlimit};
 
-/// Descriptors of one device: its socket, and the twin's end of it when the twin is in this process.
-const PER_DEVICE: u64 = 2;
+/// Descriptors of one connection: its socket, and the twin's end of it when the twin is in this process.
+const PER_CONNECTION: u64 = 2;
 /// Descriptors of everything else.
 const RESERVE: u64 = 400;
 
@@ -16,9 +16,11 @@ pub(crate) fn raise() -> Option<u64> {
     if setrlimit(Resource::Nofile, limit).is_ok() { limit.maximum } else { before }
 }
 
-/// What to do about a fleet that needs more descriptors than there are.
-pub(crate) fn check(devices: u32, descriptors: Option<u64>) -> anyhow::Result<()> {
-    let needed = u64::from(devices) * PER_DEVICE + RESERVE;
+/// What to do about a fleet that needs more descriptors than there are. Devices that probe have a second connection while
+/// they do, which in a dark Region is all of them at once.
+pub(crate) fn check(devices: u32, probing: u32, descriptors: Option<u64>) -> anyhow::Result<()> {
+    let connections = u64::from(devices) + u64::from(probing);
+    let needed = connections * PER_CONNECTION + RESERVE;
     match descriptors {
         Some(limit) if limit < needed => anyhow::bail!(
             "{devices} devices need about {needed} open files and this process may open {limit}; raise `ulimit -n`, or \

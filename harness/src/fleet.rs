@@ -1,13 +1,17 @@
-//! The fleet: devices with an identity each, made through the IoT API, connected over mutual TLS, moving as the fleet's
-//! name moves.
+//! The fleet: devices with an identity each, made through the IoT API, connected over mutual TLS, moving as their strategy
+//! has them move.
 
+mod assignment;
 mod connection;
+mod course;
 mod device;
 mod dialer;
 mod follow;
 mod load;
+mod probe;
 mod provision;
 mod recipe;
+mod refusal;
 mod resolver;
 mod schedule;
 
@@ -20,6 +24,7 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+pub(crate) use assignment::Assignment;
 pub(crate) use connection::leave;
 pub(crate) use dialer::{Dialer, Tls};
 pub(crate) use follow::{Name, Pointed, backoff};
@@ -47,6 +52,7 @@ pub(crate) struct Made {
 pub(crate) struct Shared {
     pub(crate) run: String,
     pub(crate) scenario: Scenario,
+    pub(crate) assignment: Arc<Assignment>,
     pub(crate) target: Arc<Target>,
     pub(crate) recorder: Recorder,
     pub(crate) resolver: Arc<Resolver>,

@@ -1,11 +1,12 @@
 //! The plan: what a scenario will create, call, break and undo, computed from the scenario alone. The run does what the
 //! plan says; the plan is in the run folder.
 
+use gameday_report::record::Strategy;
 use serde::Serialize;
 
 use crate::{
     aws::{Pace, READINESS_CALLS},
-    scenario::{Scenario, Step, Strategy},
+    scenario::{Scenario, Step},
 };
 
 /// AWS delivers at most this many messages a second on one connection; the observer has one.
@@ -34,6 +35,8 @@ const DELETING: [(&str, &str); 3] =
 pub(crate) struct Plan {
     /// Things, certificates: one each a device, in both Regions.
     pub(crate) devices: u32,
+    /// How many of them have which strategy.
+    pub(crate) strategies: Vec<Strategy>,
     /// Other things that are made, by kind and Region.
     pub(crate) creates: Vec<Made>,
     /// Calls of the harness that grow with the fleet, and the rate that they are paced to.
@@ -107,6 +110,7 @@ impl Plan {
         });
         Ok(Self {
             devices,
+            strategies: scenario.fleet.strategy.recorded(devices),
             creates: creates(),
             calls: made.chain(seen).chain(deleted).chain(looks).collect(),
             steps: scenario.step.iter().map(|step| label(step, scenario)).collect(),
@@ -173,10 +177,4 @@ pub(crate) fn name(step: &Step) -> &'static str {
         Step::Break(_) => "break",
         Step::Heal(_) => "heal",
     }
-}
-
-/// The strategy as a reader would say it.
-pub(crate) fn strategy(scenario: &Scenario) -> String {
-    let Strategy::Cname(cname) = &scenario.fleet.strategy;
-    format!("cname, asked every {}", cname.every)
 }

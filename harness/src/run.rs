@@ -32,12 +32,12 @@ use crate::{
     deploy::Deployment,
     descriptors,
     fault::FaultName,
-    fleet::{Made, Resolver, Shared, Workshop},
+    fleet::{Assignment, Made, Resolver, Shared, Workshop},
     journal::Journal,
     measure::{Recorder, sample},
     names::{device_name, new_id},
     output::Output,
-    plan::{self, Plan},
+    plan::Plan,
     scenario::Scenario,
     target::Target,
 };
@@ -73,6 +73,8 @@ pub(crate) struct Game {
     /// The fleet that stays whose devices play.
     pooled: Option<Pooled>,
     devices: Vec<Made>,
+    /// Which of them has which strategy.
+    assignment: Arc<Assignment>,
     workshop: Option<Arc<Workshop>>,
     fleet: Option<Arc<Shared>>,
     /// Faults that are applied now.
@@ -177,6 +179,7 @@ impl Game {
             Some(pooled) => pooled.pool.device(n + 1),
             None => device_name(&id, n),
         });
+        let assignment = Arc::new(Assignment::new(&scenario.fleet, options.seed));
         let recorder = Recorder::create(&folder, clock, &[target.primary(), target.secondary()], names)?;
         Ok(Self {
             aws,
@@ -191,6 +194,7 @@ impl Game {
             deployment: None,
             pooled,
             devices: Vec::new(),
+            assignment,
             workshop: None,
             fleet: None,
             broken: Vec::new(),
@@ -221,7 +225,8 @@ fn info(options: &RunOptions, game: &Game, name: &str) -> RunInfo {
         primary: game.target.primary().to_owned(),
         secondary: game.target.secondary().to_owned(),
         devices: options.scenario.fleet.devices,
-        strategy: plan::strategy(&options.scenario),
+        strategy: options.scenario.fleet.strategy.to_string(),
+        strategies: options.scenario.fleet.strategy.recorded(options.scenario.fleet.devices),
         replay: options.replay.clone(),
         objectives: options.scenario.objectives.clone(),
     }

@@ -4,8 +4,10 @@
 mod hint;
 mod locate;
 mod set;
+mod share;
 mod span;
 mod step;
+mod strategy;
 
 use std::{
     collections::BTreeMap,
@@ -17,8 +19,10 @@ use gameday_twin::QuotaSetting;
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
+pub(crate) use share::places;
 pub use span::Span;
 pub use step::{Break, Connect, Heal, Hold, Provision, ProvisionVia, Readiness, Step, Until};
+pub use strategy::{Cname, DualEndpoint, Share, Sticky, Strategies, Strategy};
 
 /// A whole scenario.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -58,30 +62,14 @@ pub struct Fleet {
     /// The fleet that stays whose devices they are, as `gameday fleet create` made it. Without it the run makes its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pool: Option<String>,
-    /// How they find their Region.
-    pub strategy: Strategy,
+    /// How they find their Region: one strategy, or a list of them with shares.
+    pub strategy: Strategies,
     /// Keep-alive that they ask the broker for.
     #[serde(default = "Fleet::keep_alive_default")]
     pub keep_alive: Span,
     /// A connection attempt is given up after this.
     #[serde(default = "Fleet::connect_timeout_default")]
     pub connect_timeout: Span,
-}
-
-/// How a device finds its Region.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub enum Strategy {
-    /// It connects to what the fleet's CNAME resolves to, asks again on a period, and follows a change.
-    Cname(Cname),
-}
-
-/// Settings of the strategy `cname`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Cname {
-    /// It asks its resolver this often. The answer's TTL is respected between.
-    pub every: Span,
 }
 
 /// What the devices do.
@@ -274,14 +262,13 @@ impl Scenario {
     }
 
     /// Every time within its limits; those that a protocol carries as seconds are whole seconds.
-    fn check_spans(&self, cname: &Cname) -> Result<(), (String, String)> {
+    fn check_spans(&self) -> Result<(), (String, String)> {
         let (none, ms10, s1) = (Span::milliseconds(0), Span::milliseconds(10), Span::seconds(1));
         let telemetry = self.load.telemetry.as_ref().map(|t| ("load.telemetry.every", t.every, ms10, false));
         let shadow = self.load.shadow.as_ref().map(|s| ("load.shadow.every", s.every, ms10, false));
         let spans = [
             ("fleet.keep_alive", self.fleet.keep_alive, s1, true),
             ("fleet.connect_timeout", self.fleet.connect_timeout, s1, true),
-            ("fleet.strategy.cname.every", cname.every, Span::milliseconds(100), false),
             ("dns.ttl", self.dns.ttl, s1, true),
             ("twin.replication_delay", self.twin.replication_delay, none, false),
             ("converge_at_most", self.converge_at_most, none, false),
@@ -303,8 +290,8 @@ impl Scenario {
         if self.fleet.devices == 0 || self.fleet.devices > DEVICES_MAX {
             return wrong("fleet.devices", &format!("must be 1 to {DEVICES_MAX}"));
         }
-        let Strategy::Cname(cname) = &self.fleet.strategy;
-        self.check_spans(cname)?;
+        self.fleet.strategy.check(self.fleet.devices)?;
+        self.check_spans()?;
         if let Some(telemetry) = &self.load.telemetry {
             if telemetry.qos != 1 {
                 return wrong(
@@ -340,7 +327,7 @@ impl Scenario {
         {
             return wrong("fleet.pool", &message);
         }
-        step::check(&self.step, self.fleet.pool.is_some())?;
+        step::check(&self.step, &self.fleet)?;
         for (metric, text) in &self.objectives {
             if let Err(error) = Objective::parse(metric, text) {
                 return Err((format!("objectives.{metric:?}"), error.to_string()));

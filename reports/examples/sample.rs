@@ -1,4 +1,4 @@
-//! Writes the folder of a made-up run and its results: `cargo run -p gameday-report --example sample -- FOLDER [good|bad|stopped] [DEVICES]`.
+//! Writes the folder of a made-up run and its results: `cargo run -p gameday-report --example sample -- FOLDER [good|bad|stopped] [DEVICES] [mixed]`.
 
 use std::path::Path;
 
@@ -18,7 +18,10 @@ fn main() -> Result<(), RecordError> {
         _ => sample::Luck::Good,
     };
     let devices = arguments.get(2).and_then(|text| text.parse().ok()).unwrap_or(500);
-    let record = sample::record(devices, luck);
+    let record = match arguments.get(3).map(String::as_str) {
+        Some("mixed") => sample::mixed(devices, luck),
+        _ => sample::record(devices, luck),
+    };
     let folder = Folder::create(Path::new(path))?;
     write(&folder, &record)?;
     gameday_report::write_results(&folder)?;

@@ -8,7 +8,10 @@ mod latency;
 mod measure;
 mod observer;
 mod spread;
+mod stage;
+mod strategies;
 mod timeline;
+mod trace;
 mod undo;
 mod writes;
 
@@ -19,14 +22,15 @@ pub use checks::{LATE_SENDS_MAX_PERCENT, TIMER_DELAY_P99_MAX_MS};
 use crate::record::{Direction, EndReason, Event, Record};
 use crate::summary::{
     ApiRow, Devices, FaultRow, HarnessHealth, Ledger, ObjectiveRow, ReadinessRow, Rpo, SUMMARY_FORMAT,
-    Summary, Undo,
+    Stragglers, StrategyRow, Summary, Undo,
 };
 use crate::units;
 use crate::verdict::{ExitCode, Verdict};
-use journeys::{FAILBACK_STAGES, FAILOVER_STAGES, Journeys, Trace};
+use journeys::Journeys;
 use latency::Measured;
 use spread::ms;
 use timeline::Timeline;
+use trace::Trace;
 
 const NAMES_LISTED: usize = 20;
 
@@ -37,6 +41,7 @@ struct Evidence<'a> {
     failbacks: Journeys<'a>,
     /// Sorted.
     failback_outage_us: Vec<u64>,
+    strategies: Vec<StrategyRow>,
     latencies: BTreeMap<String, Measured>,
     ledger: Ledger,
     rpo: Option<Rpo>,
@@ -55,12 +60,14 @@ struct Evidence<'a> {
 impl<'a> Evidence<'a> {
     fn of(record: &'a Record) -> Self {
         let timeline = Timeline::of(record);
-        let traces = journeys::traces(record);
+        let traces = trace::traces(record);
         let any = |wanted: fn(&Event) -> bool| record.events.iter().any(|entry| wanted(&entry.event));
+        let failovers = journeys::failovers(traces.values(), &timeline);
         Self {
-            failovers: journeys::failovers(&traces, &timeline),
-            failbacks: journeys::failbacks(&traces, &timeline),
-            failback_outage_us: failback_outage(&traces),
+            failovers,
+            failbacks: journeys::failbacks(traces.values(), &timeline),
+            failback_outage_us: failback_outage(traces.values()),
+            strategies: strategies::rows(record, &traces, &timeline),
             latencies: latency::latencies(record),
             ledger: writes::ledger(&record.info, &record.ledger),
             rpo: writes::rpo(&record.info, &record.ledger, &timeline),
@@ -110,16 +117,15 @@ pub fn judge(record: &Record) -> Summary {
         readiness: evidence.readiness,
         devices: evidence.devices.clone(),
         failover: evidence.failovers.waterfall(
-            &FAILOVER_STAGES,
-            first(&evidence.timeline, |each| Some(each.unhealthy_us?.saturating_sub(each.began_us))),
-            first(&evidence.timeline, |each| Some(each.answer_us?.saturating_sub(each.began_us))),
+            evidence.timeline.first(timeline::Break::detected_us),
+            evidence.timeline.first(timeline::Break::answered_us),
         ),
         failback: evidence.failbacks.waterfall(
-            &FAILBACK_STAGES,
-            first(&evidence.timeline, |each| Some(each.healthy_us?.saturating_sub(each.cured_us?))),
-            first(&evidence.timeline, |each| Some(each.answer_back_us?.saturating_sub(each.cured_us?))),
+            evidence.timeline.first(timeline::Break::recovered_us),
+            evidence.timeline.first(timeline::Break::answered_back_us),
         ),
         failback_outage: spread::distribution(&evidence.failback_outage_us),
+        strategies: evidence.strategies,
         latencies: evidence.latencies.into_iter().map(|(name, measured)| (name, measured.latency)).collect(),
         ledger: evidence.ledger,
         rpo: evidence.rpo,
@@ -175,10 +181,6 @@ fn reason(summary: &Summary) -> String {
     said.join(" ")
 }
 
-fn first(timeline: &Timeline, moment: impl Fn(&timeline::Break) -> Option<u64>) -> Option<u64> {
-    timeline.breaks.iter().find_map(moment)
-}
-
 fn faults(timeline: &Timeline) -> Vec<FaultRow> {
     let row = |window: &timeline::Window| FaultRow {
         fault: window.fault.clone(),
@@ -192,8 +194,9 @@ fn faults(timeline: &Timeline) -> Vec<FaultRow> {
     timeline.windows.iter().map(row).collect()
 }
 
-fn failback_outage(traces: &BTreeMap<&str, Trace<'_>>) -> Vec<u64> {
-    let moves = traces.values().flat_map(|trace| &trace.moves);
+/// Of each device that failed back, how long it was without service on its way; sorted.
+fn failback_outage<'a: 't, 't>(traces: impl IntoIterator<Item = &'t Trace<'a>>) -> Vec<u64> {
+    let moves = traces.into_iter().flat_map(|trace| &trace.moves);
     // Until it left of its own will it was served, whenever its last publish happened to be due.
     let outage = |way: &&&crate::record::Move| {
         Some(way.first_ack_us.saturating_sub(way.left_us.max(way.last_ack_us)?))
@@ -213,16 +216,19 @@ fn devices(record: &Record, traces: &BTreeMap<&str, Trace<'_>>, timeline: &Timel
             _ => None,
         })
         .collect();
-    let went = |direction| {
-        traces.values().filter(|trace| trace.moves.iter().any(|way| way.direction == direction)).count()
-            as u64
-    };
+    let went = |direction| traces.values().filter(move |trace| trace.went(direction));
+    let of_strategies = record.info.strategies.iter().filter(|strategy| strategy.fails_back);
     let mut devices = Devices {
         fleet: u64::from(record.info.devices),
+        expected_back: if record.info.strategies.is_empty() {
+            u64::from(record.info.devices)
+        } else {
+            of_strategies.map(|strategy| u64::from(strategy.devices)).sum()
+        },
         connected: traces.values().filter(|trace| !trace.moves.is_empty()).count() as u64,
         connectable: (!connectable.is_empty()).then_some(connectable.len() as u64),
-        failed_over: went(Direction::Failover),
-        failed_back: went(Direction::Failback),
+        failed_over: went(Direction::Failover).count() as u64,
+        failed_back: went(Direction::Failback).filter(|trace| trace.fails_back()).count() as u64,
         ..Devices::default()
     };
     if let Some(each) = timeline.breaks.first() {

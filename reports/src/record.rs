@@ -10,6 +10,7 @@ mod histogram;
 mod ledger;
 mod log;
 mod ndjson;
+mod strategy;
 mod undo;
 
 pub use error::RecordError;
@@ -23,4 +24,5 @@ pub(crate) use histogram::merge;
 pub use histogram::{HISTOGRAM_MAX_US, HistogramLog, HistogramSeries, Interval, new_histogram};
 pub use ledger::{Write, WriteFate};
 pub use log::{EventLog, LedgerLog, UndoLog};
+pub use strategy::{Guide, Strategy};
 pub use undo::{UndoEntry, UndoState};

@@ -15,6 +15,7 @@ mod head;
 mod html;
 mod journey;
 mod latency;
+mod strategies;
 mod trust;
 mod words;
 mod writes;
@@ -36,6 +37,7 @@ pub fn render(record: &Record, summary: &Summary) -> String {
         fleet::readiness(summary),
         journey::failover(summary),
         journey::failback(summary),
+        strategies::strategies(summary),
         latency::replication(summary),
         writes::writes(summary),
         fleet::fleet(summary),

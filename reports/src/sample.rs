@@ -4,9 +4,9 @@
 use std::collections::BTreeMap;
 
 use crate::record::{
-    ApiCalls, Direction, EndReason, Entry, Event, FaultState, HarnessSample, Histogram, HistogramSeries,
-    Interval, Leftover, Move, NotReady, Readiness, Record, RunInfo, Sample, StepState, UndoEntry, UndoState,
-    Write, new_histogram,
+    ApiCalls, Direction, EndReason, Entry, Event, FaultState, Guide, HarnessSample, Histogram,
+    HistogramSeries, Interval, Leftover, Move, NotReady, Readiness, Record, RunInfo, Sample, StepState,
+    Strategy, UndoEntry, UndoState, Write, new_histogram,
 };
 
 const S: u64 = 1_000_000;
@@ -38,10 +38,29 @@ pub(crate) fn info() -> RunInfo {
         primary: "eu-west-1".into(),
         secondary: "eu-central-1".into(),
         devices: 500,
-        strategy: "cname, every 5 s".into(),
+        strategy: "cname, asked every 5s".into(),
+        strategies: Vec::new(),
         replay: "gameday run scenarios/region-loss.toml --seed 42".into(),
         objectives: objectives.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect(),
     }
+}
+
+fn strategy(name: &str, guide: Guide, fails_back: bool) -> Strategy {
+    let label = match guide {
+        Guide::Name => format!("{name}, asked every 5s"),
+        Guide::Endpoints => format!("{name}, switches after 3 failures, probes every 10s"),
+    };
+    Strategy { name: name.into(), label, devices: 0, guide, fails_back }
+}
+
+/// The place of a device's strategy among so many.
+fn place(number: u32, strategies: usize) -> usize {
+    let place = match number % 10 {
+        0..=6 => 0,
+        7..=8 => 1,
+        _ => 2,
+    };
+    place.min(strategies - 1)
 }
 
 /// A write that was sent when it was meant to be.
@@ -105,9 +124,23 @@ pub(crate) enum Luck {
     Stopped,
 }
 
-/// A made-up record.
+/// A made-up record of a fleet of one strategy.
 pub(crate) fn record(devices: u32, luck: Luck) -> Record {
-    let mut day = Day::new(devices, luck);
+    play(Day::new(devices, luck, vec![strategy("cname", Guide::Name, true)]))
+}
+
+/// A made-up record of a fleet of three strategies: of 10 devices 7, 2 and 1 have them.
+pub(crate) fn mixed(devices: u32, luck: Luck) -> Record {
+    let strategies = vec![
+        strategy("cname", Guide::Name, true),
+        strategy("dual-endpoint", Guide::Endpoints, true),
+        strategy("sticky", Guide::Name, false),
+    ];
+    play(Day::new(devices, luck, strategies))
+}
+
+fn play(mut day: Day) -> Record {
+    let (devices, luck) = (day.record.info.devices, day.luck);
     day.begin();
     for device in 0..devices {
         day.device(device);
@@ -140,12 +173,19 @@ struct Day {
     dice: Dice,
     luck: Luck,
     lags: BTreeMap<u64, Histogram<u64>>,
+    /// When the device at hand left its connection before.
+    left_us: Option<u64>,
 }
 
 impl Day {
-    fn new(devices: u32, luck: Luck) -> Self {
+    fn new(devices: u32, luck: Luck, strategies: Vec<Strategy>) -> Self {
         let mut info = info();
         info.devices = devices;
+        info.strategies = strategies;
+        for number in 0..devices {
+            let place = place(number, info.strategies.len());
+            info.strategies[place].devices += 1;
+        }
         info.title = format!("The primary Region is lost; {devices} devices");
         let record = Record {
             info,
@@ -157,7 +197,7 @@ impl Day {
             scenario: "title = \"The primary Region is lost\"\n".into(),
             notes: Vec::new(),
         };
-        Self { record, dice: Dice(7), luck, lags: BTreeMap::new() }
+        Self { record, dice: Dice(7), luck, lags: BTreeMap::new(), left_us: None }
     }
 
     fn push(&mut self, at_us: u64, event: Event) {
@@ -253,32 +293,68 @@ impl Day {
 
         let (primary, secondary) = (self.record.info.primary.clone(), self.record.info.secondary.clone());
         let start = 8 * S + u64::from(number) * 5_000;
+        let strategy = self.strategy(&device).clone();
+        let is_guided_by_name = strategy.guide == Guide::Name;
         self.way(&device, Direction::First, &primary, None, start, start, 1);
         let stranded = self.luck == Luck::Bad && number % 83 == 5;
-        let lost = BROKEN + self.dice.between(400_000, 1_500_000);
-        self.left(lost, &device, &primary, "closed");
+        let dark = BROKEN + self.dice.between(400_000, 1_500_000);
+        let (lost, reason) = if is_guided_by_name {
+            (dark, "closed")
+        } else {
+            (BROKEN + self.dice.between(27 * S, 34 * S), "keep-alive")
+        };
+        self.left(lost, &device, &primary, reason);
         for attempt in 0..3 {
             let stage = if attempt == 0 { "tcp" } else { "dns" };
             let (device, region, error) = (device.clone(), primary.clone(), "timed out".to_owned());
-            let failed = Event::ConnectFailed { device, region, stage: stage.into(), error };
+            let stage = stage.into();
+            let failed = Event::ConnectFailed {
+                device,
+                region,
+                stage,
+                error,
+                connack: None,
+                alert: None,
+                cut_off: false,
+            };
             self.push(lost + (attempt + 1) * 4 * S, failed);
         }
         if stranded {
-            self.writes(&device, (lost, u64::MAX), (u64::MAX, u64::MAX));
+            self.writes(&device, (dark, u64::MAX), (u64::MAX, u64::MAX));
             return;
         }
-        let resolved = BROKEN + 25 * S + self.dice.between(0, 12 * S);
+        let resolved = if is_guided_by_name {
+            BROKEN + 25 * S + self.dice.between(0, 12 * S)
+        } else {
+            lost + self.dice.between(12 * S, 17 * S)
+        };
         let attempt = resolved + self.dice.tailed(100_000, 1_400_000);
         let there =
             self.way(&device, Direction::Failover, &secondary, Some(BROKEN - S), resolved, attempt, 4);
-        let resolved = CURED + 22 * S + self.dice.between(0, 14 * S);
+        if !strategy.fails_back {
+            self.writes(&device, (dark, there), (u64::MAX, u64::MAX));
+            return;
+        }
+        let resolved = if is_guided_by_name {
+            CURED + 22 * S + self.dice.between(0, 14 * S)
+        } else {
+            CURED + self.dice.between(20 * S, 31 * S)
+        };
         let gone = resolved + self.dice.between(100_000, 400_000);
-        self.left(gone, &device, &secondary, "answer-changed");
+        let reason = if is_guided_by_name { "answer-changed" } else { "primary-answers" };
+        self.left(gone, &device, &secondary, reason);
         let back = self.way(&device, Direction::Failback, &primary, Some(gone - 300_000), resolved, gone, 1);
-        self.writes(&device, (lost, there), (gone, back));
+        self.writes(&device, (dark, there), (gone, back));
+    }
+
+    fn strategy(&self, device: &str) -> &Strategy {
+        let number = device.rsplit('-').next().and_then(|number| number.parse().ok()).unwrap_or(0);
+        let strategies = &self.record.info.strategies;
+        &strategies[place(number, strategies.len())]
     }
 
     fn left(&mut self, at_us: u64, device: &str, region: &str, reason: &str) {
+        self.left_us = Some(at_us);
         let (device, region, reason) = (device.into(), region.into(), reason.into());
         self.push(at_us, Event::Left { device, region, reason });
     }
@@ -299,12 +375,14 @@ impl Day {
         let tls_us = tcp_us + self.dice.tailed(60_000, 90_000);
         let connack_us = tls_us + self.dice.tailed(15_000, 20_000);
         let first_ack_us = connack_us + self.dice.tailed(20_000, 60_000);
+        let strategy = self.strategy(device).name.clone();
         let (device, region) = (device.to_owned(), region.to_owned());
         let way = Move {
-            left_us: last_ack_us.map(|at| at + 200_000),
+            left_us: self.left_us.take(),
             device,
             direction,
             region,
+            strategy,
             last_ack_us,
             resolved_us,
             attempt_us,

@@ -15,7 +15,8 @@ mod fleet;
 mod journey;
 
 pub use fleet::{ApiRow, FleetPoint, HarnessHealth, Left, Sweep, Undo};
-pub use journey::{Bin, DeviceStages, Distribution, StageSpread, Waterfall};
+pub use journey::{Bin, DeviceStages, Distribution, StageSpread, StrategyRow, Waterfall};
+
 
 /// The version of the summary's format.
 pub const SUMMARY_FORMAT: u32 = 1;
@@ -59,6 +60,8 @@ pub struct Summary {
     pub failback: Waterfall,
     /// Per device that failed back, from its last acknowledged publish to the first in the primary.
     pub failback_outage: Option<Distribution>,
+    /// A row a strategy, in the order of the scenario; none for a record of old.
+    pub strategies: Vec<StrategyRow>,
     /// Latencies by metric.
     pub latencies: BTreeMap<String, Latency>,
     /// What became of the shadow writes.
@@ -188,7 +191,9 @@ pub struct Devices {
     pub connectable: Option<u64>,
     /// Devices that failed over.
     pub failed_over: u64,
-    /// Devices that failed back.
+    /// Devices whose strategy brings them home by itself.
+    pub expected_back: u64,
+    /// Of these, devices that failed back.
     pub failed_back: u64,
     /// Devices that never had an acknowledged publish again.
     pub stranded: u64,

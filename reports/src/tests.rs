@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::record::Folder;
 use crate::record::{EventLog, HistogramLog, LedgerLog, Record, UndoLog};
-use crate::sample::{Luck, record};
+use crate::sample::{Luck, mixed, record};
 use crate::{ExitCode, judge, write_results};
 
 fn write(record: &Record) -> (tempfile::TempDir, Folder) {
@@ -131,6 +131,8 @@ fn summaries_agree_with_the_published_schema() {
         let summary = serde_json::to_value(judge(&record(90, luck))).unwrap();
         agree(&schema, &schema, &summary, "summary");
     }
+    let summary = serde_json::to_value(judge(&mixed(90, Luck::Bad))).unwrap();
+    agree(&schema, &schema, &summary, "summary");
     let required = schema["required"].as_array().unwrap().len();
     assert_eq!(required, schema["properties"].as_object().unwrap().len(), "every field is always there");
 }

@@ -1,5 +1,7 @@
-//! One connection of a device: three loops that run side by side until one ends it. One drives the MQTT client, one sends
-//! on the schedules, one follows the fleet's name.
+//! One connection of a device: loops that run side by side until one ends it. One drives the MQTT client, one listens
+//! whether anything is heard at all, one sends on the schedules, one follows the device's strategy.
+
+mod send;
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -9,10 +11,7 @@ use std::{
 
 use gameday_report::record::{Event as Recorded, Move};
 use parking_lot::Mutex;
-use rumqttc::{
-    AsyncClient, ConnectReturnCode, Event, EventLoop, Incoming, Outgoing, PublishOptions, QoS,
-    SubscribeFilter,
-};
+use rumqttc::{AsyncClient, ConnectReturnCode, Event, EventLoop, Incoming, Outgoing, QoS, SubscribeFilter};
 use serde_json::Value;
 use tokio::{
     sync::watch,
@@ -20,23 +19,22 @@ use tokio::{
 };
 
 use super::{
-    device::{Device, Follow, changed},
-    load::{Load, shadow_body, telemetry_body},
+    course::{Course, Heading, Turn},
+    device::Device,
+    refusal::Refusal,
 };
 use crate::measure::Metric;
 
 /// Requests that wait for the client; a send that finds it full counts as unsent.
 const QUEUE_MAX: usize = 32;
-/// A send later than this after its intended time, while connected, counts as late.
-const LATE_US: u64 = 250_000;
 /// A graceful disconnect gets this long.
 const LEAVE: Duration = Duration::from_millis(500);
 
 /// Why a connection ended.
 #[derive(Debug)]
 pub(super) enum End {
-    /// The fleet's name points elsewhere now.
-    AnswerChanged,
+    /// The device's strategy sends it elsewhere.
+    Turned(Turn),
     /// It was never established.
     Failed,
     /// It broke.
@@ -72,8 +70,12 @@ struct State {
     connack_us: Option<u64>,
     first_ack_us: Option<u64>,
     last_ack_us: Option<u64>,
+    /// When the broker was last heard.
+    heard_us: u64,
     /// Why the client's loop ended.
     error: Option<String>,
+    /// What the endpoint answered to that.
+    refusal: Refusal,
 }
 
 /// How far a connection is.
@@ -91,9 +93,9 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    pub(super) fn new(device: &Device, follow: &Follow) -> Self {
+    pub(super) fn new(device: &Device, heading: &Heading) -> Self {
         let fleet = &device.shared.scenario.fleet;
-        let options = device.dialer.options(&device.name, &follow.pointed.host, *fleet.keep_alive);
+        let options = device.dialer.options(&device.name, &heading.host, *fleet.keep_alive);
         let (client, mut events) = AsyncClient::builder(options).capacity(QUEUE_MAX).build();
         let mut network = events.network_options();
         network.set_connection_timeout(fleet.connect_timeout.as_secs().max(1));
@@ -101,23 +103,36 @@ impl Connection {
         Self { client, events, attempt_us: device.shared.recorder.now_us() }
     }
 
-    /// Runs until it ends; says why, and whether a publish was acknowledged on it. `follow` moves with the name.
-    pub(super) async fn run(self, device: &mut Device, follow: &mut Follow) -> (End, bool) {
+    /// Runs until it ends; says why, and whether a publish was acknowledged on it. `course` moves as the strategy has it.
+    pub(super) async fn run(self, device: &mut Device, course: &mut Course) -> (End, bool) {
         let Self { client, mut events, attempt_us } = self;
         let state = Mutex::new(State::default());
         let (stage, _) = watch::channel(Stage::Connecting);
-        let shared = device.shared.clone();
-        let (at, mut load) = (follow.clone(), device.load);
-        let view =
-            View { device: &*device, follow: &at, client: &client, state: &state, stage: &stage, attempt_us };
+        let (shared, prober) = (device.shared.clone(), device.prober.clone());
+        let (at, mut load) = (course.heading.clone(), device.load);
+        let view = View {
+            device: &*device,
+            heading: &at,
+            client: &client,
+            state: &state,
+            stage: &stage,
+            attempt_us,
+        };
+        let turned = async {
+            if course.turns_connected() {
+                view.reached(Stage::Connected).await;
+            }
+            course.turn(&shared, &prober).await
+        };
         let ended = tokio::select! {
             () = view.drive(&mut events) => None,
+            () = view.silence() => None,
             () = view.send(&mut load) => Some(End::Stopped),
-            () = changed(&shared, follow) => Some(End::AnswerChanged),
+            turn = turned => Some(End::Turned(turn)),
             () = shared.stop.cancelled() => Some(End::Stopped),
         };
         device.load = load;
-        let State { connack_us, first_ack_us, last_ack_us, error, .. } = state.into_inner();
+        let State { connack_us, first_ack_us, last_ack_us, error, refusal, .. } = state.into_inner();
         let error = error.unwrap_or_default();
         let end = ended.unwrap_or(if connack_us.is_some() { End::Lost } else { End::Failed });
         let region = at.region;
@@ -126,7 +141,8 @@ impl Connection {
                 meter.connected.fetch_sub(1, Relaxed);
             }
             let reason = match &end {
-                End::AnswerChanged => "answer-changed",
+                End::Turned(Turn::Answer) => "answer-changed",
+                End::Turned(Turn::Probes) => "primary-answers",
                 End::Stopped => "stop",
                 End::Failed | End::Lost => error.as_str(),
             };
@@ -137,12 +153,12 @@ impl Connection {
             };
             device.left_us = Some(shared.recorder.now_us());
             shared.recorder.event(left);
-            if matches!(end, End::AnswerChanged | End::Stopped) {
+            if matches!(end, End::Turned(_) | End::Stopped) {
                 leave(&client, &mut events).await;
             }
         } else if matches!(end, End::Failed) {
             let stage = device.dialer.timings.lock().stage();
-            device.connect_failed(&region, stage, &error);
+            device.connect_failed(&region, stage, error, refusal);
         }
         if first_ack_us.is_some() {
             device.region = Some(region);
@@ -165,7 +181,7 @@ pub(crate) async fn leave(client: &AsyncClient, events: &mut EventLoop) {
 /// What the loops of one connection see.
 struct View<'a> {
     device: &'a Device,
-    follow: &'a Follow,
+    heading: &'a Heading,
     client: &'a AsyncClient,
     state: &'a Mutex<State>,
     stage: &'a watch::Sender<Stage>,
@@ -183,14 +199,41 @@ impl View<'_> {
             match events.poll().await {
                 Ok(event) => self.on(&event),
                 Err(error) => {
-                    self.state.lock().error = Some(error.to_string());
+                    let mut state = self.state.lock();
+                    state.error = Some(error.to_string());
+                    state.refusal = Refusal::of(&error);
                     return;
                 }
             }
         }
     }
 
+    /// Ends when the broker was not heard for half as long again as the keep-alive: the connection is half open. The client
+    /// pings when it has been idle for a keep-alive, and what it sends is acknowledged, so a broker that is there is heard.
+    /// Its own look only begins once it has nothing more to send, which may be never.
+    async fn silence(&self) {
+        self.reached(Stage::Connected).await;
+        let keep_alive_us = self.device.shared.scenario.fleet.keep_alive.as_micros();
+        let patience_us = u64::try_from(keep_alive_us * 3 / 2).unwrap_or(u64::MAX);
+        loop {
+            let until_us = self.state.lock().heard_us.saturating_add(patience_us);
+            if self.now_us() >= until_us {
+                self.state.lock().error = Some("keep-alive".to_owned());
+                return;
+            }
+            sleep_until(self.device.shared.recorder.clock().instant(until_us)).await;
+        }
+    }
+
+    /// Waits until the connection is that far. The sender lives as long as the view.
+    async fn reached(&self, stage: Stage) {
+        let _ = self.stage.subscribe().wait_for(|reached| *reached >= stage).await;
+    }
+
     fn on(&self, event: &Event) {
+        if matches!(event, Event::Incoming(_)) {
+            self.state.lock().heard_us = self.now_us();
+        }
         match event {
             Event::Incoming(Incoming::ConnAck(ack)) if ack.code == ConnectReturnCode::Success => {
                 self.connected();
@@ -207,7 +250,7 @@ impl View<'_> {
                         shared.recorder.ledger().sent(
                             self.device.number,
                             seq,
-                            &self.follow.region,
+                            &self.heading.region,
                             self.now_us(),
                         );
                     }
@@ -228,7 +271,7 @@ impl View<'_> {
 
     fn connected(&self) {
         self.state.lock().connack_us = Some(self.now_us());
-        if let Some(meter) = self.device.shared.recorder.meter().region(&self.follow.region) {
+        if let Some(meter) = self.device.shared.recorder.meter().region(&self.heading.region) {
             meter.connected.fetch_add(1, Relaxed);
         }
         let topics = ["accepted", "rejected"].map(|end| {
@@ -260,7 +303,7 @@ impl View<'_> {
             recorder.meter().latency(Metric::PublishAck, now_us.saturating_sub(sent.intended_us));
         }
         if let Kind::Telemetry | Kind::Hello = sent.kind
-            && let Some(meter) = recorder.meter().region(&self.follow.region)
+            && let Some(meter) = recorder.meter().region(&self.heading.region)
         {
             meter.telemetry_acked.fetch_add(1, Relaxed);
         }
@@ -270,15 +313,16 @@ impl View<'_> {
     }
 
     fn record_move(&self, connack_us: u64, first_ack_us: u64) {
-        let (device, region) = (self.device, &self.follow.region);
+        let (device, region) = (self.device, &self.heading.region);
         let timings = *device.dialer.timings.lock();
         device.shared.recorder.event(Recorded::Moved(Move {
             device: device.name.clone(),
             direction: device.direction(region),
             region: region.clone(),
+            strategy: device.strategy_name.clone(),
             last_ack_us: device.last_ack_us,
             left_us: device.left_us,
-            resolved_us: self.follow.resolved_us,
+            resolved_us: self.heading.decided_us,
             attempt_us: self.attempt_us,
             dns_us: timings.dns_us.unwrap_or(connack_us),
             tcp_us: timings.tcp_us.unwrap_or(connack_us),
@@ -300,12 +344,12 @@ impl View<'_> {
             return;
         };
         recorder.meter().latency(Metric::ShadowAck, now_us.saturating_sub(intended_us));
-        if let Some(meter) = recorder.meter().region(&self.follow.region) {
+        if let Some(meter) = recorder.meter().region(&self.heading.region) {
             meter.shadow_acked.fetch_add(1, Relaxed);
         }
         // Seen in the secondary before the acknowledgement was here: the lag is below what can be told apart.
         if let Some(lag_us) = lag_us
-            && self.follow.region == self.device.shared.target.primary()
+            && self.heading.region == self.device.shared.target.primary()
         {
             recorder.meter().latency(Metric::ShadowReplication, lag_us);
         }
@@ -316,69 +360,6 @@ impl View<'_> {
         let code = serde_json::from_slice::<Value>(payload).ok().and_then(|v| v["code"].as_u64());
         let code = code.and_then(|c| u16::try_from(c).ok()).unwrap_or(0);
         self.device.shared.recorder.ledger().rejected(self.device.number, seq, code);
-    }
-
-    /// Sends on the schedules until the load ends.
-    async fn send(&self, load: &mut Load) {
-        let shared = &self.device.shared;
-        let mut stage = self.stage.subscribe();
-        // The sender lives as long as this loop.
-        let _ = stage.wait_for(|s| *s >= Stage::Connected).await;
-        self.hello();
-        let _ = stage.wait_for(|s| *s >= Stage::Subscribed).await;
-        load.begin(shared, self.device.number);
-        load.own_up(shared, self.device.number);
-        while let Some(next_us) = load.next_us() {
-            tokio::select! {
-                () = shared.load_stop.cancelled() => break,
-                () = sleep_until(shared.recorder.clock().instant(next_us)) => {}
-            }
-            let now_us = self.now_us();
-            let due = load.take(now_us);
-            if let Some(due_us) = due.telemetry_us {
-                self.telemetry(due_us, now_us, true);
-            }
-            if let Some(due_us) = due.shadow_us {
-                self.shadow(due_us, now_us);
-            }
-        }
-        std::future::pending::<()>().await;
-    }
-
-    /// The first message on each connection: its acknowledgement is what ends a move. It is beside the schedule, and its
-    /// latency is no sample of the load's.
-    fn hello(&self) {
-        let now_us = self.now_us();
-        self.telemetry(now_us, now_us, false);
-    }
-
-    fn telemetry(&self, intended_us: u64, now_us: u64, scheduled: bool) {
-        let body = telemetry_body(&self.device.shared, intended_us);
-        let kind = if scheduled { Kind::Telemetry } else { Kind::Hello };
-        self.publish(format!("dt/gameday/{}", self.device.name), body, intended_us, now_us, kind);
-    }
-
-    fn shadow(&self, intended_us: u64, now_us: u64) {
-        let shared = &self.device.shared;
-        let Some(load) = &shared.scenario.load.shadow else { return };
-        let seq = shared.recorder.ledger().intend(self.device.number, intended_us);
-        let topic = format!("$aws/things/{}/shadow/update", self.device.name);
-        self.publish(topic, shadow_body(&shared.run, seq, load), intended_us, now_us, Kind::Shadow { seq });
-    }
-
-    fn publish(&self, topic: String, body: String, intended_us: u64, now_us: u64, kind: Kind) {
-        let meter = self.device.shared.recorder.meter();
-        // The queue of the client and ours go together, so that packet ids are matched in order.
-        let mut state = self.state.lock();
-        if self.client.try_publish(topic, body, PublishOptions::at_least_once()).is_err() {
-            meter.unsent.fetch_add(1, Relaxed);
-            return;
-        }
-        state.queued.push_back(Sent { intended_us, kind });
-        drop(state);
-        if now_us.saturating_sub(intended_us) > LATE_US {
-            meter.late_sends.fetch_add(1, Relaxed);
-        }
     }
 }
 

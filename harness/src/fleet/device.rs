@@ -1,7 +1,8 @@
-//! One device: follows the fleet's name, connects, and when a connection ends or the name moves, connects again.
+//! One device: connects where its strategy says, and when a connection ends or its course changes, connects again.
 
-use std::{sync::Arc, sync::atomic::Ordering::Relaxed, time::Duration};
+use std::{sync::Arc, sync::atomic::Ordering::Relaxed};
 
+use anyhow::Context;
 use gameday_report::record::{Direction, Event};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -10,22 +11,13 @@ use tokio::time::sleep;
 use super::{
     Dialer, Made, Shared,
     connection::{Connection, End},
-    follow::{Name, Pointed, backoff},
+    course::Course,
+    follow::backoff,
     load::Load,
+    probe::Prober,
+    refusal::Refusal,
 };
 use crate::scenario::Strategy;
-
-/// A resolver that fails is asked again after this long.
-const RESOLVER_PAUSE: Duration = Duration::from_millis(500);
-
-/// What a device follows: the endpoint that the fleet's name points to.
-#[derive(Debug, Clone)]
-pub(super) struct Follow {
-    pub(super) pointed: Pointed,
-    pub(super) region: String,
-    /// When its resolver first gave this answer.
-    pub(super) resolved_us: u64,
-}
 
 /// A device and what it carries from connection to connection.
 pub(super) struct Device {
@@ -33,6 +25,10 @@ pub(super) struct Device {
     pub(super) number: u32,
     pub(super) name: String,
     pub(super) dialer: Dialer,
+    pub(super) prober: Arc<Prober>,
+    strategy: Strategy,
+    /// The name of its strategy in the record.
+    pub(super) strategy_name: String,
     pub(super) load: Load,
     pub(super) rng: ChaCha8Rng,
     /// The Region of the last connection that had a publish acknowledged.
@@ -47,11 +43,22 @@ impl Device {
     pub(super) fn new(shared: &Arc<Shared>, made: &Made, seed: u64) -> anyhow::Result<Self> {
         let (config, port) = (shared.tls.config(&made.identity)?, shared.target.mqtt_port());
         let dialer = Dialer::new(config, shared.resolver.clone(), port, shared.recorder.clock());
+        let fleet = &shared.scenario.fleet;
+        let assigned = shared.assignment.of(made.number).context("a device without a strategy")?;
+        let prober = Prober {
+            dialer: dialer.apart(),
+            client_id: made.name.clone(),
+            keep_alive: *fleet.keep_alive,
+            patience: *fleet.connect_timeout,
+        };
         Ok(Self {
             shared: shared.clone(),
             number: made.number,
             name: made.name.clone(),
             dialer,
+            prober: Arc::new(prober),
+            strategy: assigned.strategy.clone(),
+            strategy_name: assigned.known.name.clone(),
             load: Load::default(),
             rng: ChaCha8Rng::seed_from_u64(seed),
             region: None,
@@ -64,45 +71,48 @@ impl Device {
     /// Connects again and again until the run stops. A connection is never dropped from outside: it ends itself, so that
     /// its end is in the record.
     pub(super) async fn run(mut self) {
-        let stop = self.shared.stop.clone();
-        let first = tokio::select! {
-            () = stop.cancelled() => return,
-            follow = self.first_answer() => follow,
+        let shared = self.shared.clone();
+        let course = tokio::select! {
+            () = shared.stop.cancelled() => return,
+            course = Course::begin(&shared, &self.strategy, &mut self.rng) => course,
         };
-        self.follow(first).await;
+        self.follow(course).await;
         self.load.own_up(&self.shared, self.number);
     }
 
-    async fn follow(&mut self, mut follow: Follow) {
-        let stop = self.shared.stop.clone();
+    async fn follow(&mut self, mut course: Course) {
+        let (shared, prober) = (self.shared.clone(), self.prober.clone());
         let mut failures: u32 = 0;
-        while !self.shared.stop.is_cancelled() {
+        while !shared.stop.is_cancelled() {
             self.attempts += 1;
-            let connection = Connection::new(self, &follow);
-            let (end, acked) = connection.run(self, &mut follow).await;
+            let connection = Connection::new(self, &course.heading);
+            let (end, acked) = connection.run(self, &mut course).await;
             failures = if acked { 0 } else { failures + 1 };
+            if acked {
+                course.arrived();
+            }
             match end {
-                End::AnswerChanged => {}
+                End::Turned(_) => {}
                 End::Stopped => return,
                 End::Failed | End::Lost => {
+                    if !acked {
+                        course.failed(&shared);
+                    }
                     let pause = backoff(&mut self.rng, failures);
+                    let turned = async {
+                        if course.turns_connected() {
+                            std::future::pending::<()>().await;
+                        }
+                        course.turn(&shared, &prober).await
+                    };
                     // The name may move while the device waits: then there is nothing to wait for.
                     tokio::select! {
-                        () = stop.cancelled() => {}
+                        () = shared.stop.cancelled() => {}
                         () = sleep(pause) => {}
-                        () = changed(&self.shared, &mut follow) => {}
+                        _ = turned => {}
                     }
                 }
             }
-        }
-    }
-
-    async fn first_answer(&self) -> Follow {
-        loop {
-            if let Some(follow) = ask(&self.shared).await {
-                return follow;
-            }
-            sleep(RESOLVER_PAUSE).await;
         }
     }
 
@@ -116,44 +126,16 @@ impl Device {
         }
     }
 
-    pub(super) fn connect_failed(&self, region: &str, stage: &str, error: &str) {
+    pub(super) fn connect_failed(&self, region: &str, stage: &str, error: String, refusal: Refusal) {
         self.shared.recorder.meter().connects_failed.fetch_add(1, Relaxed);
         self.shared.recorder.event(Event::ConnectFailed {
             device: self.name.clone(),
             region: region.to_owned(),
             stage: stage.to_owned(),
-            error: error.to_owned(),
+            error,
+            connack: refusal.connack,
+            alert: refusal.alert,
+            cut_off: refusal.is_cut_off,
         });
     }
-}
-
-/// Follows the fleet's name until it points to another endpoint of the target.
-pub(super) async fn changed(shared: &Shared, follow: &mut Follow) {
-    let name = name(shared);
-    loop {
-        let before = follow.pointed.host.clone();
-        name.changed(&mut follow.pointed, &mut |error| failed(&error)).await;
-        if let Some(region) = shared.target.region_of(&follow.pointed.host) {
-            region.clone_into(&mut follow.region);
-            follow.resolved_us = shared.recorder.now_us();
-            return;
-        }
-        // Somewhere else altogether: the device stays where it is.
-        follow.pointed.host = before;
-    }
-}
-
-async fn ask(shared: &Shared) -> Option<Follow> {
-    let pointed = name(shared).ask().await.map_err(|error| failed(&error)).ok()?;
-    let region = shared.target.region_of(&pointed.host)?.to_owned();
-    Some(Follow { pointed, region, resolved_us: shared.recorder.now_us() })
-}
-
-fn name(shared: &Shared) -> Name<'_> {
-    let Strategy::Cname(strategy) = &shared.scenario.fleet.strategy;
-    Name { resolver: &shared.resolver, name: &shared.fleet_name, every: *strategy.every }
-}
-
-fn failed(error: &anyhow::Error) {
-    tracing::debug!(error = %format!("{error:#}"), "the resolver failed");
 }

@@ -110,6 +110,11 @@ impl Dialer {
         Self { config, resolver, clock, port, timings: Arc::default() }
     }
 
+    /// One like it that times attempts of its own.
+    pub(crate) fn apart(&self) -> Self {
+        Self { timings: Arc::default(), ..self.clone() }
+    }
+
     /// Options for one connection to `host`, by its name, with the name as SNI.
     pub(crate) fn options(&self, client_id: &str, host: &str, keep_alive: Duration) -> MqttOptions {
         let mut options = MqttOptions::new(client_id, Broker::tcp(host, self.port));

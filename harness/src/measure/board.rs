@@ -18,9 +18,9 @@ pub(crate) struct State {
 }
 
 impl State {
-    /// Devices that have an acknowledged publish in this Region as their last.
-    pub(crate) fn devices_in(&self, region: &str) -> usize {
-        self.device_regions.values().filter(|r| *r == region).count()
+    /// Devices, of those that are asked for, that have an acknowledged publish in this Region as their last.
+    pub(crate) fn devices_in(&self, region: &str, is_asked_for: impl Fn(u32) -> bool) -> usize {
+        self.device_regions.iter().filter(|(number, at)| *at == region && is_asked_for(**number)).count()
     }
 }
 

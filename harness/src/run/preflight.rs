@@ -18,7 +18,8 @@ pub(super) async fn check(
     scenario: &Scenario,
     descriptors: Option<u64>,
 ) -> anyhow::Result<()> {
-    descriptors::check(scenario.fleet.devices, descriptors)?;
+    let fleet = &scenario.fleet;
+    descriptors::check(fleet.devices, fleet.strategy.probing(fleet.devices), descriptors)?;
     // The embedded one was started as the scenario asks.
     if !target.is_embedded() {
         let wrong = differences(&scenario.twin, &target.endpoints);

@@ -29,8 +29,12 @@ pub(super) fn shout(summary: &Summary, folder: &Folder, json: bool, failed: bool
         data(&format!("  {} {}: {}", mark(row.verdict), row.label, row.why));
     }
     let devices = &summary.devices;
+    let staying = match devices.fleet.saturating_sub(devices.expected_back) {
+        0 => String::new(),
+        staying => format!(" of {}, {staying} are to stay", devices.expected_back),
+    };
     data(&format!(
-        "  {} of {} devices failed over, {} failed back; {}",
+        "  {} of {} devices failed over, {} failed back{staying}; {}",
         devices.failed_over,
         devices.fleet,
         devices.failed_back,

@@ -226,6 +226,7 @@ impl Game {
         let shared = Arc::new(Shared {
             run: self.id.clone(),
             scenario: self.scenario.clone(),
+            assignment: self.assignment.clone(),
             target: self.target.clone(),
             recorder: self.recorder.clone(),
             resolver: self.resolver.clone(),
@@ -244,7 +245,7 @@ impl Game {
         };
         started?;
         let left = limit.saturating_duration_since(Instant::now());
-        self.all_in(self.target.primary(), left).await
+        self.all_in(self.target.primary(), left, |_| true).await
     }
 
     async fn break_(&mut self, step: &Break) -> anyhow::Result<Option<String>> {
@@ -315,19 +316,28 @@ impl Game {
     async fn until(&self, until: Option<Until>, at_most: Duration) -> anyhow::Result<Option<String>> {
         match until {
             None => Ok(None),
-            Some(Until::FailedOver) => self.all_in(self.target.secondary(), at_most).await,
-            Some(Until::FailedBack) => self.all_in(self.target.primary(), at_most).await,
+            Some(Until::FailedOver) => self.all_in(self.target.secondary(), at_most, |_| true).await,
+            Some(Until::FailedBack) => {
+                let is_expected = |number| self.assignment.fails_back(number);
+                self.all_in(self.target.primary(), at_most, is_expected).await
+            }
         }
     }
 
-    /// Waits until every device has an acknowledged publish in `region`.
-    async fn all_in(&self, region: &str, at_most: Duration) -> anyhow::Result<Option<String>> {
-        let count = self.devices.len();
-        let reached = self.recorder.board().wait(at_most, |board| board.devices_in(region) >= count).await;
-        if reached {
+    /// Waits until every device that is expected there has an acknowledged publish in `region`.
+    async fn all_in(
+        &self,
+        region: &str,
+        at_most: Duration,
+        is_expected: impl Fn(u32) -> bool,
+    ) -> anyhow::Result<Option<String>> {
+        let count = self.devices.iter().filter(|device| is_expected(device.number)).count();
+        let board = self.recorder.board();
+        if board.wait(at_most, |state| state.devices_in(region, &is_expected) >= count).await {
             return Ok(None);
         }
-        let there = self.recorder.board().look(|board| board.devices_in(region));
-        Ok(Some(format!("{there} of {count} devices were in {region} by then")))
+        let there = board.look(|state| state.devices_in(region, &is_expected));
+        let who = if count < self.devices.len() { "devices that come home by themselves" } else { "devices" };
+        Ok(Some(format!("{there} of {count} {who} were in {region} by then")))
     }
 }

@@ -55,9 +55,12 @@ fn path_at(table: &DeTable<'_>, offset: usize) -> Option<String> {
         }
         let inner = match value.get_ref() {
             DeValue::Table(table) => path_at(table, offset),
-            DeValue::Array(list) => list.iter().enumerate().find_map(|(n, item)| match item.get_ref() {
-                DeValue::Table(table) => path_at(table, offset).map(|path| format!("{n}.{path}")),
-                _ => item.span().contains(&offset).then(|| n.to_string()),
+            DeValue::Array(list) => list.iter().enumerate().find_map(|(n, item)| {
+                let inside = match item.get_ref() {
+                    DeValue::Table(table) => path_at(table, offset).map(|path| format!("{n}.{path}")),
+                    _ => None,
+                };
+                inside.or_else(|| item.span().contains(&offset).then(|| n.to_string()))
             }),
             _ => None,
         };

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Span;
+use super::{Fleet, Span};
 use crate::fault::FaultName;
 
 /// One step. Each `[[step]]` holds exactly one of these keys.
@@ -108,7 +108,7 @@ pub struct Heal {
 pub enum Until {
     /// Every device has an acknowledged publish in the secondary.
     FailedOver,
-    /// Every device has an acknowledged publish in the primary again.
+    /// Every device whose strategy brings it home has an acknowledged publish in the primary again.
     FailedBack,
 }
 
@@ -156,7 +156,8 @@ impl Break {
 }
 
 /// The order of steps that makes sense: provision, then connect, then the rest; what is broken may be broken once.
-pub(super) fn check(steps: &[Step], is_pooled: bool) -> Result<(), (String, String)> {
+pub(super) fn check(steps: &[Step], fleet: &Fleet) -> Result<(), (String, String)> {
+    let is_pooled = fleet.pool.is_some();
     let wrong = |n: usize, message: &str| Err((format!("step.{n}"), message.to_owned()));
     let (mut provisioned, mut connected, mut broken) = (false, false, false);
     if steps.is_empty() {
@@ -194,6 +195,12 @@ pub(super) fn check(steps: &[Step], is_pooled: bool) -> Result<(), (String, Stri
             }
             Step::Break(_) => broken = true,
             Step::Heal(_) if !broken => return wrong(n, "nothing is broken here"),
+            Step::Heal(Heal { until: Some(Until::FailedBack), .. }) if !fleet.strategy.any_fails_back() => {
+                return wrong(
+                    n,
+                    "heal.until waits for devices to come home, and no strategy brings one home",
+                );
+            }
             Step::Heal(_) => broken = false,
             Step::Hold(_) | Step::Readiness(_) => {}
         }

@@ -3,41 +3,24 @@
 //! A percentile over the devices that came back would praise a fleet of which half is gone. So devices that had to
 //! come and did not are counted too, as longer than any that came: see [`Journeys::missing`].
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use crate::record::{Direction, Event, Move, Record};
+use crate::record::{Direction, Guide, Move};
 use crate::summary::{DeviceStages, StageSpread, Waterfall};
 
 use super::spread::{at, bins, distribution, ms, rank};
+use super::stage::Stage;
 use super::timeline::{Break, Timeline};
+use super::trace::Trace;
 
 const SLOWEST_LISTED: usize = 10;
 const CURVE_POINTS: usize = 200;
-
-/// The stages of a failover, in order: name and label.
-pub(crate) const FAILOVER_STAGES: [(&str, &str); 9] = [
-    ("detection", "Health check detection"),
-    ("answer", "DNS answer change"),
-    ("resolver", "Answer reaches the device"),
-    ("leave", "Leave and back off"),
-    ("dns", "Address lookup"),
-    ("tcp", "TCP connect"),
-    ("tls", "TLS handshake"),
-    ("connack", "MQTT connect"),
-    ("publish", "First publish"),
-];
-
-/// The stages of a failback.
-pub(crate) const FAILBACK_STAGES: [(&str, &str); 9] = {
-    let mut stages = FAILOVER_STAGES;
-    stages[0] = ("recovery", "Health check recovery");
-    stages
-};
 
 /// One device's way, counted from `origin_us`.
 #[derive(Debug, Clone)]
 pub(crate) struct Journey<'a> {
     pub(crate) way: &'a Move,
+    pub(crate) guide: Guide,
     pub(crate) origin_us: u64,
     pub(crate) health_us: Option<u64>,
     pub(crate) answer_us: Option<u64>,
@@ -52,39 +35,50 @@ impl Journey<'_> {
     ///
     /// A moment that came later than the next one did not hold this device up (it may have found out for itself before
     /// the health check did): it is moved back to the next. A moment that is not known takes no time.
-    pub(crate) fn stages_us(&self) -> [u64; 9] {
-        let way = self.way;
-        let mut ends = [
-            self.health_us,
-            self.answer_us,
-            Some(way.resolved_us),
-            Some(way.attempt_us),
-            Some(way.dns_us),
-            Some(way.tcp_us),
-            Some(way.tls_us),
-            Some(way.connack_us),
-            Some(way.first_ack_us),
-        ];
-        let mut next = way.first_ack_us;
+    pub(crate) fn stages_us(&self) -> Vec<(Stage, u64)> {
+        let stages = Stage::of(self.way.direction, self.guide);
+        let mut ends: Vec<Option<u64>> = stages.iter().map(|stage| self.end_us(*stage)).collect();
+        let mut next = self.way.first_ack_us;
         for end in ends.iter_mut().rev().flatten() {
             *end = (*end).min(next);
             next = *end;
         }
         let mut from = self.origin_us;
-        ends.map(|end| {
+        let lasted = |end: Option<u64>| {
             let end = end.unwrap_or(from).max(from);
             let lasted = end - from;
             from = end;
             lasted
-        })
+        };
+        stages.iter().copied().zip(ends.into_iter().map(lasted)).collect()
     }
 
-    fn row(&self) -> DeviceStages {
+    fn end_us(&self, stage: Stage) -> Option<u64> {
+        let way = self.way;
+        match stage {
+            Stage::Detection | Stage::Recovery => self.health_us,
+            Stage::Answer => self.answer_us,
+            Stage::Notice => way.left_us,
+            Stage::Resolver | Stage::Attempts | Stage::Probes => Some(way.resolved_us),
+            Stage::Leave => Some(way.attempt_us),
+            Stage::Dns => Some(way.dns_us),
+            Stage::Tcp => Some(way.tcp_us),
+            Stage::Tls => Some(way.tls_us),
+            Stage::Connack => Some(way.connack_us),
+            Stage::Publish => Some(way.first_ack_us),
+        }
+    }
+
+    /// As a row under these stages; one that it does not have took no time.
+    fn row(&self, stages: &[Stage]) -> DeviceStages {
+        let own = self.stages_us();
+        let took = |stage: &Stage| own.iter().find(|(name, _)| name == stage).map_or(0, |(_, us)| *us);
         DeviceStages {
             device: self.way.device.clone(),
+            strategy: self.way.strategy.clone(),
             total_ms: ms(self.total_us()),
             attempts: self.way.attempts,
-            stages_ms: self.stages_us().map(ms).to_vec(),
+            stages_ms: stages.iter().map(|stage| ms(took(stage))).collect(),
         }
     }
 }
@@ -98,12 +92,29 @@ pub(crate) struct Journeys<'a> {
     pub(crate) missing: u64,
     /// The shortest time that such a device was away.
     pub(crate) missing_at_least_us: Option<u64>,
+    /// Who they are.
+    pub(crate) absent: Vec<Absent<'a>>,
+}
+
+/// A device that had to come and did not.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Absent<'a> {
+    pub(crate) device: &'a str,
+    pub(crate) origin_us: u64,
+    /// It had come by then if it had come in time.
+    pub(crate) until_us: u64,
 }
 
 impl<'a> Journeys<'a> {
-    fn new(mut ways: Vec<Journey<'a>>, missing_us: &[u64]) -> Self {
+    fn new(mut ways: Vec<Journey<'a>>, absent: Vec<Absent<'a>>) -> Self {
         ways.sort_by(|a, b| a.total_us().cmp(&b.total_us()).then_with(|| a.way.device.cmp(&b.way.device)));
-        Self { ways, missing: missing_us.len() as u64, missing_at_least_us: missing_us.iter().copied().min() }
+        let away_us = |each: &Absent<'_>| each.until_us.saturating_sub(each.origin_us);
+        Self {
+            ways,
+            missing: absent.len() as u64,
+            missing_at_least_us: absent.iter().map(away_us).min(),
+            absent,
+        }
     }
 
     /// Of each device that came, how long it took; sorted.
@@ -122,13 +133,14 @@ impl<'a> Journeys<'a> {
         }
     }
 
+    /// Every stage that one of these ways has, in order.
+    fn stages(&self) -> Vec<Stage> {
+        let stages = self.ways.iter().flat_map(|each| Stage::of(each.way.direction, each.guide));
+        stages.copied().collect::<BTreeSet<_>>().into_iter().collect()
+    }
+
     /// The summary of these ways.
-    pub(crate) fn waterfall(
-        &self,
-        names: &[(&str, &str); 9],
-        health: Option<u64>,
-        answer: Option<u64>,
-    ) -> Waterfall {
+    pub(crate) fn waterfall(&self, health: Option<u64>, answer: Option<u64>) -> Waterfall {
         let totals = self.totals_us();
         let mut silence: Vec<u64> = self
             .ways
@@ -136,8 +148,10 @@ impl<'a> Journeys<'a> {
             .filter_map(|each| Some(each.way.first_ack_us.saturating_sub(each.way.last_ack_us?)))
             .collect();
         silence.sort_unstable();
-        let device =
-            |quantile| self.ways.get(rank(self.ways.len(), quantile).checked_sub(1)?).map(Journey::row);
+        let stages = self.stages();
+        let device = |quantile| {
+            self.ways.get(rank(self.ways.len(), quantile).checked_sub(1)?).map(|each| each.row(&stages))
+        };
         let p99_device = device(0.99);
         let longest = p99_device.as_ref().and_then(|row| {
             let longest = row.stages_ms.iter().copied().enumerate().max_by(|a, b| a.1.total_cmp(&b.1))?;
@@ -154,40 +168,41 @@ impl<'a> Journeys<'a> {
             answer_ms: answer.map(ms),
             total: distribution(&totals),
             silence: distribution(&silence),
-            stages: self.stage_spreads(names),
-            set_by: longest.and_then(|((index, _), _)| names.get(index)).map(|(name, _)| (*name).to_owned()),
+            stages: self.stage_spreads(&stages),
+            set_by: longest
+                .and_then(|((index, _), _)| stages.get(index))
+                .map(|stage| stage.name().to_owned()),
             set_by_percent: longest.map(|((_, took), total)| took / total * 100.0),
             median_device: device(0.5),
             p99_device,
-            slowest: self.ways.iter().rev().take(SLOWEST_LISTED).map(Journey::row).collect(),
+            slowest: self.ways.iter().rev().take(SLOWEST_LISTED).map(|each| each.row(&stages)).collect(),
             bins: bins(&totals),
             returned: curve(&totals),
         }
     }
 
-    fn stage_spreads(&self, names: &[(&str, &str); 9]) -> Vec<StageSpread> {
-        if self.ways.is_empty() {
-            return Vec::new();
-        }
-        let mut columns: [Vec<u64>; 9] = Default::default();
-        for way in &self.ways {
-            for (column, value) in columns.iter_mut().zip(way.stages_us()) {
-                column.push(value);
+    /// The spread of each stage over the devices that have it.
+    fn stage_spreads(&self, stages: &[Stage]) -> Vec<StageSpread> {
+        let mut columns: Vec<Vec<u64>> = vec![Vec::new(); stages.len()];
+        for (stage, took_us) in self.ways.iter().flat_map(Journey::stages_us) {
+            let place = stages.iter().position(|each| *each == stage);
+            if let Some(column) = place.and_then(|place| columns.get_mut(place)) {
+                column.push(took_us);
             }
         }
-        let spread = |(mut values, (stage, label)): (Vec<u64>, &(&str, &str))| {
+        let spread = |(mut values, stage): (Vec<u64>, &Stage)| {
             values.sort_unstable();
             let value = |quantile| at(&values, quantile).map_or(0.0, ms);
             StageSpread {
-                stage: (*stage).to_owned(),
-                label: (*label).to_owned(),
+                stage: stage.name().to_owned(),
+                label: stage.label().to_owned(),
                 p50_ms: value(0.5),
                 p95_ms: value(0.95),
                 p99_ms: value(0.99),
                 max_ms: value(1.0),
             }
         };
-        columns.into_iter().zip(names).map(spread).collect()
+        columns.into_iter().zip(stages).map(spread).collect()
     }
 }
 
@@ -203,96 +218,54 @@ fn curve(sorted: &[u64]) -> Vec<(f64, u64)> {
     points
 }
 
-/// What one device did, in the order of the record.
-#[derive(Debug, Default)]
-pub(crate) struct Trace<'a> {
-    pub(crate) moves: Vec<&'a Move>,
-    /// When it lost or left a connection to the primary.
-    left_primary_us: Vec<u64>,
-    last_left_us: Option<u64>,
-    last_acked_us: Option<u64>,
-    last_intended_us: Option<u64>,
-}
-
-/// What each device did.
-pub(crate) fn traces(record: &Record) -> BTreeMap<&str, Trace<'_>> {
-    let mut traces: BTreeMap<&str, Trace<'_>> = BTreeMap::new();
-    for entry in &record.events {
-        match &entry.event {
-            Event::Moved(way) => traces.entry(&way.device).or_default().moves.push(way),
-            Event::Left { device, region, .. } => {
-                let trace = traces.entry(device).or_default();
-                trace.last_left_us = Some(entry.at_us);
-                if *region == record.info.primary {
-                    trace.left_primary_us.push(entry.at_us);
-                }
-            }
-            _ => {}
-        }
-    }
-    for write in &record.ledger {
-        if let Some(trace) = traces.get_mut(write.device.as_str()) {
-            trace.last_acked_us = trace.last_acked_us.max(write.acked_us);
-            trace.last_intended_us = trace.last_intended_us.max(Some(write.intended_us));
-        }
-    }
-    for trace in traces.values_mut() {
-        trace.moves.sort_by_key(|way| way.first_ack_us);
-    }
-    traces
-}
-
-impl Trace<'_> {
-    pub(crate) fn connected_before(&self, at_us: u64) -> bool {
-        self.moves.iter().any(|way| way.first_ack_us < at_us)
-    }
-
-    /// Connected before the break, and never an acknowledged publish again. Silence alone is no evidence: the device
-    /// must have lost its connection, or have had a write to make.
-    pub(crate) fn stranded(&self, began_us: u64) -> bool {
-        let acked = self.moves.iter().any(|way| way.first_ack_us >= began_us)
-            || self.last_acked_us.is_some_and(|at| at >= began_us);
-        let tried = self.last_left_us.is_some_and(|at| at >= began_us)
-            || self.last_intended_us.is_some_and(|at| at >= began_us);
-        self.connected_before(began_us) && !acked && tried
-    }
-}
-
 /// The ways to the secondary, one a device and break.
-pub(crate) fn failovers<'a>(traces: &BTreeMap<&'a str, Trace<'a>>, timeline: &Timeline) -> Journeys<'a> {
-    let (mut ways, mut missing_us) = (Vec::new(), Vec::new());
-    for trace in traces.values() {
+pub(crate) fn failovers<'a: 't, 't>(
+    traces: impl IntoIterator<Item = &'t Trace<'a>>,
+    timeline: &Timeline,
+) -> Journeys<'a> {
+    let (mut ways, mut absent) = (Vec::new(), Vec::new());
+    for trace in traces {
         let mut came = BTreeSet::new();
         for way in trace.moves.iter().filter(|way| way.direction == Direction::Failover) {
             let Some(index) = timeline.break_before(way.first_ack_us) else { continue };
             let Some(each) = timeline.breaks.get(index) else { continue };
             if came.insert(index) {
-                ways.push(journey(way, each.began_us, each.unhealthy_us, each.answer_us));
+                ways.push(Journey {
+                    way,
+                    guide: trace.guide(),
+                    origin_us: each.began_us,
+                    health_us: each.unhealthy_us,
+                    answer_us: each.answer_us,
+                });
             }
         }
         for (index, each) in timeline.breaks.iter().enumerate() {
             let until_us = timeline.until_us(index);
             if !came.contains(&index) && stayed_away(trace, each, until_us) {
-                missing_us.push(until_us - each.began_us);
+                absent.push(Absent { device: trace.device, origin_us: each.began_us, until_us });
             }
         }
     }
-    Journeys::new(ways, &missing_us)
+    Journeys::new(ways, absent)
 }
 
 /// It lost the primary in the break and had no acknowledged publish anywhere until `until_us`.
 fn stayed_away(trace: &Trace<'_>, each: &Break, until_us: u64) -> bool {
     let inside = |at: u64| at >= each.began_us && at < until_us;
-    let left = trace.left_primary_us.iter().copied().find(|at| inside(*at));
+    let from_primary = trace.left.iter().filter(|left| left.from_primary).map(|left| left.at_us);
+    let left = from_primary.into_iter().find(|at| inside(*at));
     let back =
         |left: u64| trace.moves.iter().any(|way| way.first_ack_us >= left && way.first_ack_us <= until_us);
     left.is_some_and(|left| !back(left)) || trace.stranded(each.began_us)
 }
 
-/// The ways back to the primary, one a device and break.
-pub(crate) fn failbacks<'a>(traces: &BTreeMap<&'a str, Trace<'a>>, timeline: &Timeline) -> Journeys<'a> {
-    let (mut ways, mut missing_us) = (Vec::new(), Vec::new());
-    for trace in traces.values() {
+/// The ways back to the primary, one a device and break. A device whose strategy does not bring it home is not missed.
+pub(crate) fn failbacks<'a: 't, 't>(
+    traces: impl IntoIterator<Item = &'t Trace<'a>>,
+    timeline: &Timeline,
+) -> Journeys<'a> {
+    let (mut ways, mut absent) = (Vec::new(), Vec::new());
+    for trace in traces {
         let mut came = BTreeSet::new();
         for way in trace.moves.iter().filter(|way| way.direction == Direction::Failback) {
             let Some(index) = timeline.cure_before(way.first_ack_us) else { continue };
@@ -302,7 +275,13 @@ pub(crate) fn failbacks<'a>(traces: &BTreeMap<&'a str, Trace<'a>>, timeline: &Ti
                 continue;
             };
             if came.insert(index) {
-                ways.push(journey(way, cured_us, each.healthy_us, each.answer_back_us));
+                ways.push(Journey {
+                    way,
+                    guide: trace.guide(),
+                    origin_us: cured_us,
+                    health_us: each.healthy_us,
+                    answer_us: each.answer_back_us,
+                });
             }
         }
         for (index, each) in timeline.breaks.iter().enumerate() {
@@ -311,16 +290,12 @@ pub(crate) fn failbacks<'a>(traces: &BTreeMap<&'a str, Trace<'a>>, timeline: &Ti
             let last = trace.moves.iter().rfind(|way| way.first_ack_us <= until_us);
             let stayed = last
                 .is_some_and(|way| way.direction == Direction::Failover && way.first_ack_us >= each.began_us);
-            if stayed && !came.contains(&index) {
-                missing_us.push(until_us.saturating_sub(cured_us));
+            if stayed && trace.fails_back() && !came.contains(&index) {
+                absent.push(Absent { device: trace.device, origin_us: cured_us, until_us });
             }
         }
     }
-    Journeys::new(ways, &missing_us)
-}
-
-fn journey(way: &Move, origin_us: u64, health_us: Option<u64>, answer_us: Option<u64>) -> Journey<'_> {
-    Journey { way, origin_us, health_us, answer_us }
+    Journeys::new(ways, absent)
 }
 
 #[cfg(test)]
@@ -335,6 +310,7 @@ mod tests {
             device: "d".into(),
             direction: Direction::Failover,
             region: "r".into(),
+            strategy: String::new(),
             last_ack_us: None,
             left_us: None,
             resolved_us,
@@ -348,31 +324,66 @@ mod tests {
         }
     }
 
+    fn took(journey: &Journey<'_>) -> Vec<u64> {
+        journey.stages_us().into_iter().map(|(_, us)| us).collect()
+    }
+
     #[test]
     fn a_device_that_found_out_for_itself_is_not_held_up_by_the_health_check() {
         let way = way([1_000, 1_200, 1_210, 1_220, 1_260, 1_300, 1_400]);
-        let journey = journey(&way, 900, Some(5_000), Some(6_000));
-        assert_eq!(journey.stages_us(), [100, 0, 0, 200, 10, 10, 40, 40, 100]);
+        let journey = Journey {
+            way: &way,
+            guide: Guide::Name,
+            origin_us: 900,
+            health_us: Some(5_000),
+            answer_us: Some(6_000),
+        };
+        assert_eq!(took(&journey), [100, 0, 0, 200, 10, 10, 40, 40, 100]);
     }
 
     #[test]
     fn an_answer_that_was_known_before_the_fault_took_no_time() {
         let way = way([10, 1_200, 1_210, 1_220, 1_260, 1_300, 1_400]);
-        let journey = journey(&way, 900, Some(1_000), None);
-        assert_eq!(journey.stages_us(), [0, 0, 0, 300, 10, 10, 40, 40, 100]);
+        let journey = Journey {
+            way: &way,
+            guide: Guide::Name,
+            origin_us: 900,
+            health_us: Some(1_000),
+            answer_us: None,
+        };
+        assert_eq!(took(&journey), [0, 0, 0, 300, 10, 10, 40, 40, 100]);
+    }
+
+    #[test]
+    fn a_device_that_knows_both_endpoints_waits_for_no_health_check() {
+        let mut there = way([1_000, 1_200, 1_210, 1_220, 1_260, 1_300, 1_400]);
+        there.left_us = Some(960);
+        let (health_us, answer_us) = (Some(970), Some(980));
+        let over = Journey { way: &there, guide: Guide::Endpoints, origin_us: 900, health_us, answer_us };
+        assert_eq!(took(&over), [60, 40, 200, 10, 10, 40, 40, 100]);
+        let mut home = there.clone();
+        home.direction = Direction::Failback;
+        let back = Journey { way: &home, ..over };
+        assert_eq!(took(&back), [100, 200, 10, 10, 40, 40, 100]);
     }
 
     proptest! {
         #[test]
         fn stages_add_up_to_the_total(
             times in proptest::array::uniform7(0u64..1000),
-            origin in 0u64..1000,
-            health in proptest::option::of(0u64..1000),
-            answer in proptest::option::of(0u64..1000),
+            origin_us in 0u64..1000,
+            health_us in proptest::option::of(0u64..1000),
+            answer_us in proptest::option::of(0u64..1000),
+            left_us in proptest::option::of(0u64..1000),
+            is_failback: bool,
+            is_guided_by_name: bool,
         ) {
-            let way = way(times);
-            let journey = journey(&way, origin, health, answer);
-            prop_assert_eq!(journey.stages_us().iter().sum::<u64>(), journey.total_us());
+            let mut way = way(times);
+            way.left_us = left_us;
+            way.direction = if is_failback { Direction::Failback } else { Direction::Failover };
+            let guide = if is_guided_by_name { Guide::Name } else { Guide::Endpoints };
+            let journey = Journey { way: &way, guide, origin_us, health_us, answer_us };
+            prop_assert_eq!(took(&journey).iter().sum::<u64>(), journey.total_us());
         }
     }
 }

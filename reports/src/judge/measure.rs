@@ -246,14 +246,26 @@ fn devices(evidence: &Evidence<'_>, objective: &Objective) -> Measured {
         }
         match objective.metric.name {
             "devices.failed_over" => devices.failed_over,
-            "devices.failed_back" => {
-                cured(evidence)?;
-                devices.failed_back
-            }
+            "devices.failed_back" => return failed_back(evidence, objective),
             _ => devices.stranded,
         }
     };
     share(objective, value, devices.fleet, devices.fleet)
+}
+
+/// Of the devices that are to come home: one that stays because its strategy says so is no failure, and no success.
+fn failed_back(evidence: &Evidence<'_>, objective: &Objective) -> Measured {
+    cured(evidence)?;
+    let (expected, fleet) = (evidence.devices.expected_back, evidence.devices.fleet);
+    if expected == 0 {
+        return Err("No device has a strategy that brings it home.".to_owned());
+    }
+    let measured = share(objective, evidence.devices.failed_back, expected, expected)?;
+    let note = (expected < fleet).then(|| {
+        let staying = units::plural(fleet - expected, "device");
+        format!("{staying} more stay in the secondary by strategy and are not counted")
+    });
+    Ok(Measurement { note, ..measured })
 }
 
 /// The worst look. What could not be looked at, in whichever look, may be not ready as well.

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::record::{Entry, FaultState, Leftover, Readiness, StepState, UndoState};
-use crate::sample::{Luck, record};
+use crate::sample::{Luck, mixed, record};
 
 fn verdict_of(summary: &Summary, metric: &str) -> Verdict {
     summary.objectives.iter().find(|row| row.metric == metric).map(|row| row.verdict).unwrap()
@@ -321,4 +321,86 @@ fn readiness_is_the_worst_look_and_unknown_when_it_could_not_be_looked() {
     assert_eq!(verdict(&[look(38, 1, 1)], "== 0"), Verdict::Fail, "one is enough, whatever the other is");
     assert_eq!(verdict(&[look(0, 0, 0)], "== 0"), Verdict::Unknown);
     assert_eq!(judged(&[], "== 0").2, "No step looked whether the secondary would let devices in.");
+}
+
+#[test]
+fn each_strategy_is_judged_by_its_own_devices() {
+    let summary = asked(
+        mixed(100, Luck::Good),
+        &[("devices.failed_back", ">= 100%"), ("devices.failed_over", ">= 100%")],
+    );
+    assert_eq!(summary.verdict, Verdict::Pass, "{}", summary.reason);
+    let rows: Vec<_> = summary
+        .strategies
+        .iter()
+        .map(|row| (row.name.as_str(), row.devices, row.failed_over, row.failed_back, row.failover.devices))
+        .collect();
+    assert_eq!(
+        rows,
+        [("cname", 70, 70, 70, 70), ("dual-endpoint", 20, 20, 20, 20), ("sticky", 10, 10, 0, 10)]
+    );
+    assert!(summary.strategies.iter().all(|row| row.failback.missing == 0 && row.stranded == 0));
+    let whole = summary.failover.total.as_ref().unwrap();
+    let slowest = summary.strategies.iter().filter_map(|row| Some(row.failover.total.as_ref()?.max_ms));
+    assert_eq!(slowest.fold(0.0, f64::max).to_bits(), whole.max_ms.to_bits(), "the parts are of the whole");
+
+    let stages = |waterfall: &crate::summary::Waterfall| -> Vec<String> {
+        waterfall.stages.iter().map(|stage| stage.stage.clone()).take(3).collect()
+    };
+    let [cname, dual, _] = summary.strategies.as_slice() else { panic!("three strategies") };
+    assert_eq!(stages(&cname.failover), ["detection", "answer", "resolver"]);
+    assert_eq!(stages(&dual.failover), ["notice", "attempts", "leave"]);
+    assert_eq!(stages(&dual.failback), ["probes", "leave", "dns"]);
+    assert!(dual.failover.answer_ms.is_none() && cname.failover.answer_ms.is_some());
+    assert_eq!(summary.failover.stages.len(), 11, "of the whole fleet every stage that somebody has");
+    let device = summary.failover.p99_device.as_ref().unwrap();
+    assert_eq!(device.strategy, "dual-endpoint");
+    assert!((device.stages_ms.iter().sum::<f64>() - device.total_ms).abs() < 1e-6, "{device:?}");
+}
+
+#[test]
+fn a_device_that_is_to_stay_is_not_expected_back() {
+    let day = mixed(50, Luck::Good);
+    let row = |record: Record, condition: &str| {
+        asked(record, &[("devices.failed_back", condition)]).objectives[0].clone()
+    };
+    let judged = row(day.clone(), ">= 100%");
+    assert_eq!((judged.verdict, judged.measured.as_str()), (Verdict::Pass, "100%"));
+    assert!(judged.why.contains("5 devices more stay in the secondary by strategy"), "{}", judged.why);
+    assert_eq!(row(day.clone(), "== 45").verdict, Verdict::Pass);
+    let summary = judge(&day);
+    assert_eq!((summary.devices.expected_back, summary.devices.failed_back), (45, 45));
+    assert_eq!(summary.failback.missing, 0);
+
+    // One that was to come home and did not is missed as ever.
+    let mut late = day.clone();
+    late.events.retain(|entry| {
+        !matches!(&entry.event, Event::Moved(way) if way.device == "pump-0000" && way.direction == Direction::Failback)
+    });
+    assert_eq!(row(late.clone(), ">= 100%").verdict, Verdict::Fail);
+    assert_eq!(judge(&late).failback.missing, 1);
+
+    // A fleet that only stays has nothing to say about coming home.
+    let mut staying = day;
+    for strategy in &mut staying.info.strategies {
+        strategy.fails_back = false;
+    }
+    let judged = row(staying, ">= 100%");
+    assert_eq!(judged.verdict, Verdict::Unknown);
+    assert_eq!(judged.why, "No device has a strategy that brings it home.");
+}
+
+#[test]
+fn a_record_of_old_is_judged_as_it_was() {
+    let mut old = day();
+    old.info.strategies.clear();
+    for entry in &mut old.events {
+        if let Event::Moved(way) = &mut entry.event {
+            way.strategy.clear();
+        }
+    }
+    let (old, new) = (judge(&old), judge(&day()));
+    assert!(old.strategies.is_empty());
+    assert_eq!((old.objectives, old.devices), (new.objectives, new.devices));
+    assert_eq!(old.failover.stages, new.failover.stages);
 }

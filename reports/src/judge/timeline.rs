@@ -37,6 +37,28 @@ pub(crate) struct Break {
     pub(crate) answer_back_us: Option<u64>,
 }
 
+impl Break {
+    /// From the fault to the health check's change.
+    pub(crate) fn detected_us(&self) -> Option<u64> {
+        Some(self.unhealthy_us?.saturating_sub(self.began_us))
+    }
+
+    /// From the fault to the change of the answer.
+    pub(crate) fn answered_us(&self) -> Option<u64> {
+        Some(self.answer_us?.saturating_sub(self.began_us))
+    }
+
+    /// From the cure to the health check's change back.
+    pub(crate) fn recovered_us(&self) -> Option<u64> {
+        Some(self.healthy_us?.saturating_sub(self.cured_us?))
+    }
+
+    /// From the cure to the change of the answer back.
+    pub(crate) fn answered_back_us(&self) -> Option<u64> {
+        Some(self.answer_back_us?.saturating_sub(self.cured_us?))
+    }
+}
+
 /// Everything that has one time for the whole fleet.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Timeline {
@@ -161,6 +183,11 @@ impl Timeline {
             _ => None,
         };
         unseen.or_else(error)
+    }
+
+    /// A moment of the first break that has it.
+    pub(crate) fn first(&self, moment: impl Fn(&Break) -> Option<u64>) -> Option<u64> {
+        self.breaks.iter().find_map(moment)
     }
 
     /// The place of the last break that began at or before `at_us`.

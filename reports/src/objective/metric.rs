@@ -126,7 +126,7 @@ pub const METRICS: &[Metric] = &[
     ),
     spread(
         "failback.time",
-        "Per device: from the cure to the first acknowledged publish in the primary Region. A device that stayed in the secondary counts as longer than the record lasts.",
+        "Per device: from the cure to the first acknowledged publish in the primary Region. A device that stayed in the secondary counts as longer than the record lasts, unless its strategy is to stay.",
     ),
     spread(
         "failback.outage",
@@ -167,7 +167,11 @@ pub const METRICS: &[Metric] = &[
         "Devices that the secondary would not have let in when they were looked at: thing, ACTIVE certificate, policies or groups were not as in the primary. Of several looks the worst; a percentage is of the devices that were looked at.",
     ),
     scalar("devices.failed_over", Unit::Devices, "Devices that failed over."),
-    scalar("devices.failed_back", Unit::Devices, "Devices that failed back."),
+    scalar(
+        "devices.failed_back",
+        Unit::Devices,
+        "Devices that failed back, of those whose strategy brings them home by itself. A device that is to stay in the secondary is not counted, and a percentage is of the others.",
+    ),
     scalar(
         "devices.stranded",
         Unit::Devices,

@@ -6,6 +6,8 @@ use indexmap::IndexMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::Strategy;
+
 /// One line of `events.ndjson`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Entry {
@@ -88,7 +90,8 @@ pub enum Event {
         device: String,
         /// The Region that it left.
         region: String,
-        /// Why: `answer-changed`, `keep-alive`, `closed`, `stop`, or the error.
+        /// Why: `answer-changed`, `primary-answers` (its probes did), `keep-alive` (nothing was heard for half as long
+        /// again as the keep-alive), `stop`, or the error.
         reason: String,
     },
     /// A device tried to connect and could not.
@@ -101,6 +104,15 @@ pub enum Event {
         stage: String,
         /// The error, without addresses.
         error: String,
+        /// The return code of CONNACK, when the broker refused with one. AWS IoT says 7 where MQTT says 5.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        connack: Option<u8>,
+        /// The number of the TLS alert, when the endpoint refused with one: 46 is `certificate_unknown`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        alert: Option<u8>,
+        /// The endpoint ended the connection, without a word.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        cut_off: bool,
     },
     /// The fleet, once a second.
     Sample(Sample),
@@ -165,6 +177,9 @@ pub struct RunInfo {
     pub devices: u32,
     /// The failover strategy of the devices, as the scenario says it.
     pub strategy: String,
+    /// The strategies, in the order of the scenario; a device's is in its moves. Records of old have none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub strategies: Vec<Strategy>,
     /// The command that runs the same again.
     pub replay: String,
     /// The objectives as the scenario says them, metric to condition: `"failover.outage.p99"` to `"<= 90s"`.
@@ -261,13 +276,17 @@ pub struct Move {
     pub direction: Direction,
     /// Where to.
     pub region: String,
+    /// The name of its strategy. Records of old do not say.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub strategy: String,
     /// Its last acknowledged publish before, if it had any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_ack_us: Option<u64>,
     /// It let go of the old connection, or the old connection broke.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub left_us: Option<u64>,
-    /// Its resolver first gave the answer that it then followed.
+    /// It was decided that it goes there: its resolver first gave the answer that it then followed, or its attempts or
+    /// its probes said so.
     pub resolved_us: u64,
     /// The successful attempt began.
     pub attempt_us: u64,

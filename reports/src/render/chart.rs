@@ -38,10 +38,16 @@ pub(super) enum Ink {
     Bad,
     Band,
     Target,
+    One,
+    Two,
+    Three,
+    Four,
+    Five,
+    Six,
 }
 
 impl Ink {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 14] = [
         Self::Text,
         Self::Muted,
         Self::Grid,
@@ -50,7 +56,17 @@ impl Ink {
         Self::Bad,
         Self::Band,
         Self::Target,
+        Self::One,
+        Self::Two,
+        Self::Three,
+        Self::Four,
+        Self::Five,
+        Self::Six,
     ];
+
+    /// The colours of strategies, in their order. None is a Region's, so that nobody takes one for the other.
+    pub(super) const STRATEGIES: [Self; 6] =
+        [Self::One, Self::Two, Self::Three, Self::Four, Self::Five, Self::Six];
 
     /// The name in CSS classes.
     pub(super) const fn name(self) -> &'static str {
@@ -63,6 +79,12 @@ impl Ink {
             Self::Bad => "bad",
             Self::Band => "band",
             Self::Target => "target",
+            Self::One => "one",
+            Self::Two => "two",
+            Self::Three => "three",
+            Self::Four => "four",
+            Self::Five => "five",
+            Self::Six => "six",
         }
     }
 
@@ -76,6 +98,12 @@ impl Ink {
             Self::Bad => 6,
             Self::Band => 7,
             Self::Target => 8,
+            Self::One => 9,
+            Self::Two => 10,
+            Self::Three => 11,
+            Self::Four => 12,
+            Self::Five => 13,
+            Self::Six => 14,
         }
     }
 

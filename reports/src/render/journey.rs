@@ -14,6 +14,8 @@ struct Way<'a> {
     origin: &'static str,
     region: &'a str,
     target_ms: Option<f64>,
+    /// Whether its devices have several strategies.
+    is_mixed: bool,
 }
 
 fn target(summary: &Summary, metric: &str) -> Option<f64> {
@@ -33,6 +35,7 @@ pub(super) fn failover(summary: &Summary) -> String {
         origin: "fault",
         region: &summary.run.secondary,
         target_ms: target(summary, "failover.outage.p99"),
+        is_mixed: summary.strategies.len() > 1,
     };
     section("failover", "Failover", &lead(&way), &body(&way))
 }
@@ -46,6 +49,7 @@ pub(super) fn failback(summary: &Summary) -> String {
         origin: "cure",
         region: &summary.run.primary,
         target_ms: target(summary, "failback.time.p99"),
+        is_mixed: summary.strategies.len() > 1,
     };
     let mut lead = lead(&way);
     if let Some(outage) = &summary.failback_outage {
@@ -53,6 +57,16 @@ pub(super) fn failback(summary: &Summary) -> String {
             " While it moved, a device was without an acknowledged publish for {} (p50) to {} (p99).",
             together(outage.p50_ms),
             together(outage.p99_ms),
+        ));
+    }
+    let staying = summary.devices.fleet.saturating_sub(summary.devices.expected_back);
+    if staying > 0 {
+        let stay = if staying == 1 { "stays" } else { "stay" };
+        lead.push_str(&format!(
+            " {} {stay} in {} by strategy and {} not expected back.",
+            plural(staying, "device"),
+            esc(&summary.run.secondary),
+            if staying == 1 { "is" } else { "are" },
         ));
     }
     section("failback", "Failback", &lead, &body(&way))
@@ -78,6 +92,9 @@ fn lead(way: &Way<'_>) -> String {
             percent(share.round()),
             esc(&sentence_case(&stage.label)),
         ));
+    }
+    if way.is_mixed {
+        text.push_str(" The devices have several strategies, and a strategy has not all of these stages.");
     }
     text
 }
@@ -217,8 +234,12 @@ fn slowest(way: &Way<'_>) -> String {
                 device.stages_ms.iter().zip(&way.waterfall.stages).max_by(|a, b| a.0.total_cmp(b.0));
             let longest =
                 longest.map(|(took, stage)| format!("{} <i>{}</i>", esc(&stage.label), duration_ms(*took)));
+            let strategy = match device.strategy.as_str() {
+                _ if !way.is_mixed => String::new(),
+                name => format!(" <small class=\"nb\">{}</small>", esc(name)),
+            };
             vec![
-                format!("<code>{}</code>", esc(&device.device)),
+                format!("<code>{}</code>{strategy}", esc(&device.device)),
                 duration_ms(device.total_ms),
                 count(u64::from(device.attempts)),
                 longest.unwrap_or_default(),

@@ -1,7 +1,7 @@
 //! What a report must always be: the same bytes for the same record, whole in itself, and safe.
 
-use crate::record::{Event, NotReady, Record};
-use crate::sample::{Luck, record};
+use crate::record::{Direction, Event, NotReady, Record};
+use crate::sample::{Luck, mixed, record};
 use crate::{judge, render};
 
 fn html(record: &Record) -> String {
@@ -28,7 +28,11 @@ fn the_report_needs_nothing_else() {
 #[test]
 fn nothing_from_a_record_is_markup() {
     const HOSTILE: &str = "<script>alert('x')</script>\"&<b onmouseover=\"x\">";
-    let mut record = record(30, Luck::Bad);
+    let mut record = mixed(30, Luck::Bad);
+    for strategy in &mut record.info.strategies {
+        strategy.name = format!("{HOSTILE}{}", strategy.name);
+        strategy.label = format!("x, {HOSTILE}");
+    }
     let info = &mut record.info;
     for text in [
         &mut info.title,
@@ -52,7 +56,10 @@ fn nothing_from_a_record_is_markup() {
     }
     for entry in &mut record.events {
         match &mut entry.event {
-            Event::Moved(way) => way.device = format!("{HOSTILE}{}", way.device),
+            Event::Moved(way) => {
+                way.device = format!("{HOSTILE}{}", way.device);
+                way.strategy = format!("{HOSTILE}{}", way.strategy);
+            }
             Event::Left { device, .. } => *device = format!("{HOSTILE}{device}"),
             Event::Fault { label, detail, fault, .. } => {
                 (*label, *detail, *fault) = (HOSTILE.into(), HOSTILE.into(), HOSTILE.into());
@@ -146,4 +153,33 @@ fn devices_that_were_not_ready_are_named() {
     let mut silent = record(60, Luck::Good);
     silent.events.retain(|entry| !matches!(entry.event, Event::Readiness(_)));
     assert!(!html(&silent).contains("Ready to fail over?"), "nobody looked");
+}
+
+#[test]
+fn strategies_are_compared_where_there_are_several() {
+    let one = html(&record(60, Luck::Good));
+    assert!(!one.contains("Strategies compared") && !one.contains("by strategy"));
+    let html = html(&mixed(100, Luck::Good));
+    let section = &html[html.find("id=\"strategies\"").unwrap()..];
+    let section = &section[..section.find("</section>").unwrap()];
+    for said in [
+        "dual-endpoint",
+        "switches after 3 failures",
+        "70 of 70",
+        "10 devices of <b>sticky</b> stay",
+        "set by",
+    ] {
+        assert!(section.contains(said), "{said}");
+    }
+    assert_eq!(section.matches("<figure>").count(), 2 + 3 + 2, "curves, and where the time of each went");
+    // Where nobody went there is nothing to compare, and it says so.
+    let mut idle = mixed(20, Luck::Good);
+    idle.events.retain(|entry| !matches!(&entry.event, Event::Fault { .. } | Event::Left { .. }));
+    idle.events
+        .retain(|entry| !matches!(&entry.event, Event::Moved(way) if way.direction != Direction::First));
+    let idle = self::html(&idle);
+    let section = &idle[idle.find("id=\"strategies\"").unwrap()..];
+    assert!(section[..section.find("</section>").unwrap()].contains("No device failed over."));
+    assert!(html.contains("10 devices stay in eu-central-1 by strategy and are not expected back"));
+    assert_eq!(html.matches("#0102").count(), 0, "a sentinel colour was not replaced");
 }

@@ -84,6 +84,8 @@ pub struct StageSpread {
 pub struct DeviceStages {
     /// The device.
     pub device: String,
+    /// The name of its strategy; empty for a record of old.
+    pub strategy: String,
     /// All of it.
     pub total_ms: f64,
     /// Attempts to connect until it was back.
@@ -101,4 +103,31 @@ pub struct Bin {
     pub to_ms: f64,
     /// Devices.
     pub devices: u64,
+}
+
+/// What became of the devices of one strategy.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StrategyRow {
+    /// Its name.
+    pub name: String,
+    /// It with its settings.
+    pub label: String,
+    /// How many devices have it.
+    pub devices: u64,
+    /// Whether its devices come home by themselves. Of those that do not, none is missed in `failback`.
+    pub fails_back: bool,
+    /// Devices that were connected before the first fault.
+    pub connected_before_fault: u64,
+    /// Devices that failed over.
+    pub failed_over: u64,
+    /// Devices that failed back.
+    pub failed_back: u64,
+    /// Devices that never had an acknowledged publish again.
+    pub stranded: u64,
+    /// From the fault to the secondary.
+    pub failover: Waterfall,
+    /// From the cure to the primary.
+    pub failback: Waterfall,
+    /// Per device that failed back, from the moment it left the secondary to its first acknowledged publish in the primary.
+    pub failback_outage: Option<Distribution>,
 }
