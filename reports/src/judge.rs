@@ -9,6 +9,7 @@ mod measure;
 mod observer;
 mod spread;
 mod stage;
+mod stragglers;
 mod strategies;
 mod timeline;
 mod trace;
@@ -42,6 +43,7 @@ struct Evidence<'a> {
     /// Sorted.
     failback_outage_us: Vec<u64>,
     strategies: Vec<StrategyRow>,
+    stragglers: Stragglers,
     latencies: BTreeMap<String, Measured>,
     ledger: Ledger,
     rpo: Option<Rpo>,
@@ -64,6 +66,7 @@ impl<'a> Evidence<'a> {
         let any = |wanted: fn(&Event) -> bool| record.events.iter().any(|entry| wanted(&entry.event));
         let failovers = journeys::failovers(traces.values(), &timeline);
         Self {
+            stragglers: stragglers::stragglers(&failovers, &traces, &timeline),
             failovers,
             failbacks: journeys::failbacks(traces.values(), &timeline),
             failback_outage_us: failback_outage(traces.values()),
@@ -120,6 +123,7 @@ pub fn judge(record: &Record) -> Summary {
             evidence.timeline.first(timeline::Break::detected_us),
             evidence.timeline.first(timeline::Break::answered_us),
         ),
+        stragglers: evidence.stragglers,
         failback: evidence.failbacks.waterfall(
             evidence.timeline.first(timeline::Break::recovered_us),
             evidence.timeline.first(timeline::Break::answered_back_us),

@@ -15,6 +15,7 @@ mod head;
 mod html;
 mod journey;
 mod latency;
+mod stragglers;
 mod strategies;
 mod trust;
 mod words;
@@ -36,6 +37,7 @@ pub fn render(record: &Record, summary: &Summary) -> String {
         head::objectives(summary),
         fleet::readiness(summary),
         journey::failover(summary),
+        stragglers::stragglers(summary),
         journey::failback(summary),
         strategies::strategies(summary),
         latency::replication(summary),

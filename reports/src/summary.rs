@@ -13,10 +13,12 @@ use crate::verdict::{ExitCode, Verdict};
 
 mod fleet;
 mod journey;
+mod straggler;
 
 pub use fleet::{ApiRow, FleetPoint, HarnessHealth, Left, Sweep, Undo};
 pub use journey::{Bin, DeviceStages, Distribution, StageSpread, StrategyRow, Waterfall};
 
+pub use straggler::{Cause, CauseRow, Straggler, Stragglers};
 
 /// The version of the summary's format.
 pub const SUMMARY_FORMAT: u32 = 1;
@@ -56,6 +58,8 @@ pub struct Summary {
     pub devices: Devices,
     /// From the fault to the secondary.
     pub failover: Waterfall,
+    /// Devices that were late there, by what held them up.
+    pub stragglers: Stragglers,
     /// From the cure to the primary.
     pub failback: Waterfall,
     /// Per device that failed back, from its last acknowledged publish to the first in the primary.

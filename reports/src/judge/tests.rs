@@ -404,3 +404,60 @@ fn a_record_of_old_is_judged_as_it_was() {
     assert_eq!((old.objectives, old.devices), (new.objectives, new.devices));
     assert_eq!(old.failover.stages, new.failover.stages);
 }
+
+#[test]
+fn stragglers_are_told_by_the_evidence_of_the_record() {
+    use crate::summary::Cause;
+    assert_eq!(judge(&mixed(100, Luck::Good)).stragglers.devices, 0, "a good day has none");
+    let mut late = day();
+    // One whose resolver had the old answer for a minute more, and one that the secondary had no room for meanwhile.
+    let mut refused = Vec::new();
+    for entry in &mut late.events {
+        let Event::Moved(way) = &mut entry.event else { continue };
+        if way.direction != Direction::Failover || !["pump-0004", "pump-0007"].contains(&way.device.as_str())
+        {
+            continue;
+        }
+        let minute = 60_000_000;
+        if way.device == "pump-0004" {
+            way.resolved_us += minute;
+        } else {
+            let failed = Event::ConnectFailed {
+                device: way.device.clone(),
+                region: way.region.clone(),
+                stage: "connack".into(),
+                error: "refused".into(),
+                connack: Some(3),
+                alert: None,
+                cut_off: false,
+            };
+            refused.push(Entry { at_us: way.attempt_us, event: failed, ..entry.clone() });
+            let Event::Moved(way) = &mut entry.event else { continue };
+            way.attempt_us += minute;
+        }
+        let Event::Moved(way) = &mut entry.event else { continue };
+        if way.device == "pump-0004" {
+            way.attempt_us += minute;
+        }
+        for time in
+            [&mut way.dns_us, &mut way.tcp_us, &mut way.tls_us, &mut way.connack_us, &mut way.first_ack_us]
+        {
+            *time += minute;
+        }
+        entry.at_us += minute;
+    }
+    late.events.extend(refused);
+    late.events.sort_by_key(|entry| entry.at_us);
+    let stragglers = judge(&late).stragglers;
+    let causes: Vec<_> = stragglers.slowest.iter().map(|each| (each.device.as_str(), each.cause)).collect();
+    assert_eq!(stragglers.devices, 2, "{stragglers:?}");
+    assert!(causes.contains(&("pump-0004", Cause::StaleDns)), "{causes:?}");
+    assert!(causes.contains(&("pump-0007", Cause::ThrottledConnect)), "{causes:?}");
+    assert_eq!(stragglers.causes.iter().map(|row| row.devices).sum::<u64>(), 2);
+
+    // Those that never came are stragglers too, before all others.
+    let gone = judge(&record(100, Luck::Bad));
+    assert_eq!(gone.stragglers.devices, gone.failover.missing);
+    assert!(gone.stragglers.slowest[0].took_ms.is_none());
+    assert_eq!(gone.stragglers.slowest[0].cause, Cause::StaleDns, "the answer changed and they never went");
+}
