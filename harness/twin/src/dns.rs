@@ -26,6 +26,7 @@ use crate::{
     fault::{DnsFailure, Fault, Kind},
     names::Names,
     route53::{RecordSet, RecordType, Route53, absolute, texts},
+    truth::Fact,
     world::World,
 };
 
@@ -97,17 +98,28 @@ async fn answer<R: ResponseHandler>(world: &World, request: &Request, handle: R)
         }
         Some(DnsFailure::Stale) | None => {}
     }
-    if world.truth.is_on()
-        && how != Some(DnsFailure::Servfail)
-        && let Some(name) = name().filter(|_| is_address(request))
-    {
-        world.truth.answered(&absolute(&name), &answer_text(&world.names, route53, &name));
+    if world.truth.is_on() && how != Some(DnsFailure::Servfail) {
+        stamp(world, route53, request, &response);
     }
     send(request, response, handle).await
 }
 
-fn is_address(request: &Request) -> bool {
-    request.request_info().is_ok_and(|info| info.query.query_type() == WireType::A)
+/// Tells the truth of an answer that is about to be sent, if the question was where a name leads.
+fn stamp(world: &World, route53: &Route53, request: &Request, response: &Response) {
+    let Ok(asked) = request.request_info() else { return };
+    let is_asked = match asked.query.query_type() {
+        WireType::A => true,
+        // A name that is no alias leads nowhere by itself.
+        WireType::CNAME => !response.answers.is_empty(),
+        _ => false,
+    };
+    if is_asked {
+        let name = asked.query.name().to_string();
+        let answer = answer_text(&world.names, route53, &name);
+        let name = absolute(&name);
+        world.truth.answered(&name, &answer);
+        world.truth.stamp(|| Fact::DnsReply { name, asker: request.src().to_string(), answer });
+    }
 }
 
 /// What a name is answered with, as a text to compare: the addresses and names that it leads to, in order.

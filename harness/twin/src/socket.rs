@@ -79,6 +79,11 @@ impl Socket {
     pub(crate) fn peer_addr(&self) -> io::Result<SocketAddr> {
         self.stream.peer_addr()
     }
+
+    /// The peer's address and port, as a text; empty when it is gone.
+    pub(crate) fn peer_text(&self) -> String {
+        self.peer_addr().map(|peer| peer.to_string()).unwrap_or_default()
+    }
 }
 
 impl Trouble {

@@ -244,6 +244,7 @@ impl<'a> Connection<'a> {
         self.world.truth.stamp(|| Fact::Mqtt {
             region: self.region.name.clone(),
             client: self.client_id().to_owned(),
+            peer: self.wire.address(),
             connected,
         });
     }

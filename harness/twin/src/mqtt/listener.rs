@@ -1,6 +1,6 @@
 //! Accepting MQTT connections: TLS with a client certificate, and the black hole that a dark Region is.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
 
 use tokio::{io::AsyncRead, net::TcpListener};
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
@@ -13,6 +13,7 @@ use crate::{
     region::Region,
     registry::certificate_id,
     socket::Socket,
+    truth::Fact,
     world::World,
 };
 
@@ -21,7 +22,8 @@ const HANDSHAKE_S_MAX: u64 = 10;
 
 /// Accepts connections of one Region until the twin stops.
 pub(crate) async fn serve(world: Arc<World>, region: Arc<Region>, listener: TcpListener, tls: TlsAcceptor) {
-    let connected = |socket, _| {
+    let connected = |socket, peer: SocketAddr| {
+        world.truth.stamp(|| Fact::Tcp { region: region.name.clone(), peer: peer.to_string() });
         let (world, region, tls) = (world.clone(), region.clone(), tls.clone());
         async move { handle(&world, &region, socket, tls).await }
     };
@@ -40,6 +42,7 @@ async fn handle(world: &Arc<World>, region: &Arc<Region>, mut socket: Socket, tl
     let Ok(Ok(stream)) = tokio::time::timeout(Duration::from_secs(HANDSHAKE_S_MAX), accept).await else {
         return;
     };
+    world.truth.stamp(|| Fact::Tls { region: region.name.clone(), peer: stream.get_ref().0.peer_text() });
     serve_stream(world, region, Box::new(stream)).await;
 }
 

@@ -198,6 +198,7 @@ fn shadow_for(
                     shadow: shadow.to_owned(),
                     version: updated.accepted["version"].as_u64().unwrap_or_default(),
                     state: fixed_digest(&updated.documents["current"]["state"]),
+                    token: updated.accepted["clientToken"].as_str().map(str::to_owned),
                 });
                 updated
             };

@@ -39,6 +39,11 @@ impl Wire {
         self.stream.get_ref().0.peer_addr().ok().map(|address| address.ip())
     }
 
+    /// The peer's address and port, as a text; empty when it is gone.
+    pub(super) fn address(&self) -> String {
+        self.stream.get_ref().0.peer_text()
+    }
+
     /// Reads what is there; 0 at the end of the stream. Nothing is lost when this future is dropped.
     pub(super) async fn read(&mut self) -> usize {
         poll_fn(|cx| {

@@ -13,6 +13,7 @@ use crate::{
         health_check::{Checker, HealthCheck, Observation},
         xml,
     },
+    truth::Fact,
 };
 
 /// A checker's address: the first of its Region's range as AWS publishes it, counted up.
@@ -152,7 +153,10 @@ pub(crate) fn update(route53: &Route53, now: Timestamp, id: &str, call: &Call) -
     let request: Settings = xml::read(&call.body)?;
     let mut checks = route53.checks.lock();
     let check = checks.get_mut(id)?;
-    if let Some(flip) = check.update(&request, now)? {
+    let flip = check.update(&request, now)?;
+    let version = check.version;
+    route53.truth.stamp(|| Fact::HealthCheckSettings { check: id.to_owned(), version });
+    if let Some(flip) = flip {
         let (healthy, after_s) = (flip.healthy, flip.after.as_secs());
         tracing::info!(health_check_id = id, healthy, after_s, "health check changed by its settings");
         route53.truth.stamp(|| check.fact());

@@ -68,7 +68,12 @@ mod tests {
     use super::*;
 
     fn client(n: u64) -> Fact {
-        Fact::Mqtt { region: "r".to_owned(), client: n.to_string(), connected: n.is_multiple_of(2) }
+        Fact::Mqtt {
+            region: "r".to_owned(),
+            client: n.to_string(),
+            peer: String::new(),
+            connected: n.is_multiple_of(2),
+        }
     }
 
     #[test]

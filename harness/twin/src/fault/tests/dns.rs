@@ -98,12 +98,29 @@ async fn the_truth_tells_when_an_answer_is_due_and_when_it_is_given() {
     let truth = timeout(SOON, site.control("GET /_twin/truth", &Value::Null)).await.unwrap().text;
     let entries: Vec<Value> = truth.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let kinds: Vec<&str> = entries.iter().map(|e| e["kind"].as_str().unwrap()).collect();
-    assert_eq!(kinds, ["dns-answer", "fault", "dns-due", "fault", "dns-answer"]);
+    assert_eq!(
+        kinds,
+        [
+            "dns-answer",
+            "dns-reply",
+            "fault",
+            "dns-due",
+            "dns-reply",
+            "fault",
+            "dns-answer",
+            "dns-reply",
+            "dns-reply"
+        ]
+    );
     let at = |host: &str, address: Ipv4Addr| json!(format!("{host} {address}"));
-    let (due, given) = (&entries[2], &entries[4]);
+    let (due, given) = (&entries[3], &entries[6]);
     assert_eq!(due["name"], "fleet.example.com.");
     assert_eq!((&due["from"], &due["to"]), (&at(&east.host, east.address), &at(&west.host, west.address)));
     assert_eq!((&given["from"], &given["to"]), (&due["from"], &due["to"]));
     assert!(given["mono_ns"].as_u64() > due["mono_ns"].as_u64());
+    let replies = entries.iter().filter(|e| e["kind"] == "dns-reply");
+    let told: Vec<&Value> = replies.clone().map(|e| &e["answer"]).collect();
+    assert_eq!(told, [&due["from"], &due["from"], &due["to"], &due["to"]], "what was said, stale or not");
+    assert!(replies.clone().all(|e| e["asker"].as_str().unwrap().starts_with("127.0.0.1:")), "{entries:?}");
     site.twin.stop().await;
 }

@@ -28,17 +28,20 @@ async fn what_becomes_visible_is_stamped_in_its_order_once_it_is_on() {
     site.until_has(WEST, "a").await;
     let mut client = device.bare(hello("c")).await;
     client.accepted().await;
-    let shadow = r#"{"state":{"reported":{"on":1}}}"#;
+    let shadow = r#"{"state":{"reported":{"on":1}},"clientToken":"t-1"}"#;
     site.send((EAST, "iotdata"), "POST /things/d/shadow", &[], shadow).await.unwrap();
     site.send((EAST, "iotdata"), "POST /topics/a%2Fb?qos=1", &[], "x").await.unwrap();
     let (entries, through) = truth(&site, "").await;
     let kinds: Vec<&str> = entries.iter().map(|e| e["kind"].as_str().unwrap()).collect();
-    assert_eq!(kinds, ["table-write", "replication", "mqtt", "shadow", "publish"]);
+    assert_eq!(kinds, ["table-write", "replication", "tcp", "tls", "mqtt", "shadow", "publish"]);
     assert_eq!(entries[0]["key"], entries[1]["key"]);
     assert_eq!((&entries[1]["from"], &entries[1]["applied"]), (&json!(EAST), &json!(true)));
-    assert_eq!((&entries[2]["client"], &entries[2]["connected"]), (&json!("c"), &json!(true)));
-    assert_eq!((&entries[3]["thing"], &entries[3]["version"]), (&json!("d"), &json!(1)));
-    assert_eq!((&entries[4]["topic"], &entries[4]["qos"]), (&json!("a/b"), &json!(1)));
+    assert_eq!((&entries[4]["client"], &entries[4]["connected"]), (&json!("c"), &json!(true)));
+    let peers: Vec<&Value> = entries[2..5].iter().map(|entry| &entry["peer"]).collect();
+    assert!(peers[0].is_string() && peers.iter().all(|peer| *peer == peers[0]), "one connection: {peers:?}");
+    assert_eq!((&entries[5]["thing"], &entries[5]["version"]), (&json!("d"), &json!(1)));
+    assert_eq!(entries[5]["token"], json!("t-1"));
+    assert_eq!((&entries[6]["topic"], &entries[6]["qos"]), (&json!("a/b"), &json!(1)));
     for pair in entries.windows(2) {
         assert!(pair[0]["mono_ns"].as_u64() <= pair[1]["mono_ns"].as_u64());
         assert_eq!(pair[0]["seq"].as_u64().unwrap() + 1, pair[1]["seq"].as_u64().unwrap());
