@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use gameday_report::record::{Event, FaultState};
+use tokio::time::Instant;
 
 pub use catalogue::{CATALOGUE, FaultEntry, FaultName};
 
@@ -39,19 +40,19 @@ impl Ground<'_> {
     /// Applies a fault. Its cure is in the journal before anything changes.
     pub(crate) async fn apply(&self, fault: FaultName) -> anyhow::Result<()> {
         let primary = self.target.primary().to_owned();
-        let detail = match fault {
+        let (acknowledged, detail) = match fault {
             FaultName::PrimaryHealthCheck => self.break_path().await?,
             FaultName::PrimaryRegionDark => {
-                self.switch_on(fault, gameday_twin::Fault::RegionDark { region: primary.clone() }).await?;
-                format!("{primary} is cut off in the twin")
+                let dark = gameday_twin::Fault::RegionDark { region: primary.clone() };
+                (self.switch_on(fault, dark).await?, format!("{primary} is cut off in the twin"))
             }
             FaultName::ReplicationPaused => {
-                self.switch_on(fault, gameday_twin::Fault::ReplicationPaused { region: primary.clone() })
-                    .await?;
-                format!("writes to the global table stay in {primary}")
+                let paused = gameday_twin::Fault::ReplicationPaused { region: primary.clone() };
+                let detail = format!("writes to the global table stay in {primary}");
+                (self.switch_on(fault, paused).await?, detail)
             }
         };
-        self.record(fault, FaultState::Applied, detail);
+        self.record(fault, FaultState::Applied, detail, acknowledged);
         Ok(())
     }
 
@@ -65,7 +66,7 @@ impl Ground<'_> {
         };
         match proof {
             Ok(evidence) => {
-                self.record(fault, FaultState::Proved, evidence);
+                self.record(fault, FaultState::Proved, evidence, Instant::now());
                 true
             }
             Err(error) => {
@@ -75,18 +76,16 @@ impl Ground<'_> {
         }
     }
 
-    pub(crate) fn record(&self, fault: FaultName, state: FaultState, detail: String) {
+    /// Writes down where a fault stands, and since when.
+    pub(crate) fn record(&self, fault: FaultName, state: FaultState, detail: String, since: Instant) {
         let entry = fault.entry();
-        self.recorder.event(Event::Fault {
-            fault: entry.name.to_owned(),
-            label: entry.label.to_owned(),
-            state,
-            detail,
-        });
+        let event =
+            Event::Fault { fault: entry.name.to_owned(), label: entry.label.to_owned(), state, detail };
+        self.recorder.event_at(self.recorder.clock().us(since), event);
     }
 
     /// The guide's own fault: the path of the check loses its last character, so that its secret no longer fits.
-    async fn break_path(&self) -> anyhow::Result<String> {
+    async fn break_path(&self) -> anyhow::Result<(Instant, String)> {
         let check = &self.deployment.primary_check;
         let now = health_check_path(self.aws, check).await?;
         let mut short = now.path.clone();
@@ -96,17 +95,18 @@ impl Ground<'_> {
             region: "global".to_owned(),
             cure: Cure::HealthCheckPath { health_check: check.clone(), last, path_sha256: sha256(&now.path) },
         })?;
-        set_path(self.aws, check, &short, now.version).await?;
-        Ok(format!("the path of health check {check} reads back without its last character"))
+        let acknowledged = set_path(self.aws, check, &short, now.version).await?;
+        Ok((acknowledged, format!("the path of health check {check} reads back without its last character")))
     }
 
-    async fn switch_on(&self, fault: FaultName, what: gameday_twin::Fault) -> anyhow::Result<()> {
+    async fn switch_on(&self, fault: FaultName, what: gameday_twin::Fault) -> anyhow::Result<Instant> {
         self.journal.intend(Change::Fault {
             fault: fault.entry().name.to_owned(),
             region: self.target.primary().to_owned(),
             cure: Cure::Twin { api_url: self.target.endpoints.api_url.clone(), fault: what.clone() },
         })?;
-        target::switch_fault(&self.target.endpoints.api_url, &what, true).await
+        target::switch_fault(&self.target.endpoints.api_url, &what, true).await?;
+        Ok(Instant::now())
     }
 
     async fn unhealthy(&self, with: &[FaultName]) -> anyhow::Result<String> {

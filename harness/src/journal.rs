@@ -71,10 +71,10 @@ impl Journal {
         self.state.lock().standing.iter().rev().map(|(_, change)| line(change)).collect()
     }
 
-    /// Undoes every fault that stands. The answer is those that could not be cured, and why.
-    pub(crate) async fn cure(&self, aws: &Aws) -> Vec<(String, String)> {
-        let failed = self.undo_where(aws, None, |change| matches!(change, Change::Fault { .. })).await;
-        failed.into_iter().map(|(change, why)| (change.name(), why)).collect()
+    /// Undoes every fault that stands. The answer is each with the moment since when it is cured, or why it could not be.
+    pub(crate) async fn cure(&self, aws: &Aws) -> Vec<(String, Result<Instant, String>)> {
+        let ended = self.undo_where(aws, None, |change| matches!(change, Change::Fault { .. })).await;
+        ended.into_iter().map(|(change, ended)| (change.name(), ended)).collect()
     }
 
     /// Undoes once more what was undone, in the same order: for what came into being meanwhile. What still cannot be undone is
@@ -93,18 +93,20 @@ impl Journal {
     pub(crate) async fn undo_all(&self, aws: &Aws, output: &Output) -> Vec<(Change, String)> {
         // What fails here still stands, and is tried and named with the rest.
         self.undo_where(aws, Some(output), Change::makes_more).await;
-        self.undo_where(aws, Some(output), |_| true).await
+        let ended = self.undo_where(aws, Some(output), |_| true).await;
+        ended.into_iter().filter_map(|(change, ended)| Some((change, ended.err()?))).collect()
     }
 
+    /// Undoes what stands and fits. The answer is since when each is undone, or why it is not.
     async fn undo_where(
         &self,
         aws: &Aws,
         output: Option<&Output>,
         which: impl Fn(&Change) -> bool,
-    ) -> Vec<(Change, String)> {
+    ) -> Vec<(Change, Result<Instant, String>)> {
         let standing: Vec<(u64, Change)> =
             self.state.lock().standing.iter().rev().filter(|(_, c)| which(c)).cloned().collect();
-        let mut failed = Vec::new();
+        let mut ended = Vec::new();
         let limit = Instant::now() + UNDO_MAX;
         for (id, change) in standing {
             if let Some(output) = output {
@@ -113,31 +115,27 @@ impl Journal {
             let undone = timeout_at(limit, with_retries(aws, &change)).await.unwrap_or_else(|_| {
                 Err(anyhow::anyhow!("undoing everything took longer than {} s", UNDO_MAX.as_secs()))
             });
-            let (state, error) = match &undone {
-                Ok(()) => (UndoState::Undone, None),
-                Err(error) => (UndoState::Failed, Some(format!("{error:#}"))),
-            };
+            let undone = undone.map_err(|error| format!("{error:#}"));
+            let state = if undone.is_ok() { UndoState::Undone } else { UndoState::Failed };
             let mut inner = self.state.lock();
-            if let Err(error) = inner.log.append(&entry(id, state, &change, error)) {
+            if let Err(error) = inner.log.append(&entry(id, state, &change, undone.clone().err())) {
                 tracing::error!(%error, "the undo journal cannot be written");
             }
-            match undone {
-                Ok(()) => {
-                    inner.standing.retain(|(standing, _)| *standing != id);
-                    inner.undone.push(change);
-                }
-                Err(error) => failed.push((change, format!("{error:#}"))),
+            if undone.is_ok() {
+                inner.standing.retain(|(standing, _)| *standing != id);
+                inner.undone.push(change.clone());
             }
+            ended.push((change, undone));
         }
-        failed
+        ended
     }
 }
 
-async fn with_retries(aws: &Aws, change: &Change) -> anyhow::Result<()> {
+async fn with_retries(aws: &Aws, change: &Change) -> anyhow::Result<Instant> {
     let (mut attempt, began) = (1, Instant::now());
     loop {
         match undo::undo(aws, change).await {
-            Ok(()) => return Ok(()),
+            Ok(since) => return Ok(since),
             Err(error)
                 if attempt >= UNDO_ATTEMPTS_MAX && !(is_held(&error) && began.elapsed() < HELD_MAX) =>
             {

@@ -2,6 +2,7 @@
 //! state of the run that steps wait for.
 
 mod board;
+mod health;
 mod ledger;
 mod meter;
 mod observer;

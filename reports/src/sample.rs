@@ -276,10 +276,16 @@ impl Day {
         let name = "fleet.gameday.test".to_owned();
         for (at, healthy) in [(9 * S, true), (BROKEN + 24 * S, false), (CURED + 21 * S, true)] {
             let (region, up) = (info.primary.clone(), if healthy { 16 } else { 2 });
-            self.push(at, Event::Health { region, healthy, checkers_healthy: up, checkers: 16 });
+            self.push(
+                at,
+                Event::Health { region, healthy, checkers_healthy: up, checkers: 16, read_us: None },
+            );
             let region = if healthy { &info.primary } else { &info.secondary };
             let target = format!("{region}.iot.test");
-            self.push(at + 800_000, Event::Answer { name: name.clone(), target, region: region.clone() });
+            self.push(
+                at + 800_000,
+                Event::Answer { name: name.clone(), target, region: region.clone(), resolution_us: None },
+            );
         }
     }
 
@@ -384,6 +390,7 @@ impl Day {
             region,
             strategy,
             last_ack_us,
+            asked_us: None,
             resolved_us,
             attempt_us,
             dns_us,

@@ -322,6 +322,7 @@ impl View<'_> {
             strategy: device.strategy_name.clone(),
             last_ack_us: device.last_ack_us,
             left_us: device.left_us,
+            asked_us: self.heading.asked_us,
             resolved_us: self.heading.decided_us,
             attempt_us: self.attempt_us,
             dns_us: timings.dns_us.unwrap_or(connack_us),
@@ -337,8 +338,8 @@ impl View<'_> {
     }
 
     fn accepted(&self, payload: &[u8]) {
-        let Some(seq) = token(payload) else { return };
         let now_us = self.now_us();
+        let Some(seq) = token(payload) else { return };
         let recorder = &self.device.shared.recorder;
         let Some((intended_us, lag_us)) = recorder.ledger().acked(self.device.number, seq, now_us) else {
             return;

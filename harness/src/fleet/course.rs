@@ -24,6 +24,8 @@ const RESOLVER_PAUSE: Duration = Duration::from_millis(500);
 pub(super) struct Heading {
     pub(super) host: String,
     pub(super) region: String,
+    /// When the resolver was asked for the answer that it follows, if it follows one.
+    pub(super) asked_us: Option<u64>,
     /// When it was decided: the resolver first gave this answer, or attempts or probes said so.
     pub(super) decided_us: u64,
 }
@@ -86,7 +88,7 @@ impl Course {
             if let Ok(pointed) = name(shared, *every).ask().await.map_err(|error| failed(&error))
                 && let Some(region) = shared.target.region_of(&pointed.host)
             {
-                let heading = heading(shared, region);
+                let heading = followed(shared, region, &pointed);
                 return Self { heading, guide: Guide::Name { pointed, every: *every, stays } };
             }
             sleep(RESOLVER_PAUSE).await;
@@ -105,7 +107,7 @@ impl Course {
         match &mut self.guide {
             Guide::Name { pointed, every, stays } if !(*stays && is_away) => {
                 let region = moved(shared, &name(shared, *every), pointed).await;
-                self.heading = heading(shared, &region);
+                self.heading = followed(shared, &region, pointed);
                 Turn::Answer
             }
             Guide::Endpoints { probes: Some(probes), .. } if is_away => {
@@ -195,8 +197,14 @@ fn heading(shared: &Shared, region: &str) -> Heading {
     Heading {
         host: shared.target.host(region).to_owned(),
         region: region.to_owned(),
+        asked_us: None,
         decided_us: shared.recorder.now_us(),
     }
+}
+
+/// The same, as the resolver's answer says.
+fn followed(shared: &Shared, region: &str, pointed: &Pointed) -> Heading {
+    Heading { asked_us: Some(shared.recorder.clock().us(pointed.asked)), ..heading(shared, region) }
 }
 
 fn other<'a>(target: &'a Target, region: &str) -> &'a str {

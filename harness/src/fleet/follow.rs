@@ -25,6 +25,8 @@ pub(crate) struct Name<'a> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Pointed {
     pub(crate) host: String,
+    /// When the resolver was asked for it.
+    pub(crate) asked: Instant,
     /// The resolver is not asked again before: the period and the TTL have run out then. It is kept here, so that it does not start
     /// anew with each attempt to connect.
     next_ask: Instant,
@@ -33,8 +35,9 @@ pub(crate) struct Pointed {
 impl Name<'_> {
     /// Asks once.
     pub(crate) async fn ask(&self) -> anyhow::Result<Pointed> {
+        let asked = Instant::now();
         let answer = self.resolver.cname(self.name).await?;
-        Ok(Pointed { host: answer.host, next_ask: Instant::now() + self.every.max(answer.ttl) })
+        Ok(Pointed { host: answer.host, asked, next_ask: Instant::now() + self.every.max(answer.ttl) })
     }
 
     /// Waits until the name points elsewhere. A resolver that fails is told to `on_error`, and leaves everybody where they are.

@@ -1,6 +1,7 @@
 //! Undoing one change. Every undo may be repeated: what is not there counts as undone.
 
 use anyhow::Context;
+use tokio::time::Instant;
 
 use super::{Change, Cure, cure, fleet};
 use crate::{
@@ -8,7 +9,8 @@ use crate::{
     deploy::{Stacks, switch_off},
 };
 
-pub(super) async fn undo(aws: &Aws, change: &Change) -> anyhow::Result<()> {
+/// Undoes a change; the answer is since when it is undone.
+pub(super) async fn undo(aws: &Aws, change: &Change) -> anyhow::Result<Instant> {
     match change {
         Change::Stack { region, name, .. } => {
             Stacks::quiet(aws.region(region)).delete(name).await?;
@@ -23,13 +25,13 @@ pub(super) async fn undo(aws: &Aws, change: &Change) -> anyhow::Result<()> {
         }
         Change::HostedZone { name } => hosted_zone(aws, name).await?,
         Change::Fault { cure: Cure::HealthCheckPath { health_check, last, path_sha256 }, .. } => {
-            cure::restore_path(aws, health_check, *last, path_sha256).await?;
+            return cure::restore_path(aws, health_check, *last, path_sha256).await;
         }
         Change::Fault { cure: Cure::Twin { api_url, fault }, .. } => {
-            cure::switch_off(api_url, fault).await?;
+            return cure::switch_off(api_url, fault).await;
         }
     }
-    Ok(())
+    Ok(Instant::now())
 }
 
 async fn hosted_zone(aws: &Aws, name: &str) -> anyhow::Result<()> {

@@ -282,19 +282,21 @@ impl Game {
 
     /// Cures every fault that is applied, and says so in the record. Those that could not be cured stay on the list.
     pub(super) async fn cure(&mut self) {
-        let failed = self.journal.cure(&self.aws).await;
+        let ended = self.journal.cure(&self.aws).await;
         let mut uncured = Vec::new();
         for fault in std::mem::take(&mut self.broken) {
             let Ok(ground) = self.ground() else { continue };
             let entry = fault.entry();
-            match failed.iter().find(|(name, _)| name == entry.name) {
-                None => {
-                    ground.record(fault, FaultState::Cured, format!("{} was undone", entry.label));
-                    ground.record(fault, FaultState::CureProved, entry.cure_proof.to_owned());
+            let cured = ended.iter().find(|(name, _)| name == entry.name).map(|(_, ended)| ended.clone());
+            // What the journal no longer holds is cured, and nobody knows since when.
+            match cured.unwrap_or_else(|| Ok(Instant::now())) {
+                Ok(since) => {
+                    ground.record(fault, FaultState::Cured, format!("{} was undone", entry.label), since);
+                    ground.record(fault, FaultState::CureProved, entry.cure_proof.to_owned(), Instant::now());
                     self.output.line(&format!("      healed: {}", entry.label));
                 }
-                Some((_, why)) => {
-                    ground.record(fault, FaultState::CureFailed, why.clone());
+                Err(why) => {
+                    ground.record(fault, FaultState::CureFailed, why.clone(), Instant::now());
                     self.output.line(&format!("      NOT HEALED: {}: {why}", entry.label));
                     uncured.push(fault);
                 }

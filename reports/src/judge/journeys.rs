@@ -313,6 +313,7 @@ mod tests {
             strategy: String::new(),
             last_ack_us: None,
             left_us: None,
+            asked_us: None,
             resolved_us,
             attempt_us,
             dns_us,

@@ -51,7 +51,8 @@ pub enum Event {
         /// What was changed, or the evidence.
         detail: String,
     },
-    /// What the health checkers say of a Region, each time it changes.
+    /// What the health checkers say of a Region, each time it changes. The line's time is that of the result which turned
+    /// them, as its checker tells it.
     Health {
         /// The Region whose endpoint is checked.
         region: String,
@@ -61,6 +62,9 @@ pub enum Event {
         checkers_healthy: u32,
         /// Checkers that reported.
         checkers: u32,
+        /// When it was read. Without it the line's time is that of the reading.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        read_us: Option<u64>,
     },
     /// The authoritative answer for the fleet's name changed (or was seen first).
     Answer {
@@ -70,6 +74,9 @@ pub enum Event {
         target: String,
         /// The Region that this endpoint belongs to.
         region: String,
+        /// How long before this line it may have been so: the time since the other answer was last asked for.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        resolution_us: Option<u64>,
     },
     /// A device was seen to be connectable in the secondary: thing, ACTIVE certificate, policy and attachments.
     Connectable {
@@ -285,6 +292,9 @@ pub struct Move {
     /// It let go of the old connection, or the old connection broke.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub left_us: Option<u64>,
+    /// Its resolver was asked for the answer that it followed: that was given between this and the next. None: it followed none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked_us: Option<u64>,
     /// It was decided that it goes there: its resolver first gave the answer that it then followed, or its attempts or
     /// its probes said so.
     pub resolved_us: u64,
