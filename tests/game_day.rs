@@ -3,7 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::fs;
+use std::{fs, time::Duration};
 
 use aws_sdk_iot::types::CertificateStatus;
 use aws_sdk_route53::types::{HealthCheckConfig, HealthCheckType, Tag, TagResourceType};
@@ -91,6 +91,29 @@ fn without_shadow_writes_the_lag_is_unknown() {
     assert_eq!(exit, 11, "{}", summary["reason"]);
     assert_eq!(objective(&summary, "replication.shadow.p99")["verdict"], "unknown");
     assert_eq!(objective(&summary, "publish.ack.p99")["verdict"], "pass");
+}
+
+/// Stopped and let go on again, as `cpulimit` does it, it gets a fifth of its time: acknowledgements wait for it, not it for them.
+#[test]
+fn a_harness_that_is_kept_from_its_processors_blames_nobody_else() {
+    let mut day = GameDay::start(&fixture("starved.toml"), &[]).unwrap();
+    day.until_it_says("Hold").unwrap();
+    for _ in 0..12 {
+        day.signal("-STOP").unwrap();
+        std::thread::sleep(Duration::from_millis(400));
+        day.signal("-CONT").unwrap();
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    let exit = day.exit().unwrap();
+    let summary = day.summary().unwrap();
+    assert_eq!(exit, 11, "{}", summary["reason"]);
+    let check = summary["checks"].as_array().unwrap().iter().find(|row| row["name"] == "harness").unwrap();
+    assert_eq!(check["verdict"], "unknown");
+    assert!(check["why"].as_str().unwrap().contains("itself the bottleneck"), "{check}");
+    assert!(summary["harness"]["timer_delay_p99_ms"].as_f64().unwrap() > 350.0, "{}", summary["harness"]);
+    let late = objective(&summary, "publish.ack.p99");
+    assert!(late["value"].as_f64().unwrap() > 100.0, "it was measured as too long: {late}");
+    assert_eq!(late["verdict"], "unknown", "and nobody is blamed: {late}");
 }
 
 #[test]

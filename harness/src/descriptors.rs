@@ -16,10 +16,15 @@ pub(crate) fn raise() -> Option<u64> {
     if setrlimit(Resource::Nofile, limit).is_ok() { limit.maximum } else { before }
 }
 
-/// What to do about a fleet that needs more descriptors than there are. Devices that probe have a second connection while
-/// they do, which in a dark Region is all of them at once.
-pub(crate) fn check(devices: u32, probing: u32, descriptors: Option<u64>) -> anyhow::Result<()> {
-    let connections = u64::from(devices) + u64::from(probing);
+/// How many may be open now.
+pub(crate) fn limit() -> Option<u64> {
+    getrlimit(Resource::Nofile).current
+}
+
+/// What to do about a fleet that needs more descriptors than there are. `others` are connections beside the devices' own: those
+/// that probe, which in a dark Region is all of them at once, and observers.
+pub(crate) fn check(devices: u32, others: u32, descriptors: Option<u64>) -> anyhow::Result<()> {
+    let connections = u64::from(devices) + u64::from(others);
     let needed = connections * PER_CONNECTION + RESERVE;
     match descriptors {
         Some(limit) if limit < needed => anyhow::bail!(

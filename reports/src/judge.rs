@@ -3,6 +3,7 @@
 
 mod checks;
 mod fleet;
+mod harness;
 mod journeys;
 mod latency;
 mod measure;
@@ -18,7 +19,10 @@ mod writes;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-pub use checks::{LATE_SENDS_MAX_PERCENT, TIMER_DELAY_P99_MAX_MS};
+pub use harness::{
+    CLOCK_STEP_MAX_MS, CPU_FULL_SECONDS_MAX_PERCENT, DESCRIPTORS_MAX_PERCENT, LATE_SENDS_MAX_PERCENT,
+    TIMER_DELAY_P99_MAX_MS,
+};
 
 use crate::record::{Direction, EndReason, Event, Record};
 use crate::summary::{
@@ -55,6 +59,8 @@ struct Evidence<'a> {
     completed: bool,
     /// Why the devices' ways cannot be held against an objective.
     doubt: Option<String>,
+    /// Why no time can: it may be the harness's own.
+    slow: Option<String>,
     health_watched: bool,
     answer_watched: bool,
 }
@@ -63,6 +69,7 @@ impl<'a> Evidence<'a> {
     fn of(record: &'a Record) -> Self {
         let timeline = Timeline::of(record);
         let traces = trace::traces(record);
+        let harness = harness::health(record);
         let any = |wanted: fn(&Event) -> bool| record.events.iter().any(|entry| wanted(&entry.event));
         let failovers = journeys::failovers(traces.values(), &timeline);
         Self {
@@ -77,7 +84,8 @@ impl<'a> Evidence<'a> {
             readiness: fleet::readiness(record),
             devices: devices(record, &traces, &timeline),
             api: fleet::api(record),
-            harness: fleet::harness(record),
+            slow: harness::doubt(&harness),
+            harness,
             completed: matches!(timeline.end, Some((EndReason::Completed, _))),
             doubt: timeline.doubt(),
             health_watched: any(|event| matches!(event, Event::Health { .. })),

@@ -31,7 +31,10 @@ pub mod summary;
 pub mod units;
 mod verdict;
 
-pub use judge::{LATE_SENDS_MAX_PERCENT, TIMER_DELAY_P99_MAX_MS, judge};
+pub use judge::{
+    CLOCK_STEP_MAX_MS, CPU_FULL_SECONDS_MAX_PERCENT, DESCRIPTORS_MAX_PERCENT, LATE_SENDS_MAX_PERCENT,
+    TIMER_DELAY_P99_MAX_MS, judge,
+};
 pub use junit::junit;
 pub use nearest::nearest;
 pub use objective::{METRICS, Metric, Objective, ObjectiveError, Op, Shape, Statistic, Target, Unit};

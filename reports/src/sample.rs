@@ -483,6 +483,11 @@ impl Day {
                 late_sends: u32::from(second % 40 == 0),
                 rss_bytes: 180_000_000 + second * 100_000,
                 descriptors: 1_100,
+                cpu_limit_percent: Some(200.0),
+                machine_cpu_percent: Some(75.0),
+                descriptors_limit: Some(20_000),
+                sockets: 1_050,
+                clock_step_us: 12,
             };
             self.push(at, Event::Sample(sample));
             self.push(at, Event::Harness(harness));

@@ -3,12 +3,13 @@
 use std::{sync::atomic::Ordering::Relaxed, time::Duration};
 
 use gameday_report::record::{Event, Folder};
+use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use super::{
     Recorder,
     meter::LatencyLogs,
-    vitals::{Vitals, cpu_seconds},
+    vitals::{TimerProbe, Vitals},
 };
 
 const PERIOD: Duration = Duration::from_secs(1);
@@ -22,10 +23,12 @@ pub(crate) async fn sample(recorder: Recorder, folder: Folder, stop: Cancellatio
             return;
         }
     };
-    let vitals = Vitals::default();
-    let mut cpu_s = cpu_seconds().unwrap_or(0.0);
+    let probe = TimerProbe::default();
+    let mut vitals = Vitals::start(recorder.clock());
     let mut last_us = recorder.now_us();
     let mut ticks = tokio::time::interval(PERIOD);
+    // Samples that are made up for would be of no time, and seem to be of good seconds.
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
     ticks.tick().await;
     let take = async {
         loop {
@@ -34,15 +37,13 @@ pub(crate) async fn sample(recorder: Recorder, folder: Folder, stop: Cancellatio
                 () = stop.cancelled() => true,
             };
             let now_us = recorder.now_us();
-            let elapsed_us = now_us.saturating_sub(last_us);
-            if let Err(error) = logs.append(recorder.meter(), last_us, elapsed_us) {
+            if let Err(error) = logs.append(recorder.meter(), last_us, now_us.saturating_sub(last_us)) {
                 tracing::error!(%error, "latencies cannot be recorded");
             }
             recorder.event(Event::Sample(recorder.meter().take_sample()));
             let late_sends = recorder.meter().late_sends.swap(0, Relaxed);
-            let (signs, now_s) = vitals.take(cpu_s, Duration::from_micros(elapsed_us), late_sends);
-            recorder.event(Event::Harness(signs));
-            (cpu_s, last_us) = (now_s, now_us);
+            recorder.event(Event::Harness(vitals.take(probe.take(), late_sends)));
+            last_us = now_us;
             if stopped {
                 return;
             }
@@ -50,6 +51,6 @@ pub(crate) async fn sample(recorder: Recorder, folder: Folder, stop: Cancellatio
     };
     tokio::select! {
         () = take => {}
-        () = vitals.probe() => {}
+        () = probe.run() => {}
     }
 }

@@ -8,13 +8,6 @@ use crate::verdict::Verdict;
 use super::spread::ms;
 use super::timeline::{Timeline, Window};
 
-/// A timer of the harness that is later than this, in one second of a hundred, makes the run inconclusive: what it
-/// measures as the fleet's time may be its own.
-pub const TIMER_DELAY_P99_MAX_MS: f64 = 250.0;
-
-/// More late sends than this share of the intended ones make the run inconclusive: the load was not the scenario's.
-pub const LATE_SENDS_MAX_PERCENT: u64 = 1;
-
 pub(crate) fn row(name: &str, label: &str, verdict: Verdict, why: String) -> CheckRow {
     CheckRow { name: name.to_owned(), label: label.to_owned(), verdict, why }
 }
@@ -37,7 +30,7 @@ pub(crate) fn checks(
     }
     rows.extend(timeline.steps.iter().enumerate().filter_map(|(index, each)| step(index, each)));
     rows.extend(timeline.windows.iter().map(fault));
-    rows.push(self::harness(harness));
+    rows.extend(super::harness::checks(harness));
     rows.push(self::undo(undo));
     rows
 }
@@ -88,29 +81,6 @@ fn fault(window: &Window) -> CheckRow {
         None => (Verdict::Unknown, format!("The fault {:?} was not seen to act.", window.fault)),
     };
     row(&name, &format!("{} took effect", window.label), verdict, why)
-}
-
-/// Whether the harness kept up. If it did not, the numbers may be its own and not the fleet's.
-fn harness(health: &HarnessHealth) -> CheckRow {
-    let label = "The harness kept up";
-    if health.samples == 0 {
-        return row("harness", label, Verdict::Unknown, "The harness was not watched.".into());
-    }
-    let delay = units::duration_ms(health.timer_delay_p99_ms);
-    let late = health.late_sends * 100 > health.intended_sends * LATE_SENDS_MAX_PERCENT;
-    let numbers = format!(
-        "timers were at most {delay} late in 99 of 100 seconds, and {} of {} were late",
-        units::count(health.late_sends),
-        units::plural(health.intended_sends, "send"),
-    );
-    if late || health.timer_delay_p99_ms > TIMER_DELAY_P99_MAX_MS {
-        let limit = units::duration_ms(TIMER_DELAY_P99_MAX_MS);
-        let why = format!(
-            "The harness was itself the bottleneck: {numbers}. More than {limit} or {LATE_SENDS_MAX_PERCENT}% is too much."
-        );
-        return row("harness", label, Verdict::Unknown, why);
-    }
-    row("harness", label, Verdict::Pass, format!("In order: {numbers}."))
 }
 
 fn undo(undo: &Undo) -> CheckRow {

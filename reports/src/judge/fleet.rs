@@ -1,11 +1,11 @@
-//! The fleet over time, how ready it was, the API calls, and how the harness itself did.
+//! The fleet over time, how ready it was, and the API calls.
 
 use std::collections::BTreeMap;
 
-use crate::record::{Event, HarnessSample, Record, Sample};
-use crate::summary::{ApiRow, FleetPoint, HarnessHealth, ReadinessRow};
+use crate::record::{Event, Record, Sample};
+use crate::summary::{ApiRow, FleetPoint, ReadinessRow};
 
-use super::spread::{at, ms};
+use super::spread::ms;
 
 /// More points than a chart has room for would only make the summary large.
 const POINTS_MAX: usize = 600;
@@ -100,41 +100,4 @@ pub(crate) fn api(record: &Record) -> Option<Vec<ApiRow>> {
     // The sort is stable, so that equal rows stay in the order of their names.
     rows.sort_by_key(|row| std::cmp::Reverse(row.ok + row.throttled + row.failed));
     said.then_some(rows)
-}
-
-/// How the harness itself did.
-pub(crate) fn harness(record: &Record) -> HarnessHealth {
-    let mut health = HarnessHealth::default();
-    let mut delays_us = Vec::new();
-    let mut cpu: Vec<f64> = Vec::new();
-    for entry in &record.events {
-        match &entry.event {
-            Event::Sample(sample) => {
-                let acked = sample.telemetry_acked.values().chain(sample.shadow_acked.values());
-                health.intended_sends +=
-                    acked.map(|count| u64::from(*count)).sum::<u64>() + u64::from(sample.unsent);
-                health.unsent_sends += u64::from(sample.unsent);
-            }
-            Event::Harness(sample) => {
-                take(&mut health, sample);
-                delays_us.push(sample.timer_delay_us_max);
-                cpu.push(sample.cpu_percent);
-            }
-            _ => {}
-        }
-    }
-    delays_us.sort_unstable();
-    cpu.sort_by(f64::total_cmp);
-    health.timer_delay_p99_ms = at(&delays_us, 0.99).map_or(0.0, ms);
-    health.timer_delay_max_ms = delays_us.last().copied().map_or(0.0, ms);
-    health.cpu_percent_max = cpu.last().copied().unwrap_or(0.0);
-    health.cpu_percent_p50 = cpu.get(cpu.len().saturating_sub(1) / 2).copied().unwrap_or(0.0);
-    health
-}
-
-fn take(health: &mut HarnessHealth, sample: &HarnessSample) {
-    health.samples += 1;
-    health.late_sends += u64::from(sample.late_sends);
-    health.rss_bytes_max = health.rss_bytes_max.max(sample.rss_bytes);
-    health.descriptors_max = health.descriptors_max.max(sample.descriptors);
 }

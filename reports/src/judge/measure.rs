@@ -63,9 +63,8 @@ pub(crate) fn row(evidence: &Evidence<'_>, key: &str, condition: &str) -> Object
             row.value = Some(measured.value * scale);
             row.samples = measured.samples;
             row.verdict = if unsettled { Verdict::Unknown } else { verdict(&objective, &measured) };
-            if let Some(doubt) = &evidence.doubt
-                && row.verdict == Verdict::Fail
-                && is_of_journeys(objective.metric.name)
+            if row.verdict == Verdict::Fail
+                && let Some(doubt) = doubt(evidence, &objective)
             {
                 row.verdict = Verdict::Unknown;
                 measured.note = Some(doubt.clone());
@@ -88,6 +87,18 @@ fn settles_late(metric: &str) -> bool {
 fn is_of_journeys(metric: &str) -> bool {
     ["failover.", "failback."].iter().any(|family| metric.starts_with(family))
         || ["devices.failed_over", "devices.failed_back", "devices.stranded"].contains(&metric)
+}
+
+/// Why an objective that was missed cannot be called so.
+fn doubt<'a>(evidence: &'a Evidence<'_>, objective: &Objective) -> Option<&'a String> {
+    let of_journeys = is_of_journeys(objective.metric.name);
+    // A harness that is late measures each time as too long.
+    let is_time = matches!(objective.target, Target::DurationUs(_));
+    evidence
+        .doubt
+        .as_ref()
+        .filter(|_| of_journeys)
+        .or_else(|| evidence.slow.as_ref().filter(|_| of_journeys || is_time))
 }
 
 fn text(objective: &Objective, measured: &Measurement) -> String {

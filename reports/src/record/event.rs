@@ -336,6 +336,12 @@ pub struct Sample {
 pub struct HarnessSample {
     /// CPU of this process, in percent of one core (200 is two cores). The embedded twin is part of it.
     pub cpu_percent: f64,
+    /// The processors that it may use, in percent of one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpu_limit_percent: Option<f64>,
+    /// CPU of the whole machine, in percent of one core.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub machine_cpu_percent: Option<f64>,
     /// Longest delay of a timer of the runtime in this second.
     pub timer_delay_us_max: u64,
     /// Sends made later than intended by more than the scenario's tolerance, while connected.
@@ -344,6 +350,15 @@ pub struct HarnessSample {
     pub rss_bytes: u64,
     /// Open file descriptors of this process.
     pub descriptors: u32,
+    /// How many it may open.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub descriptors_limit: Option<u64>,
+    /// TCP sockets of this process's network, those that only wait to be forgotten among them.
+    #[serde(default)]
+    pub sockets: u32,
+    /// By how much the wall clock was set ahead (or back) against the run's own clock in this second.
+    #[serde(default)]
+    pub clock_step_us: i64,
 }
 
 /// How the calls of one API operation ended, each attempt counted.

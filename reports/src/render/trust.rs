@@ -153,6 +153,9 @@ pub(super) fn harness(summary: &Summary) -> String {
     if health.samples == 0 {
         return section("harness", "The harness itself", lead, &empty("The harness was not watched."));
     }
+    let rounded = |percent: f64| format!("{}%", number(percent.round()));
+    let of = |limit: Option<String>| limit.map(|limit| format!(" of {limit}")).unwrap_or_default();
+    let limit = health.cpu_limit_percent.map(rounded);
     let late = health.late_sends as f64 / health.intended_sends.max(1) as f64 * 100.0;
     let rows = [
         ("Timer delay, p99 of seconds", duration_ms(health.timer_delay_p99_ms)),
@@ -163,13 +166,28 @@ pub(super) fn harness(summary: &Summary) -> String {
         (
             "CPU, median and largest",
             format!(
-                "{}% and {}%",
-                number(health.cpu_percent_p50.round()),
-                number(health.cpu_percent_max.round())
+                "{} and {}{}",
+                rounded(health.cpu_percent_p50),
+                rounded(health.cpu_percent_max),
+                of(limit)
             ),
         ),
+        (
+            "CPU of the machine, largest",
+            health.machine_cpu_percent_max.map_or("not known".to_owned(), rounded),
+        ),
+        ("Seconds in which it used its processors up", percent(health.cpu_full_seconds_percent)),
+        ("Steps of the wall clock, largest", duration_ms(health.clock_step_max_ms)),
         ("Memory, largest", bytes(health.rss_bytes_max)),
-        ("File descriptors, most", count(u64::from(health.descriptors_max))),
+        (
+            "File descriptors, most",
+            format!(
+                "{}{}",
+                count(u64::from(health.descriptors_max)),
+                of(health.descriptors_limit.map(count))
+            ),
+        ),
+        ("TCP sockets of the machine, most", count(u64::from(health.sockets_max))),
     ];
     let row = |(name, value): &(&str, String)| vec![(*name).to_owned(), value.clone()];
     let table =

@@ -100,6 +100,12 @@ pub struct HarnessHealth {
     pub cpu_percent_max: f64,
     /// Median CPU, in percent of one core.
     pub cpu_percent_p50: f64,
+    /// The processors that it may use, in percent of one; none: not known.
+    pub cpu_limit_percent: Option<f64>,
+    /// Of the seconds, those in which it used them up; in percent.
+    pub cpu_full_seconds_percent: f64,
+    /// Largest CPU of the whole machine, in percent of one core; none: not known.
+    pub machine_cpu_percent_max: Option<f64>,
     /// 99 of 100 seconds had no longer timer delay.
     pub timer_delay_p99_ms: f64,
     /// The longest timer delay.
@@ -114,4 +120,10 @@ pub struct HarnessHealth {
     pub rss_bytes_max: u64,
     /// Most open file descriptors.
     pub descriptors_max: u32,
+    /// How many it may open; none: not known.
+    pub descriptors_limit: Option<u64>,
+    /// Most TCP sockets of its network.
+    pub sockets_max: u32,
+    /// The largest step of the wall clock against the run's own, ahead or back.
+    pub clock_step_max_ms: f64,
 }
