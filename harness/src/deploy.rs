@@ -50,7 +50,7 @@ pub(crate) struct Deployment {
     pub(crate) primary_check: String,
     /// The secondary's health check.
     pub(crate) secondary_check: String,
-    /// The identity of the observer in the secondary.
+    /// The identity of the observers in the secondary.
     pub(crate) observer: Identity,
     /// The functions' package; it goes with the run.
     _package: TempDir,
@@ -129,14 +129,14 @@ impl Site<'_> {
         Ok(name)
     }
 
-    /// The observer may see the shadow documents of every device in the secondary.
+    /// Observers may see the shadow documents of every device in the secondary.
     async fn observer(&self) -> anyhow::Result<Identity> {
         let name = self.name("observer");
         let arn = self.iot_arn(&self.aws.secondary.region);
         let document = serde_json::json!({"Version": "2012-10-17", "Statement": [
-            {"Effect": "Allow", "Action": "iot:Connect", "Resource": format!("{arn}:client/{name}")},
+            {"Effect": "Allow", "Action": "iot:Connect", "Resource": format!("{arn}:client/{name}-*")},
             {"Effect": "Allow", "Action": "iot:Subscribe",
-             "Resource": format!("{arn}:topicfilter/$aws/things/+/shadow/update/documents")},
+             "Resource": format!("{arn}:topicfilter/$aws/things/*/shadow/update/documents")},
             {"Effect": "Allow", "Action": "iot:Receive",
              "Resource": format!("{arn}:topic/$aws/things/*/shadow/update/documents")},
         ]});

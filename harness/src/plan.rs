@@ -1,16 +1,17 @@
 //! The plan: what a scenario will create, call, break and undo, computed from the scenario alone. The run does what the
 //! plan says; the plan is in the run folder.
 
+mod observation;
+
 use gameday_report::record::Strategy;
 use serde::Serialize;
+
+pub(crate) use observation::Observation;
 
 use crate::{
     aws::{Pace, READINESS_CALLS},
     scenario::{Scenario, Step},
 };
-
-/// AWS delivers at most this many messages a second on one connection; the observer has one.
-const OBSERVER_MESSAGES_PER_S_MAX: f64 = 100.0;
 
 /// Calls for each device, and the Region: to make it,
 const MAKING: [(&str, &str); 4] = [
@@ -49,6 +50,8 @@ pub(crate) struct Plan {
     pub(crate) telemetry_per_s: f64,
     /// Shadow updates a second, steady state.
     pub(crate) shadow_updates_per_s: f64,
+    /// How shadow documents are observed in the secondary.
+    pub(crate) observation: Option<Observation>,
     /// At the longest: every step at its limit. Typical runs end their steps early.
     pub(crate) duration_s_max: u64,
 }
@@ -72,22 +75,11 @@ pub(crate) struct Calls {
 
 impl Plan {
     /// The plan of a scenario against a target whose quotas are AWS's defaults times `quota_scale`.
-    ///
-    /// # Errors
-    /// When the load is more than the run could measure.
-    pub(crate) fn of(scenario: &Scenario, quota_scale: f64) -> anyhow::Result<Self> {
+    pub(crate) fn of(scenario: &Scenario, quota_scale: f64) -> Self {
         let devices = scenario.fleet.devices;
         let per_s = |every: Option<std::time::Duration>| {
             every.map_or(0.0, |every| f64::from(devices) / every.as_secs_f64())
         };
-        let shadow_updates_per_s = per_s(scenario.load.shadow.as_ref().map(|s| *s.every));
-        if shadow_updates_per_s > OBSERVER_MESSAGES_PER_S_MAX {
-            anyhow::bail!(
-                "{devices} devices make {shadow_updates_per_s:.0} shadow updates a second, and one connection gets at \
-                 most {OBSERVER_MESSAGES_PER_S_MAX:.0} messages a second of AWS: what is beyond could not be seen. \
-                 Raise load.shadow.every or lower fleet.devices"
-            );
-        }
         let pace = Pace::new(quota_scale);
         let calls_of = |operation, region, count| Calls {
             operation,
@@ -108,7 +100,7 @@ impl Plan {
         let looks = looks.flat_map(|count| {
             READINESS_CALLS.into_iter().map(move |operation| calls_of(operation, "both", count))
         });
-        Ok(Self {
+        Self {
             devices,
             strategies: scenario.fleet.strategy.recorded(devices),
             creates: creates(),
@@ -116,10 +108,11 @@ impl Plan {
             steps: scenario.step.iter().map(|step| label(step, scenario)).collect(),
             faults: scenario.step.iter().flat_map(faults).collect(),
             telemetry_per_s: per_s(scenario.load.telemetry.as_ref().map(|t| *t.every)),
-            shadow_updates_per_s,
+            shadow_updates_per_s: per_s(scenario.load.shadow.as_ref().map(|s| *s.every)),
+            observation: Observation::of(scenario),
             duration_s_max: scenario.step.iter().map(|step| step.time_max().as_secs()).sum::<u64>()
                 + scenario.converge_at_most.as_secs(),
-        })
+        }
     }
 }
 

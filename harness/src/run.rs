@@ -12,6 +12,7 @@ mod steps;
 mod sweep;
 
 use std::{
+    collections::BTreeSet,
     panic::AssertUnwindSafe,
     path::{Path, PathBuf},
     sync::Arc,
@@ -37,7 +38,7 @@ use crate::{
     measure::{Recorder, sample},
     names::{device_name, new_id},
     output::Output,
-    plan::Plan,
+    plan::{Observation, Plan},
     scenario::Scenario,
     target::Target,
 };
@@ -114,7 +115,7 @@ pub(crate) async fn run(options: RunOptions) -> anyhow::Result<ExitCode> {
     let path = folder_path(&options.out, &name, clock, &id);
     let folder = Folder::create(&path).context("the run folder could not be made")?;
     crate::log::to_file(&folder.log())?;
-    let plan = Plan::of(&options.scenario, opened.0.endpoints.quota_scale)?;
+    let plan = Plan::of(&options.scenario, opened.0.endpoints.quota_scale);
     std::fs::write(folder.plan(), serde_json::to_string_pretty(&plan)?)?;
     std::fs::write(folder.scenario(), toml::to_string(&options.scenario)?)?;
 
@@ -175,12 +176,18 @@ impl Game {
         (target, aws, pooled): Opened,
     ) -> anyhow::Result<Self> {
         let scenario = options.scenario.clone();
-        let names = (0..scenario.fleet.devices).map(|n| match &pooled {
-            Some(pooled) => pooled.pool.device(n + 1),
-            None => device_name(&id, n),
+        let observation = Observation::of(&scenario);
+        let assigned = observation.map(|observation| observation.assign(options.seed)).unwrap_or_default();
+        let observed: BTreeSet<u32> = assigned.iter().flatten().copied().collect();
+        let devices = (0..scenario.fleet.devices).map(|n| {
+            let name = match &pooled {
+                Some(pooled) => pooled.pool.device(n + 1),
+                None => device_name(&id, n),
+            };
+            (name, observed.contains(&n))
         });
         let assignment = Arc::new(Assignment::new(&scenario.fleet, options.seed));
-        let recorder = Recorder::create(&folder, clock, &[target.primary(), target.secondary()], names)?;
+        let recorder = Recorder::create(&folder, clock, &[target.primary(), target.secondary()], devices)?;
         Ok(Self {
             aws,
             resolver: Arc::new(Resolver::new(&target.endpoints)?),

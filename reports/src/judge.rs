@@ -139,6 +139,7 @@ pub fn judge(record: &Record) -> Summary {
         failback_outage: spread::distribution(&evidence.failback_outage_us),
         strategies: evidence.strategies,
         latencies: evidence.latencies.into_iter().map(|(name, measured)| (name, measured.latency)).collect(),
+        observation: observer::observation(record),
         ledger: evidence.ledger,
         rpo: evidence.rpo,
         fleet: fleet::fleet(record),

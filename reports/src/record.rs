@@ -16,7 +16,7 @@ mod undo;
 pub use error::RecordError;
 pub use event::{
     ApiCalls, Direction, EndReason, Entry, Event, FaultState, HarnessSample, Leftover, Move, NotReady,
-    Readiness, RunInfo, Sample, StepState,
+    Observation, ObservedBy, Readiness, RunInfo, Sample, StepState,
 };
 pub use folder::{Folder, Record};
 pub use hdrhistogram::Histogram;

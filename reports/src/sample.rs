@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use crate::record::{
     ApiCalls, Direction, EndReason, Entry, Event, FaultState, Guide, HarnessSample, Histogram,
-    HistogramSeries, Interval, Leftover, Move, NotReady, Readiness, Record, RunInfo, Sample, StepState,
-    Strategy, UndoEntry, UndoState, Write, new_histogram,
+    HistogramSeries, Interval, Leftover, Move, NotReady, Observation, ObservedBy, Readiness, Record, RunInfo,
+    Sample, StepState, Strategy, UndoEntry, UndoState, Write, new_histogram,
 };
 
 const S: u64 = 1_000_000;
@@ -81,6 +81,7 @@ pub(crate) fn write(
         acked_us: acked,
         visible_us: visible,
         rejected: None,
+        unobserved: false,
     }
 }
 
@@ -239,7 +240,10 @@ impl Day {
     fn begin(&mut self) {
         let info = self.record.info.clone();
         self.push(0, Event::RunBegan(info.clone()));
-        self.push(S / 20, Event::Observer { seeing: true, detail: None });
+        let devices = info.devices;
+        let observation = Observation { by: ObservedBy::Wildcard, observers: 1, devices, observed: devices };
+        self.push(S / 20, Event::Observation(observation));
+        self.push(S / 20, Event::Observer { observer: 0, seeing: true, detail: None });
         self.step(0, "provision", "Provision 500 devices", S / 10, 8 * S);
         self.readiness(8 * S);
         self.step(1, "connect", "Connect, 200 a second", 8 * S, CONNECTED);

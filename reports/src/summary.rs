@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::record::{EndReason, NotReady, RunInfo, StepState};
+use crate::record::{EndReason, NotReady, Observation, RunInfo, StepState};
 use crate::verdict::{ExitCode, Verdict};
 
 mod fleet;
@@ -68,6 +68,8 @@ pub struct Summary {
     pub strategies: Vec<StrategyRow>,
     /// Latencies by metric.
     pub latencies: BTreeMap<String, Latency>,
+    /// Who saw what arrived in the secondary; absent when no shadow was written.
+    pub observation: Option<Observation>,
     /// What became of the shadow writes.
     pub ledger: Ledger,
     /// What the secondary did not have when the primary was lost; absent when there was no fault.
@@ -252,6 +254,8 @@ pub struct Ledger {
     pub rejected: u64,
     /// Never sent.
     pub unsent: u64,
+    /// Acknowledged by the primary, of devices that nobody observes in the secondary.
+    pub unobserved: u64,
     /// Devices with a lost write.
     pub devices_with_losses: u64,
     /// The 20 devices that lost most.

@@ -6,11 +6,7 @@ use clap::Args;
 use gameday_report::ExitCode;
 
 use super::block_on;
-use crate::{
-    plan::Plan,
-    run::RunOptions,
-    scenario::{Scenario, ScenarioError},
-};
+use crate::{run::RunOptions, scenario::Scenario};
 
 /// Arguments of `gameday run`.
 #[derive(Debug, Args)]
@@ -61,9 +57,6 @@ fn target(text: &str) -> Result<String, String> {
 impl Run {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
         let scenario = Scenario::load(&self.scenario, &self.set)?;
-        // What cannot be planned is refused before anything is made.
-        Plan::of(&scenario, scenario.twin.quota_scale)
-            .map_err(|error| ScenarioError::Invalid(format!("{}: {error:#}", self.scenario.display())))?;
         // Small enough to be read and typed.
         let seed = self.seed.unwrap_or_else(|| u64::from(rand::random::<u32>()));
         let options = RunOptions {

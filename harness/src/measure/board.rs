@@ -1,6 +1,9 @@
 //! The live state of the run: what steps wait for and what the screen shows.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use tokio::sync::watch;
 
@@ -15,6 +18,8 @@ pub(crate) struct State {
     pub(crate) device_regions: BTreeMap<u32, String>,
     /// Devices seen connectable in the secondary.
     pub(crate) connectable: u32,
+    /// The observers that see their documents.
+    pub(crate) observers: BTreeSet<u32>,
 }
 
 impl State {

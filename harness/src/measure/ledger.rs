@@ -12,13 +12,21 @@ pub(crate) struct Ledger {
 #[derive(Debug)]
 struct Device {
     name: String,
+    /// Whether what arrives of it is seen.
+    observed: bool,
     writes: Mutex<Vec<Write>>,
 }
 
 impl Ledger {
-    pub(crate) fn new(names: impl IntoIterator<Item = String>) -> Self {
-        let devices = names.into_iter().map(|name| Device { name, writes: Mutex::default() }).collect();
-        Self { devices }
+    /// Of devices by their names, and whether what arrives of each is seen.
+    pub(crate) fn new(devices: impl IntoIterator<Item = (String, bool)>) -> Self {
+        let device = |(name, observed)| Device { name, observed, writes: Mutex::default() };
+        Self { devices: devices.into_iter().map(device).collect() }
+    }
+
+    /// A device's name.
+    pub(crate) fn name(&self, device: u32) -> Option<&str> {
+        self.devices.get(device as usize).map(|device| device.name.as_str())
     }
 
     /// Opens a line for a write that the schedule means now; the answer is its sequence number.
@@ -37,6 +45,7 @@ impl Ledger {
             acked_us: None,
             visible_us: None,
             rejected: None,
+            unobserved: !device.observed,
         });
         seq
     }
@@ -88,6 +97,7 @@ impl Ledger {
     pub(crate) fn behind(&self) -> usize {
         self.devices
             .iter()
+            .filter(|device| device.observed)
             .filter(|device| {
                 let writes = device.writes.lock();
                 writes
@@ -118,7 +128,7 @@ mod tests {
 
     #[test]
     fn a_write_goes_its_way_once() {
-        let ledger = Ledger::new(["d".to_owned()]);
+        let ledger = Ledger::new([("d".to_owned(), true)]);
         let seq = ledger.intend(0, 5);
         ledger.sent(0, seq, "us-east-1", 6);
         assert_eq!(ledger.acked(0, seq, 10), Some((5, None)));
@@ -130,8 +140,19 @@ mod tests {
     }
 
     #[test]
+    fn nobody_waits_for_a_device_that_is_not_observed() {
+        let ledger = Ledger::new([("seen".to_owned(), true), ("unseen".to_owned(), false)]);
+        for device in 0..2 {
+            let seq = ledger.intend(device, 1);
+            ledger.acked(device, seq, 2);
+        }
+        assert_eq!(ledger.behind(), 1);
+        assert_eq!((ledger.name(1), ledger.name(2)), (Some("unseen"), None));
+    }
+
+    #[test]
     fn a_later_write_that_is_visible_covers_an_earlier_one() {
-        let ledger = Ledger::new(["d".to_owned()]);
+        let ledger = Ledger::new([("d".to_owned(), true)]);
         let (first, second) = (ledger.intend(0, 1), ledger.intend(0, 2));
         ledger.acked(0, first, 3);
         ledger.sent(0, second, "us-east-1", 4);

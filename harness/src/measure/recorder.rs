@@ -28,7 +28,7 @@ impl Recorder {
         folder: &Folder,
         clock: RunClock,
         regions: &[&str],
-        devices: impl IntoIterator<Item = String>,
+        devices: impl IntoIterator<Item = (String, bool)>,
     ) -> anyhow::Result<Self> {
         let inner = Inner {
             clock,

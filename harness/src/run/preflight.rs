@@ -7,6 +7,7 @@ use gameday_twin::{Endpoints, FaultState};
 use crate::{
     aws::{Aws, describe},
     descriptors,
+    plan::Observation,
     scenario::{Scenario, TwinSettings},
     target::{self, Target},
 };
@@ -19,7 +20,9 @@ pub(super) async fn check(
     descriptors: Option<u64>,
 ) -> anyhow::Result<()> {
     let fleet = &scenario.fleet;
-    descriptors::check(fleet.devices, fleet.strategy.probing(fleet.devices), descriptors)?;
+    let observers = Observation::of(scenario).map_or(0, |observation| observation.observers);
+    let others = fleet.strategy.probing(fleet.devices) + observers;
+    descriptors::check(fleet.devices, others, descriptors)?;
     // The embedded one was started as the scenario asks.
     if !target.is_embedded() {
         let wrong = differences(&scenario.twin, &target.endpoints);

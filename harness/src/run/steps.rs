@@ -7,7 +7,7 @@ use std::{
 
 use anyhow::{Context, bail};
 use futures::future::join_all;
-use gameday_report::record::{Event, FaultState, StepState};
+use gameday_report::record::{Event, FaultState, ObservedBy, StepState};
 use parking_lot::Mutex;
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -17,12 +17,16 @@ use crate::{
     deploy::Site,
     fault::Ground,
     fleet::{self, Dialer, Recipe, Shared, Tls, Workshop},
+    identity::Identity,
     journal::Change,
-    measure::{HealthWatch, Observer, observe, watch_answer, watch_health},
+    measure::{HealthWatch, Observer, Turns, documents_of, observe, watch_answer, watch_health},
     names::RUN_ATTRIBUTE,
-    plan,
+    plan::{self, Observation},
     scenario::{Break, Connect, Heal, Provision, Step, Until},
 };
+
+/// Observers have this long to see before the first device writes.
+const OBSERVERS_WAIT: Duration = Duration::from_mins(1);
 
 impl Game {
     /// Deployment, and every step in order.
@@ -129,18 +133,43 @@ impl Game {
             self.target.clone(),
             deployment.fleet_name.clone(),
         ));
-        let tls = Tls::new(&self.target.endpoints.ca_pem)?;
-        let (config, port) = (tls.config(&deployment.observer)?, self.target.mqtt_port());
-        let dialer = Dialer::new(config, self.resolver.clone(), port, self.recorder.clock());
-        self.watch(observe(Observer {
-            recorder: self.recorder.clone(),
-            dialer: Arc::new(dialer),
-            client_id: site.name("observer"),
-            host: self.target.host(self.target.secondary()).to_owned(),
-            run: self.id.clone(),
-            primary: self.target.primary().to_owned(),
-        }));
+        self.observe(&deployment.observer, &site.name("observer"))?;
         self.deployment = Some(deployment);
+        Ok(())
+    }
+
+    /// Starts those who see what arrives in the secondary.
+    fn observe(&self, identity: &Identity, name: &str) -> anyhow::Result<()> {
+        let Some(observation) = Observation::of(&self.scenario) else { return Ok(()) };
+        self.recorder.event(Event::Observation(gameday_report::record::Observation {
+            by: observation.by,
+            observers: observation.observers,
+            devices: observation.devices,
+            observed: observation.observed,
+        }));
+        self.output.line(&format!("      {}", observation.label()));
+        let tls = Tls::new(&self.target.endpoints.ca_pem)?;
+        let (config, port) = (tls.config(identity)?, self.target.mqtt_port());
+        let turns = Arc::new(Turns::default());
+        for (number, devices) in (0..).zip(observation.assign(self.seed)) {
+            let dialer = Dialer::new(config.clone(), self.resolver.clone(), port, self.recorder.clock());
+            let named = devices.iter().filter_map(|device| self.recorder.ledger().name(*device));
+            let topics = match observation.by {
+                ObservedBy::Wildcard => vec![documents_of("+")],
+                ObservedBy::Names => named.map(documents_of).collect(),
+            };
+            self.watch(observe(Observer {
+                number,
+                recorder: self.recorder.clone(),
+                dialer,
+                client_id: format!("{name}-{}", number + 1),
+                host: self.target.host(self.target.secondary()).to_owned(),
+                topics,
+                turns: turns.clone(),
+                run: self.id.clone(),
+                primary: self.target.primary().to_owned(),
+            }));
+        }
         Ok(())
     }
 
@@ -239,6 +268,13 @@ impl Game {
         });
         self.fleet = Some(shared.clone());
         let limit = Instant::now() + *step.at_most;
+        let observers =
+            Observation::of(&self.scenario).map_or(0, |observation| observation.observers as usize);
+        // Those that are not there by then are in the record, and the judge makes of it that it does not know.
+        self.recorder
+            .board()
+            .wait(OBSERVERS_WAIT.min(*step.at_most), |board| board.observers.len() >= observers)
+            .await;
         let starting = fleet::start(&shared, &self.devices, step.rate_per_s, &self.device_tasks);
         let Ok(started) = timeout_at(limit, starting).await else {
             return Ok(Some(format!("at {} a second not every device had begun by then", step.rate_per_s)));

@@ -230,7 +230,7 @@ fn latency(evidence: &Evidence<'_>, metric: &Metric, statistic: Statistic) -> Me
 
 fn writes(evidence: &Evidence<'_>, name: &str) -> Measured {
     let ledger = &evidence.ledger;
-    let acked = ledger.writes - ledger.unknown - ledger.rejected - ledger.unsent;
+    let acked = ledger.writes - ledger.unknown - ledger.rejected - ledger.unsent - ledger.unobserved;
     let (value, of) = match name {
         "writes.lost" => (ledger.lost, acked),
         "writes.stale" => (ledger.stale, acked),

@@ -1,16 +1,16 @@
-//! Whether the observer saw the secondary's shadow documents all the while: what it did not see cannot be told from what
+//! Whether the observers saw the secondary's shadow documents all the while: what it did not see cannot be told from what
 //! was not there.
 
-use crate::record::{Event, Record};
+use crate::record::{Event, Observation, Record};
 use crate::summary::CheckRow;
 use crate::units;
 use crate::verdict::Verdict;
 
 use super::checks::row;
 
-/// The observer's row; none in a run that wrote no shadows.
+/// The observers' row; none in a run that wrote no shadows.
 pub(crate) fn observer(record: &Record) -> Option<CheckRow> {
-    let label = "The observer saw everything";
+    let label = "The observers saw everything";
     let writes = record.ledger.iter().filter(|write| write.sent_us.is_some());
     let (first, last) = writes.fold((u64::MAX, 0), |(first, last), write| {
         let sent = write.sent_us.unwrap_or(0);
@@ -19,28 +19,48 @@ pub(crate) fn observer(record: &Record) -> Option<CheckRow> {
     if first > last {
         return None;
     }
-    let mut blind_since = Some(0);
-    let mut blind_us = 0;
+    let observers = observation(record).map_or(1, |observation| observation.observers);
+    // Of each, since when it is blind, and how long it was.
+    let mut blind: Vec<(Option<u64>, u64)> = vec![(Some(0), 0); observers as usize];
     for entry in &record.events {
-        let Event::Observer { seeing, .. } = &entry.event else { continue };
-        match (seeing, blind_since) {
+        let Event::Observer { observer, seeing, .. } = &entry.event else { continue };
+        let Some((since_us, blind_us)) = blind.get_mut(*observer as usize) else { continue };
+        match (seeing, *since_us) {
             (true, Some(since)) => {
-                blind_us += overlap(since, entry.at_us, first, last);
-                blind_since = None;
+                *blind_us += overlap(since, entry.at_us, first, last);
+                *since_us = None;
             }
-            (false, None) => blind_since = Some(entry.at_us),
+            (false, None) => *since_us = Some(entry.at_us),
             _ => {}
         }
     }
-    blind_us += blind_since.map_or(0, |since| overlap(since, u64::MAX, first, last));
-    Some(if blind_us == 0 {
-        row("observer", label, Verdict::Pass, "It was connected from the first write to the last.".into())
+    let blind_us = blind
+        .iter()
+        .map(|(since, us)| us + since.map_or(0, |since| overlap(since, u64::MAX, first, last)))
+        .filter(|us| *us > 0);
+    let (count, longest_us) = blind_us.fold((0, 0), |(count, longest), us| (count + 1, us.max(longest)));
+    let who = if observers == 1 { "It was" } else { "All were" };
+    Some(if count == 0 {
+        let why = format!("{who} connected from the first write to the last.");
+        row("observer", label, Verdict::Pass, why)
     } else {
+        let who = match (observers, count) {
+            (1, _) => "It was not connected".to_owned(),
+            (all, some) => format!("Of {all}, {some} were not connected, the longest"),
+        };
         let why = format!(
-            "It was not connected for {} while shadows were written: what was there then was not seen.",
-            units::duration(blind_us as f64)
+            "{who} for {} while shadows were written: what was there then was not seen.",
+            units::duration(longest_us as f64)
         );
         row("observer", label, Verdict::Unknown, why)
+    })
+}
+
+/// Who observed.
+pub(crate) fn observation(record: &Record) -> Option<Observation> {
+    record.events.iter().find_map(|entry| match &entry.event {
+        Event::Observation(observation) => Some(*observation),
+        _ => None,
     })
 }
 

@@ -35,6 +35,8 @@ fn in_secondary(info: &RunInfo, write: &Write) -> bool {
 pub(crate) fn fate(info: &RunInfo, write: &Write, highest: Option<u64>) -> WriteFate {
     if in_secondary(info, write) {
         WriteFate::Visible
+    } else if write.acked_us.is_some() && write.unobserved {
+        WriteFate::Unobserved
     } else if write.acked_us.is_some() {
         if highest.is_some_and(|highest| highest > write.seq) { WriteFate::Stale } else { WriteFate::Lost }
     } else if write.rejected.is_some() {
@@ -60,6 +62,7 @@ pub(crate) fn ledger(info: &RunInfo, writes: &[Write]) -> Ledger {
             WriteFate::Unknown => &mut ledger.unknown,
             WriteFate::Rejected => &mut ledger.rejected,
             WriteFate::Unsent => &mut ledger.unsent,
+            WriteFate::Unobserved => &mut ledger.unobserved,
         };
         *count += 1;
         if write.acked_us.is_some() {
@@ -98,7 +101,7 @@ fn rpo_of(info: &RunInfo, writes: &[Write], began_us: u64, cured_us: Option<u64>
     let at_break = highest_arrived(info, writes, began_us);
     let at_cure = highest_arrived(info, writes, cured_us.unwrap_or(u64::MAX));
     let (mut rpo, mut devices, mut oldest_us) = (Rpo::default(), BTreeSet::new(), began_us);
-    for write in writes.iter().filter(|write| by(write, &info.primary)) {
+    for write in writes.iter().filter(|write| by(write, &info.primary) && !write.unobserved) {
         let Some(acked_us) = write.acked_us.filter(|acked| *acked < began_us) else { continue };
         let device = write.device.as_str();
         let arrived =
@@ -131,7 +134,7 @@ fn highest_arrived<'a>(info: &RunInfo, writes: &'a [Write], by_us: u64) -> BTree
 mod tests {
     use proptest::prelude::*;
 
-    use WriteFate::{Lost, Rejected, Stale, Unknown, Unsent, Visible};
+    use WriteFate::{Lost, Rejected, Stale, Unknown, Unobserved, Unsent, Visible};
 
     use super::*;
     use crate::judge::timeline::Break;
@@ -150,6 +153,8 @@ mod tests {
         rejected.rejected = Some(429);
         let mut unsent = write("a", 6, &primary, 60, None, None);
         (unsent.region, unsent.sent_us) = (None, None);
+        let mut unobserved = write("d", 1, &primary, 10, Some(11), None);
+        unobserved.unobserved = true;
         let writes = [
             write("a", 1, &primary, 10, Some(11), Some(20)),
             write("a", 2, &primary, 20, Some(21), None),
@@ -160,8 +165,12 @@ mod tests {
             write("a", 7, &primary, 70, Some(71), None),
             write("b", 1, &primary, 10, Some(11), None),
             write("c", 1, &primary, 10, None, Some(15)),
+            unobserved,
         ];
-        assert_eq!(fates(&writes), [Visible, Stale, Visible, Unknown, Rejected, Unsent, Lost, Lost, Visible]);
+        assert_eq!(
+            fates(&writes),
+            [Visible, Stale, Visible, Unknown, Rejected, Unsent, Lost, Lost, Visible, Unobserved]
+        );
     }
 
     #[test]
@@ -211,7 +220,7 @@ mod tests {
         #[test]
         fn every_write_has_one_fate(writes in proptest::collection::vec(any_write(), 0..40)) {
             let ledger = ledger(&info(), &writes);
-            let sum = ledger.visible + ledger.stale + ledger.lost + ledger.unknown + ledger.rejected + ledger.unsent;
+            let sum = ledger.visible + ledger.stale + ledger.lost + ledger.unknown + ledger.rejected + ledger.unsent + ledger.unobserved;
             prop_assert_eq!(sum, ledger.writes);
             prop_assert_eq!(ledger.writes, writes.len() as u64);
         }

@@ -136,8 +136,13 @@ pub enum Event {
         /// What was still there. Empty is the proof that nothing is left.
         leftovers: Vec<Leftover>,
     },
-    /// The observer of the secondary's shadow documents began or ceased to see them.
+    /// How the secondary's shadow documents are observed.
+    Observation(Observation),
+    /// An observer of the secondary's shadow documents began or ceased to see them.
     Observer {
+        /// Which, from 0.
+        #[serde(default)]
+        observer: u32,
         /// Whether it sees them from here on.
         seeing: bool,
         /// Why it ceased to.
@@ -191,6 +196,29 @@ pub struct RunInfo {
     pub replay: String,
     /// The objectives as the scenario says them, metric to condition: `"failover.outage.p99"` to `"<= 90s"`.
     pub objectives: IndexMap<String, String>,
+}
+
+/// Who sees what arrives in the secondary.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Observation {
+    /// How.
+    pub by: ObservedBy,
+    /// How many clients.
+    pub observers: u32,
+    /// Devices in the fleet.
+    pub devices: u32,
+    /// Devices of which documents are seen: all, or a sample.
+    pub observed: u32,
+}
+
+/// How documents are seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ObservedBy {
+    /// One subscription to those of all devices.
+    Wildcard,
+    /// Subscriptions to those of each device.
+    Names,
 }
 
 /// How the devices stood when they were looked at in both Regions.

@@ -29,6 +29,9 @@ pub struct Write {
     /// The code of a refusal (`update/rejected`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rejected: Option<u16>,
+    /// Nobody looked for it in the secondary: of this device nothing is observed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unobserved: bool,
 }
 
 /// What became of a write, judged at the end of the run when everything had its time to converge.
@@ -47,4 +50,6 @@ pub enum WriteFate {
     Rejected,
     /// Never sent: the device had no connection when it was due.
     Unsent,
+    /// Acknowledged by the primary, and nobody looked for it: not counted as anything else.
+    Unobserved,
 }

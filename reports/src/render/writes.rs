@@ -1,6 +1,7 @@
 //! What became of the shadow writes, and what the secondary did not have when the primary was lost.
 
 use super::html::{Column, empty, esc, section, table};
+use crate::record::{Observation, ObservedBy};
 use crate::summary::{Ledger, Rpo, Summary};
 use crate::units::{count, duration_ms, plural, share};
 
@@ -11,8 +12,29 @@ pub(super) fn writes(summary: &Summary) -> String {
     if ledger.writes == 0 {
         return section("writes", "Writes", lead, &empty("There were no shadow writes."));
     }
-    let body = [rpo(summary.rpo.as_ref()), fates(ledger), losses(ledger)].concat();
+    let seen = summary.observation.as_ref().map(observation).unwrap_or_default();
+    let body = [seen, rpo(summary.rpo.as_ref()), fates(ledger), losses(ledger)].concat();
     section("writes", "Writes", lead, &body)
+}
+
+/// Who looked, and for how many.
+fn observation(observation: &Observation) -> String {
+    let clients = plural(u64::from(observation.observers), "MQTT client");
+    let how = match observation.by {
+        ObservedBy::Wildcard => "to the shadow documents of all things",
+        ObservedBy::Names => "to the shadow documents of each device by its name",
+    };
+    let (observed, devices) = (u64::from(observation.observed), u64::from(observation.devices));
+    let whom = if observed < devices {
+        format!(
+            "<b>Of a sample only: {} of {}</b>, drawn by the seed; more would be more than AWS delivers.",
+            count(observed),
+            plural(devices, "device")
+        )
+    } else {
+        format!("All {} were observed.", plural(devices, "device"))
+    };
+    format!("<p>Seen by {clients} in the secondary, subscribed {how}. {whom}</p>\n")
 }
 
 fn rpo(rpo: Option<&Rpo>) -> String {
@@ -49,6 +71,12 @@ fn fates(ledger: &Ledger) -> String {
         ),
         ("Not sent", ledger.unsent, "grey", "the device had no connection when it was due"),
         ("Unknown", ledger.unknown, "grey", "sent, and neither acknowledged nor seen"),
+        (
+            "Not observed",
+            ledger.unobserved,
+            "grey",
+            "acknowledged, and nobody looked for the device's writes",
+        ),
         ("Rejected", ledger.rejected, "grey", "refused by the Region"),
         ("Lost", ledger.lost, "bad", "acknowledged, and neither it nor a later one was ever seen"),
     ];
