@@ -136,9 +136,9 @@ impl Site<'_> {
         let document = serde_json::json!({"Version": "2012-10-17", "Statement": [
             {"Effect": "Allow", "Action": "iot:Connect", "Resource": format!("{arn}:client/{name}-*")},
             {"Effect": "Allow", "Action": "iot:Subscribe",
-             "Resource": format!("{arn}:topicfilter/$aws/things/*/shadow/update/documents")},
+             "Resource": format!("{arn}:topicfilter/$aws/things/*/shadow/*")},
             {"Effect": "Allow", "Action": "iot:Receive",
-             "Resource": format!("{arn}:topic/$aws/things/*/shadow/update/documents")},
+             "Resource": format!("{arn}:topic/$aws/things/*/shadow/*")},
         ]});
         self.create_policy(&self.aws.secondary, &name, &document).await?;
         Ok(identity::issue(&self.aws.secondary, &name).await?.0)

@@ -7,6 +7,7 @@ mod course;
 mod device;
 mod dialer;
 mod follow;
+mod heat;
 mod load;
 mod probe;
 mod provision;
@@ -28,6 +29,7 @@ pub(crate) use assignment::Assignment;
 pub(crate) use connection::leave;
 pub(crate) use dialer::{Dialer, Tls};
 pub(crate) use follow::{Name, Pointed, backoff};
+pub(crate) use heat::{Heat, hottest};
 pub(crate) use provision::{Workshop, look_for, provision};
 pub(crate) use recipe::{Issued, Recipe};
 pub(crate) use resolver::Resolver;
@@ -66,6 +68,8 @@ pub(crate) struct Shared {
     /// Ends the devices.
     pub(crate) stop: CancellationToken,
     pub(crate) seed: u64,
+    /// Who writes more than others.
+    pub(crate) heat: Heat,
 }
 
 /// Starts devices at `rate_per_s`. They run until `shared.stop`.

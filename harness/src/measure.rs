@@ -14,7 +14,7 @@ mod watch;
 pub(crate) use board::Board;
 pub(crate) use ledger::Ledger;
 pub(crate) use meter::{Meter, Metric};
-pub(crate) use observer::{Observer, Turns, documents_of, observe};
+pub(crate) use observer::{Observer, Turns, observe};
 pub(crate) use recorder::Recorder;
 pub(crate) use sampler::sample;
 pub(crate) use watch::{HealthWatch, watch_answer, watch_health};

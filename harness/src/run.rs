@@ -176,8 +176,10 @@ impl Game {
         (target, aws, pooled): Opened,
     ) -> anyhow::Result<Self> {
         let scenario = options.scenario.clone();
+        let heat = steps::heat(&scenario, options.seed);
         let observation = Observation::of(&scenario);
-        let assigned = observation.map(|observation| observation.assign(options.seed)).unwrap_or_default();
+        let assigned =
+            observation.map(|observation| observation.assign(options.seed, &heat)).unwrap_or_default();
         let observed: BTreeSet<u32> = assigned.iter().flatten().copied().collect();
         let devices = (0..scenario.fleet.devices).map(|n| {
             let name = match &pooled {

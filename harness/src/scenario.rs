@@ -2,6 +2,7 @@
 //! value is checked here, and every error says where it stands and what to do.
 
 mod hint;
+mod load;
 mod locate;
 mod set;
 mod share;
@@ -19,6 +20,7 @@ use gameday_twin::QuotaSetting;
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
+pub use load::{Load, Ramp, ShadowLoad, Telemetry};
 pub(crate) use share::places;
 pub use span::Span;
 pub use step::{Break, Connect, Heal, Hold, Provision, ProvisionVia, Readiness, Step, Until};
@@ -72,43 +74,6 @@ pub struct Fleet {
     pub connect_timeout: Span,
 }
 
-/// What the devices do.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Load {
-    /// Messages.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub telemetry: Option<Telemetry>,
-    /// Shadow updates.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub shadow: Option<ShadowLoad>,
-}
-
-/// Messages that each device publishes.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Telemetry {
-    /// One message a device in this time, on an open-loop schedule.
-    pub every: Span,
-    /// 1; with 0 nothing is acknowledged and nothing could be measured.
-    #[serde(default = "Telemetry::qos_default")]
-    pub qos: u8,
-    /// Size of a message.
-    #[serde(default = "Telemetry::bytes_default")]
-    pub bytes: u32,
-}
-
-/// Shadow updates that each device makes.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ShadowLoad {
-    /// One update a device in this time, on an open-loop schedule.
-    pub every: Span,
-    /// Reported keys that each update changes.
-    #[serde(default = "ShadowLoad::keys_default")]
-    pub keys: u32,
-}
-
 /// The fleet's name and its health check.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -156,22 +121,6 @@ impl Fleet {
 
     fn connect_timeout_default() -> Span {
         Span::seconds(5)
-    }
-}
-
-impl Telemetry {
-    fn qos_default() -> u8 {
-        1
-    }
-
-    fn bytes_default() -> u32 {
-        128
-    }
-}
-
-impl ShadowLoad {
-    fn keys_default() -> u32 {
-        4
     }
 }
 
@@ -263,9 +212,8 @@ impl Scenario {
 
     /// Every time within its limits; those that a protocol carries as seconds are whole seconds.
     fn check_spans(&self) -> Result<(), (String, String)> {
-        let (none, ms10, s1) = (Span::milliseconds(0), Span::milliseconds(10), Span::seconds(1));
-        let telemetry = self.load.telemetry.as_ref().map(|t| ("load.telemetry.every", t.every, ms10, false));
-        let shadow = self.load.shadow.as_ref().map(|s| ("load.shadow.every", s.every, ms10, false));
+        let (none, s1) = (Span::milliseconds(0), Span::seconds(1));
+        let load = self.load.spans().map(|(path, span, least)| (path, span, least, false));
         let spans = [
             ("fleet.keep_alive", self.fleet.keep_alive, s1, true),
             ("fleet.connect_timeout", self.fleet.connect_timeout, s1, true),
@@ -273,7 +221,7 @@ impl Scenario {
             ("twin.replication_delay", self.twin.replication_delay, none, false),
             ("converge_at_most", self.converge_at_most, none, false),
         ];
-        for (path, span, least, whole) in spans.into_iter().chain(telemetry).chain(shadow) {
+        for (path, span, least, whole) in spans.into_iter().chain(load) {
             if span < least || span > SPAN_MAX {
                 return Err((path.to_owned(), format!("must be {least} to 24h")));
             }
@@ -292,22 +240,7 @@ impl Scenario {
         }
         self.fleet.strategy.check(self.fleet.devices)?;
         self.check_spans()?;
-        if let Some(telemetry) = &self.load.telemetry {
-            if telemetry.qos != 1 {
-                return wrong(
-                    "load.telemetry.qos",
-                    "must be 1: QoS 0 is never acknowledged, and AWS IoT has no 2",
-                );
-            }
-            if !(16..=131_072).contains(&telemetry.bytes) {
-                return wrong("load.telemetry.bytes", "must be 16 to 131072 (AWS IoT's limit)");
-            }
-        }
-        if let Some(shadow) = &self.load.shadow
-            && !(1..=100).contains(&shadow.keys)
-        {
-            return wrong("load.shadow.keys", "must be 1 to 100: a shadow has 8 KB");
-        }
+        self.load.check(self.fleet.devices)?;
         if ![10, 30].contains(&self.dns.health_check.interval.as_secs()) {
             return wrong("dns.health_check.interval", "must be 10s or 30s: Route 53 has no other");
         }
@@ -433,6 +366,33 @@ hold = { for = "3s" }
         let message = error(&step("provision", ""));
         assert!(message.contains("step.0") && message.contains("needs a `provision` step"), "{message}");
         assert!(error(&step("connect", "sample = 0")).contains("at least 1"));
+    }
+
+    #[test]
+    fn a_load_has_a_shape_within_what_aws_takes() {
+        let load = |load: &str| format!("{VALID}\n[load]\n{load}\n");
+        let shaped = load(
+            "ramp = { from = 0.1, over = \"1m\" }\ntelemetry = { every = \"1s\", jitter = 0.5 }\n\
+             shadow = { every = \"10s\", desired = 2, name = \"config\", bytes = 900, jitter = 1.0, zipf = 1.0 }",
+        );
+        let scenario = Scenario::parse(&shaped, "f.toml", &[]).unwrap();
+        let shadow = scenario.load.shadow.as_ref().unwrap();
+        assert_eq!(shadow.topic("d"), "$aws/things/d/shadow/name/config");
+        let text = toml::to_string(&scenario).unwrap();
+        assert_eq!(Scenario::parse(&text, "f.toml", &[]).unwrap(), scenario);
+        for (what, said) in [
+            ("telemetry = { every = \"1s\", jitter = 1.5 }", "load.telemetry.jitter: must be 0 to 1"),
+            ("ramp = { from = 11.0, over = \"1m\" }", "load.ramp.from: must be 0 to 10"),
+            ("ramp = { from = 0.5, over = \"1ms\" }", "load.ramp.over: must be 1s"),
+            ("shadow = { every = \"1s\", keys = 60, desired = 41 }", "load.shadow.keys: must be 1 to 100"),
+            ("shadow = { every = \"1s\", name = \"a/b\" }", "load.shadow.name: must be 1 to 64 letters"),
+            ("shadow = { every = \"1s\", bytes = 9000 }", "load.shadow.bytes: must be at most 4096"),
+            ("shadow = { every = \"200ms\", zipf = 2.0 }", "load.shadow.every: the hottest device would"),
+            ("shadow = { every = \"50ms\" }", "load.shadow.every: must be 100ms"),
+        ] {
+            let message = error(&load(what));
+            assert!(message.contains(said), "{said}: {message}");
+        }
     }
 
     #[test]

@@ -275,10 +275,11 @@ impl View<'_> {
             meter.connected.fetch_add(1, Relaxed);
         }
         let topics = ["accepted", "rejected"].map(|end| {
-            SubscribeFilter::new(
-                format!("$aws/things/{}/shadow/update/{end}", self.device.name),
-                QoS::AtLeastOnce,
-            )
+            let name = &self.device.name;
+            let shadow = self.device.shared.scenario.load.shadow.as_ref();
+            let prefix =
+                shadow.map_or_else(|| format!("$aws/things/{name}/shadow"), |shadow| shadow.topic(name));
+            SubscribeFilter::new(format!("{prefix}/update/{end}"), QoS::AtLeastOnce)
         });
         // The queue is empty on a new connection; should it not be, the stage stays and no shadow write is made.
         let _ = self.client.try_subscribe_many(topics);

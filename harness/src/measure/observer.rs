@@ -25,11 +25,6 @@ const FILTERS_MAX: usize = 8;
 /// Requests that wait for the client: packets for all that it subscribes to.
 const QUEUE_MAX: usize = 16;
 
-/// The documents of one device's shadow, or of all with `+`.
-pub(crate) fn documents_of(device: &str) -> String {
-    format!("$aws/things/{device}/shadow/update/documents")
-}
-
 /// Whose turn it is to subscribe.
 #[derive(Debug, Default)]
 pub(crate) struct Turns {

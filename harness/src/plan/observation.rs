@@ -11,7 +11,7 @@ use rand::{SeedableRng, seq::SliceRandom};
 use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
 
-use crate::scenario::Scenario;
+use crate::{fleet::Heat, scenario::Scenario};
 
 /// Half of what AWS delivers on a connection: the other half is for what arrives at once when a pause ends.
 const MESSAGES_PER_S_MAX: f64 = 50.0;
@@ -39,10 +39,12 @@ impl Observation {
     /// Of a scenario; none when no shadow is written.
     pub(crate) fn of(scenario: &Scenario) -> Option<Self> {
         let shadow = scenario.load.shadow.as_ref()?;
-        Some(Self::at(scenario.fleet.devices, 1.0 / shadow.every.as_secs_f64()))
+        // A ramp that falls begins with more.
+        let most = scenario.load.ramp.as_ref().map_or(1.0, |ramp| ramp.from.max(1.0));
+        Some(Self::at(scenario.fleet.devices, most / shadow.every.as_secs_f64()))
     }
 
-    /// Of devices that write so often each.
+    /// Of devices that write so often each, in the mean.
     fn at(devices: u32, device_per_s: f64) -> Self {
         let all_per_s = f64::from(devices) * device_per_s;
         if all_per_s <= MESSAGES_PER_S_MAX {
@@ -71,14 +73,14 @@ impl Observation {
     }
 
     /// The numbers of the devices that each observer sees. Who is left out is drawn by the seed.
-    pub(crate) fn assign(&self, seed: u64) -> Vec<Vec<u32>> {
+    pub(crate) fn assign(&self, seed: u64, heat: &Heat) -> Vec<Vec<u32>> {
         let mut numbers: Vec<u32> = (0..self.devices).collect();
         if self.observed < self.devices {
             numbers.shuffle(&mut ChaCha8Rng::seed_from_u64(seed));
             numbers.truncate(self.observed as usize);
-            numbers.sort_unstable();
         }
-        // Dealt like cards.
+        // Dealt like cards, the hottest first, so that no observer has many of them.
+        numbers.sort_by(|a, b| heat.of(*b).total_cmp(&heat.of(*a)).then(a.cmp(b)));
         let mut groups = vec![Vec::new(); self.observers as usize];
         for (place, number) in numbers.into_iter().enumerate() {
             let turn = place % groups.len().max(1);
@@ -121,11 +123,15 @@ mod tests {
 
     use super::*;
 
+    fn alike() -> Heat {
+        Heat::new(1, 0.0, 0)
+    }
+
     #[test]
     fn a_small_load_is_seen_by_one_and_a_large_one_by_names() {
         let small = Observation::at(500, 0.1);
         assert_eq!((small.by, small.observers, small.observed), (ObservedBy::Wildcard, 1, 500));
-        assert_eq!(small.assign(7), [(0..500).collect::<Vec<u32>>()]);
+        assert_eq!(small.assign(7, &alike()), [(0..500).collect::<Vec<u32>>()]);
         // 2,000 updates a second: AWS's limit alone would need twenty connections.
         let large = Observation::at(8_000, 0.25);
         assert_eq!((large.by, large.observers, large.observed), (ObservedBy::Names, 160, 8_000));
@@ -135,8 +141,25 @@ mod tests {
         let busy = Observation::at(9_000, 2.0);
         assert_eq!((busy.observers, busy.devices_per_observer, busy.observed), (200, 25, 5_000));
         assert!(busy.label().ends_with("of 5000 of 9000 devices, drawn by the seed"));
-        assert_eq!(busy.assign(7), busy.assign(7));
-        assert_ne!(busy.assign(7), busy.assign(8));
+        assert_eq!(busy.assign(7, &alike()), busy.assign(7, &alike()));
+        assert_ne!(busy.assign(7, &alike()), busy.assign(8, &alike()));
+    }
+
+    #[test]
+    fn hot_devices_are_dealt_out() {
+        let (observation, heat) = (Observation::at(2_000, 0.1), Heat::new(2_000, 1.0, 7));
+        let loads: Vec<f64> = observation
+            .assign(7, &heat)
+            .iter()
+            .map(|group| group.iter().map(|device| heat.of(*device) * 0.1).sum())
+            .collect();
+        assert_eq!(loads.len(), 40);
+        let most = loads.iter().copied().fold(0.0, f64::max);
+        let hottest = (0..2_000).map(|device| heat.of(device) * 0.1).fold(0.0, f64::max);
+        assert!(
+            most < hottest + observation.messages_per_s,
+            "{most} of one observer, {hottest} of one device"
+        );
     }
 
     proptest! {
@@ -146,7 +169,7 @@ mod tests {
         fn every_assignment_keeps_to_the_limits(devices in 1u32..9_001, every_ms in 50u64..60_000, seed in any::<u64>()) {
             let device_per_s = 1_000.0 / every_ms as f64;
             let observation = Observation::at(devices, device_per_s);
-            let assigned = observation.assign(seed);
+            let assigned = observation.assign(seed, &alike());
             prop_assert_eq!(assigned.len(), observation.observers as usize);
             let seen: BTreeSet<u32> = assigned.iter().flatten().copied().collect();
             prop_assert_eq!(seen.len(), assigned.iter().map(Vec::len).sum::<usize>());

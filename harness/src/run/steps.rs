@@ -16,13 +16,13 @@ use super::{Game, Played, status};
 use crate::{
     deploy::Site,
     fault::Ground,
-    fleet::{self, Dialer, Recipe, Shared, Tls, Workshop},
+    fleet::{self, Dialer, Heat, Recipe, Shared, Tls, Workshop},
     identity::Identity,
     journal::Change,
-    measure::{HealthWatch, Observer, Turns, documents_of, observe, watch_answer, watch_health},
+    measure::{HealthWatch, Observer, Turns, observe, watch_answer, watch_health},
     names::RUN_ATTRIBUTE,
     plan::{self, Observation},
-    scenario::{Break, Connect, Heal, Provision, Step, Until},
+    scenario::{Break, Connect, Heal, Provision, Scenario, Step, Until},
 };
 
 /// Observers have this long to see before the first device writes.
@@ -151,12 +151,16 @@ impl Game {
         let tls = Tls::new(&self.target.endpoints.ca_pem)?;
         let (config, port) = (tls.config(identity)?, self.target.mqtt_port());
         let turns = Arc::new(Turns::default());
-        for (number, devices) in (0..).zip(observation.assign(self.seed)) {
+        let heat = heat(&self.scenario, self.seed);
+        let shadow = self.scenario.load.shadow.as_ref();
+        let documents_of =
+            |device: &str| shadow.map(|shadow| format!("{}/update/documents", shadow.topic(device)));
+        for (number, devices) in (0..).zip(observation.assign(self.seed, &heat)) {
             let dialer = Dialer::new(config.clone(), self.resolver.clone(), port, self.recorder.clock());
             let named = devices.iter().filter_map(|device| self.recorder.ledger().name(*device));
             let topics = match observation.by {
-                ObservedBy::Wildcard => vec![documents_of("+")],
-                ObservedBy::Names => named.map(documents_of).collect(),
+                ObservedBy::Wildcard => documents_of("+").into_iter().collect(),
+                ObservedBy::Names => named.filter_map(documents_of).collect(),
             };
             self.watch(observe(Observer {
                 number,
@@ -265,6 +269,7 @@ impl Game {
             load_until_us: AtomicU64::new(u64::MAX),
             stop: CancellationToken::new(),
             seed: self.seed,
+            heat: heat(&self.scenario, self.seed),
         });
         self.fleet = Some(shared.clone());
         let limit = Instant::now() + *step.at_most;
@@ -378,4 +383,9 @@ impl Game {
         let who = if count < self.devices.len() { "devices that come home by themselves" } else { "devices" };
         Ok(Some(format!("{there} of {count} {who} were in {region} by then")))
     }
+}
+
+/// Who writes more than others.
+pub(super) fn heat(scenario: &Scenario, seed: u64) -> Heat {
+    Heat::new(scenario.fleet.devices, scenario.load.shadow.as_ref().map_or(0.0, |shadow| shadow.zipf), seed)
 }

@@ -54,7 +54,7 @@ impl View<'_> {
         let shared = &self.device.shared;
         let Some(load) = &shared.scenario.load.shadow else { return };
         let seq = shared.recorder.ledger().intend(self.device.number, intended_us);
-        let topic = format!("$aws/things/{}/shadow/update", self.device.name);
+        let topic = format!("{}/update", load.topic(&self.device.name));
         self.publish(topic, shadow_body(&shared.run, seq, load), intended_us, now_us, Kind::Shadow { seq });
     }
 
