@@ -3,6 +3,7 @@
 
 pub mod process;
 pub mod site;
+pub mod stopwatch;
 
 use std::{
     fs,
@@ -102,19 +103,24 @@ impl GameDay {
 
     /// Waits, within a bound, for its exit code.
     pub fn exit(&mut self) -> Result<i32> {
+        self.exit_within(Duration::from_secs(RUN_S_MAX))
+    }
+
+    /// The same within a bound of the caller's.
+    pub fn exit_within(&mut self, limit: Duration) -> Result<i32> {
         if let Some(lines) = self.said.take() {
             // The rest is read, so that it never waits for a reader.
             std::thread::spawn(move || lines.for_each(drop));
         }
         let began = Instant::now();
-        while began.elapsed() < Duration::from_secs(RUN_S_MAX) {
+        while began.elapsed() < limit {
             if let Some(status) = self.child.try_wait()? {
                 return status.code().context("it was killed");
             }
             std::thread::sleep(Duration::from_millis(50));
         }
         self.child.kill()?;
-        bail!("it did not end within {RUN_S_MAX} s")
+        bail!("it did not end within {} s", limit.as_secs())
     }
 
     /// Its run folder.
@@ -160,11 +166,17 @@ impl TwinProcess {
 
     /// The same with another multiple of AWS's quotas.
     pub fn start_scaled(quota_scale: u32) -> Result<Self> {
+        Self::start_with(quota_scale, &[])
+    }
+
+    /// The same with further arguments.
+    pub fn start_with(quota_scale: u32, more: &[&str]) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let env = folder.path().join("twin.env");
         let child = Command::new(gameday()?)
             .args(["twin", "--quota-scale", &quota_scale.to_string(), "--env"])
             .arg(&env)
+            .args(more)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
