@@ -61,6 +61,8 @@ struct Evidence<'a> {
     doubt: Option<String>,
     /// Why no time can: it may be the harness's own.
     slow: Option<String>,
+    /// Why no write can be called lost.
+    blind: Option<String>,
     health_watched: bool,
     answer_watched: bool,
 }
@@ -85,6 +87,7 @@ impl<'a> Evidence<'a> {
             devices: devices(record, &traces, &timeline),
             api: fleet::api(record),
             slow: harness::doubt(&harness),
+            blind: observer::doubt(record),
             harness,
             completed: matches!(timeline.end, Some((EndReason::Completed, _))),
             doubt: timeline.doubt(),

@@ -101,7 +101,7 @@ fn whole(us: f64) -> u64 {
     whole
 }
 
-/// A number from 0 to 1, the same for the same seed and number: SplitMix64's last step, which mixes well and costs little.
+/// A number from 0 to 1, the same for the same seed and number: the last step of `SplitMix64`, which mixes well and costs little.
 fn share(seed: u64, number: u64) -> f64 {
     let mut mixed = seed ^ number.wrapping_mul(0x9E37_79B9_7F4A_7C15).wrapping_add(0x9E37_79B9_7F4A_7C15);
     mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);

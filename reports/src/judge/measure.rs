@@ -99,6 +99,12 @@ fn doubt<'a>(evidence: &'a Evidence<'_>, objective: &Objective) -> Option<&'a St
         .as_ref()
         .filter(|_| of_journeys)
         .or_else(|| evidence.slow.as_ref().filter(|_| of_journeys || is_time))
+        .or_else(|| evidence.blind.as_ref().filter(|_| is_of_sight(objective.metric.name)))
+}
+
+/// What hangs on what was seen in the secondary.
+fn is_of_sight(metric: &str) -> bool {
+    ["writes.", "rpo."].iter().any(|family| metric.starts_with(family))
 }
 
 fn text(objective: &Objective, measured: &Measurement) -> String {

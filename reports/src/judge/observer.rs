@@ -56,6 +56,12 @@ pub(crate) fn observer(record: &Record) -> Option<CheckRow> {
     })
 }
 
+/// Why a write that was not seen cannot be called lost; none when everything was seen.
+pub(crate) fn doubt(record: &Record) -> Option<String> {
+    let is_blind = observer(record).is_some_and(|row| row.verdict == Verdict::Unknown);
+    is_blind.then(|| "observers were not connected all the while".to_owned())
+}
+
 /// Who observed.
 pub(crate) fn observation(record: &Record) -> Option<Observation> {
     record.events.iter().find_map(|entry| match &entry.event {

@@ -149,6 +149,36 @@ fn a_harness_that_was_the_bottleneck_is_unknown() {
 }
 
 #[test]
+fn what_a_late_harness_measured_as_too_long_is_not_called_missed() {
+    let slow = |record: &mut Record| {
+        for entry in &mut record.events {
+            if let Event::Harness(sample) = &mut entry.event {
+                sample.timer_delay_us_max = 260_000;
+            }
+        }
+    };
+    let mut record = record(500, Luck::Bad);
+    assert_eq!(verdict_of(&judge(&record), "failover.outage.p99"), Verdict::Fail);
+    slow(&mut record);
+    let summary = judge(&record);
+    assert_eq!(verdict_of(&summary, "failover.outage.p99"), Verdict::Unknown);
+    assert_eq!(verdict_of(&summary, "writes.lost"), Verdict::Fail, "that is no time");
+}
+
+#[test]
+fn what_nobody_could_see_is_not_called_lost() {
+    let mut record = record(500, Luck::Bad);
+    assert_eq!(verdict_of(&judge(&record), "writes.lost"), Verdict::Fail);
+    let (at_us, wall) = (20_000_000, record.events[0].wall);
+    let away = Event::Observer { observer: 0, seeing: false, detail: Some("closed".into()) };
+    let before_the_end = record.events.len() - 1;
+    record.events.insert(before_the_end, Entry { at_us, wall, event: away });
+    let summary = judge(&record);
+    assert_eq!(check(&summary, "observer").0, Verdict::Unknown);
+    assert_eq!(verdict_of(&summary, "writes.lost"), Verdict::Unknown);
+}
+
+#[test]
 fn how_a_run_ended_decides_its_exit_code() {
     let ends = [
         (EndReason::Operator, 13),
