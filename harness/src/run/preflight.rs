@@ -22,7 +22,7 @@ pub(super) async fn check(
     let fleet = &scenario.fleet;
     let observers = Observation::of(scenario).map_or(0, |observation| observation.observers);
     let others = fleet.strategy.probing(fleet.devices) + observers;
-    descriptors::check(fleet.devices, others, descriptors)?;
+    descriptors::check(fleet.devices, others, target.is_embedded(), descriptors)?;
     // The embedded one was started as the scenario asks.
     if !target.is_embedded() {
         let wrong = differences(&scenario.twin, &target.endpoints);
