@@ -138,11 +138,17 @@ pub struct AwsSource {
 
 impl AwsSource {
     /// Builds the clients; nothing is called yet.
-    pub async fn connect(account: String, region: &str, events_table: &str) -> Self {
+    pub async fn connect(
+        account: String,
+        region: &str,
+        events_table: String,
+        documents_table: String,
+    ) -> Self {
         let clients = Clients::in_region(region).await;
+        let (dynamodb, documents) = (clients.dynamodb(), Some(documents_table));
         Self {
             account,
-            documents: EventTable::new(clients.dynamodb(), events_table.to_owned(), region.to_owned()),
+            documents: EventTable::new(dynamodb, events_table, documents, region.to_owned()),
             region: AwsRegion::new(clients),
             clock: SystemClock,
         }

@@ -1,4 +1,5 @@
-//! One batch of stream records: in order within a device, many devices at once.
+//! One batch of stream records: in order within a device, many devices at once. A batch is of one stream; the
+//! other one's may be applied at the same time, also of the same device ([`crate::tables`]).
 //!
 //! What it guarantees: every record is applied, or named in the answer so that the mapping delivers
 //! it again, or has a row in the error table.
@@ -63,6 +64,7 @@ pub async fn apply<W: World>(
     for (index, raw) in records.iter().enumerate() {
         match record::read(raw, world.secondary_region()) {
             Reading::Skip => response.metrics.skipped += 1,
+            Reading::Heartbeat(stream) => response.metrics.beat(stream),
             Reading::Event(record) => devices.entry(record.device.clone()).or_default().push(record),
             Reading::Nameless => {
                 note_nameless(world.errors(), world.clock().now_ms(), raw, index).await?;

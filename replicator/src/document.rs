@@ -1,5 +1,8 @@
 //! Documents: what the primary's functions saw when they looked, for what no event carries.
 //!
+//! They stand in a table of their own ([`crate::tables::DOCUMENTS`]), whose stream is in no order with
+//! that of the events: a document may come long before the event of its thing, or long after.
+//!
 //! A document is complete: the secondary can finish with it alone, while the primary is gone. Its
 //! order is the time *before* the look. A later change is followed by a later look, so the newest
 //! document is never older than the last change, and whatever arrives late is known as old.
@@ -7,19 +10,25 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
+use crate::event::DOCUMENT;
 use crate::model::{Certificate, Policy};
 
-/// The sort key under which a document stands in the event table.
+/// The sort key under which a document stands in its table.
 pub const SORT_KEY: &str = "document";
 
 /// The sort key under which it stands when a certificate was looked at with its thing, and the kind of that
 /// row: it has `looked_ms`, and asks for nothing.
 pub const LOOKED: &str = "looked";
 
-/// What a document is of, and so its partition key in the event table.
+/// Whether a row is one of the table of documents, and not of the event table.
+pub fn is_of_documents(row: &Map<String, Value>) -> bool {
+    row.get("eventType").is_some_and(|kind| kind == DOCUMENT || kind == LOOKED)
+}
+
+/// What a document is of, and so its partition key.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Key {
-    /// The principals of a thing, by its name. In the thing's own partition: in order with its events.
+    /// The principals of a thing, by its name.
     Identity(String),
     /// A certificate, by its identity.
     Certificate(String),
@@ -30,7 +39,7 @@ pub enum Key {
 }
 
 impl Key {
-    /// That this was seen with something else, as a row of the event table.
+    /// That this was seen with something else, as a row of the table of documents.
     pub fn looked_row(&self, looked_ms: u64) -> Map<String, Value> {
         let row =
             json!({"device": self.device(), "event": LOOKED, "eventType": LOOKED, "looked_ms": looked_ms});
@@ -42,7 +51,7 @@ impl Key {
         if matches!(self, Self::Certificate(_)) { &[SORT_KEY, LOOKED] } else { &[SORT_KEY] }
     }
 
-    /// The partition key of the event table.
+    /// The partition key.
     pub fn device(&self) -> String {
         match self {
             Self::Identity(thing) => thing.clone(),

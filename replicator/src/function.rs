@@ -21,13 +21,13 @@ use crate::workflow::{AGAIN_ERROR, TURN_ERROR};
 /// What a function ends with when it cannot go on.
 pub type Error = lambda_runtime::Error;
 
-/// Applies the records of the event table's stream to the secondary Region.
+/// Applies the records of both streams, the event table's and the documents', to the secondary Region.
 ///
 /// Environment: `PRIMARY_REGION`, `SECONDARY_REGION` (else `AWS_REGION`), `STATE_TABLE`,
 /// `ERROR_TABLE`, `MODE` (`complete`, the default, or `just-in-time`).
 pub const REPLICATE: &str = "replicate";
 
-/// Starts an execution of the state machine for each record of the same stream.
+/// Starts an execution of the state machine for each record of the same streams.
 ///
 /// Environment: `STATE_MACHINE_ARN`, `SECONDARY_REGION` (else `AWS_REGION`), `ERROR_TABLE`.
 pub const DISPATCH: &str = "dispatch";
@@ -43,12 +43,13 @@ pub const REPAIR: &str = "repair";
 
 /// Looks at the primary for what no event carries, and writes documents.
 ///
-/// Environment: `PRIMARY_REGION` (else `AWS_REGION`), `EVENTS_TABLE`, `QUEUE_URL`, `MODE`.
+/// Environment: `PRIMARY_REGION` (else `AWS_REGION`), `EVENTS_TABLE`, `DOCUMENTS_TABLE`, `QUEUE_URL`, `MODE`.
 pub const CAPTURE: &str = "capture";
 
 /// Compares both Regions on a schedule and mends what events missed.
 ///
-/// Environment: `PRIMARY_REGION`, `SECONDARY_REGION`, `EVENTS_TABLE`, `PROGRESS_TABLE`, `STATE_TABLE`, `MODE`.
+/// Environment: `PRIMARY_REGION`, `SECONDARY_REGION`, `EVENTS_TABLE`, `DOCUMENTS_TABLE`, `PROGRESS_TABLE`,
+/// `STATE_TABLE`, `MODE`.
 pub const RECONCILE: &str = "reconcile";
 
 /// Answers a Route 53 health check by sending messages through the Region's MQTT endpoint.

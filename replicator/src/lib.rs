@@ -56,6 +56,8 @@ pub mod replicate;
 pub mod rules;
 pub mod settle;
 pub mod shadow;
+#[cfg(feature = "aws")]
+pub mod signals;
 #[cfg(test)]
 mod simulation;
 pub mod sync;

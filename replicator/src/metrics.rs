@@ -3,6 +3,8 @@
 
 use serde_json::{Value, json};
 
+use crate::tables::Stream;
+
 /// The namespace of the metrics.
 pub const NAMESPACE: &str = "gameday";
 
@@ -20,6 +22,10 @@ pub struct Metrics {
     pub error_rows: usize,
     /// Records that asked for nothing.
     pub skipped: usize,
+    /// Heartbeats that came through the event table's stream.
+    pub event_heartbeats: usize,
+    /// Heartbeats that came through the documents' stream.
+    pub document_heartbeats: usize,
 }
 
 impl Metrics {
@@ -28,22 +34,36 @@ impl Metrics {
         self.lag_ms.push(lag_ms);
     }
 
+    /// Counts a heartbeat.
+    pub fn beat(&mut self, stream: Stream) {
+        match stream {
+            Stream::Events => self.event_heartbeats += 1,
+            Stream::Documents => self.document_heartbeats += 1,
+        }
+    }
+
     /// Adds what others counted.
     pub fn add(&mut self, other: Self) {
         self.lag_ms.extend(other.lag_ms);
         self.again += other.again;
         self.error_rows += other.error_rows;
         self.skipped += other.skipped;
+        self.event_heartbeats += other.event_heartbeats;
+        self.document_heartbeats += other.document_heartbeats;
     }
 
     /// The line.
     pub fn line(&self, function: &str, now_ms: u64) -> String {
+        // A metric costs for each hour in which it has a value.
+        let some = |count: usize| if count == 0 { json!([]) } else { json!(count) };
         let values = [
             ("lag_ms", "Milliseconds", json!(spread(&self.lag_ms))),
             ("settled", "Count", json!(self.lag_ms.len())),
             ("again", "Count", json!(self.again)),
             ("error_rows", "Count", json!(self.error_rows)),
             ("skipped", "Count", json!(self.skipped)),
+            ("event_heartbeats", "Count", some(self.event_heartbeats)),
+            ("document_heartbeats", "Count", some(self.document_heartbeats)),
         ];
         line(function, now_ms, &values)
     }
@@ -104,6 +124,14 @@ mod tests {
     fn a_metric_without_a_value_is_not_declared() {
         let line = Metrics::default().line("replicate", 1);
         assert!(!line.contains("lag_ms") && line.contains("error_rows") && !line.contains('\n'));
+    }
+
+    #[test]
+    fn heartbeats_are_told_apart_by_their_stream() {
+        let mut metrics = Metrics::default();
+        metrics.beat(Stream::Documents);
+        let line = metrics.line("replicate", 1);
+        assert!(line.contains("\"document_heartbeats\":1") && !line.contains("event_heartbeats"), "{line}");
     }
 
     #[test]

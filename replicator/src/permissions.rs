@@ -38,6 +38,10 @@ pub enum Scope {
     EventsTable,
     /// That replica's stream.
     EventsStream,
+    /// The replica of the table of documents in the function's Region.
+    DocumentsTable,
+    /// That replica's stream.
+    DocumentsStream,
     /// The state table.
     StateTable,
     /// The state table, seen from the primary.
@@ -91,6 +95,8 @@ impl Scope {
             Self::There(kind) => kind.arn(THERE),
             Self::EventsTable => arn("dynamodb", HERE, "table/${EventsTable}"),
             Self::EventsStream => "!Ref EventsStream".to_owned(),
+            Self::DocumentsTable => arn("dynamodb", HERE, "table/${DocumentsTable}"),
+            Self::DocumentsStream => "!Ref DocumentsStream".to_owned(),
             Self::StateTable => "!GetAtt StateTable.Arn".to_owned(),
             Self::StateTableThere => arn("dynamodb", THERE, "table/gameday-${Postfix}-state"),
             Self::ErrorTable => "!GetAtt ErrorTable.Arn".to_owned(),
@@ -124,6 +130,13 @@ const STREAM: &[Grant] = &[
     ("dynamodb:GetRecords", &[Scope::EventsStream]),
     ("dynamodb:GetShardIterator", &[Scope::EventsStream]),
     ("dynamodb:ListStreams", &[Scope::Any]),
+];
+
+/// What the mapping of the other stream reads it with.
+const DOCUMENT_STREAM: &[Grant] = &[
+    ("dynamodb:DescribeStream", &[Scope::DocumentsStream]),
+    ("dynamodb:GetRecords", &[Scope::DocumentsStream]),
+    ("dynamodb:GetShardIterator", &[Scope::DocumentsStream]),
 ];
 
 /// What a mapping reads a queue with, in the function's name.
@@ -196,9 +209,14 @@ const LOOK: &[Grant] = &[
     ("iot:ListThingPrincipals", &[THINGS]),
 ];
 
-/// Writing what was seen.
-const DOCUMENTS: &[Grant] =
-    &[("dynamodb:GetItem", &[Scope::EventsTable]), ("dynamodb:PutItem", &[Scope::EventsTable])];
+/// Writing what was seen: documents, and events that rules or devices' lives have missed.
+const DOCUMENTS: &[Grant] = &[
+    ("dynamodb:GetItem", &[Scope::DocumentsTable]),
+    ("dynamodb:PutItem", &[Scope::EventsTable, Scope::DocumentsTable]),
+];
+
+/// Looking whether the event table is there, before a walk that may find nothing to write.
+const EVENTS_THERE: &[Grant] = &[("dynamodb:GetItem", &[Scope::EventsTable])];
 
 /// Telling oneself to look again later.
 const LATER: &[Grant] = &[("sqs:SendMessage", &[Scope::CallQueue])];
@@ -252,8 +270,8 @@ const JITR: &[Grant] = &[
 
 /// Each function and what it may do.
 pub const FUNCTIONS: &[(&str, &[&[Grant]])] = &[
-    ("replicate", &[LOG, STREAM, DEAD_LETTERS, APPLY]),
-    ("dispatch", &[LOG, STREAM, DEAD_LETTERS, DISPATCH]),
+    ("replicate", &[LOG, STREAM, DOCUMENT_STREAM, DEAD_LETTERS, APPLY]),
+    ("dispatch", &[LOG, STREAM, DOCUMENT_STREAM, DEAD_LETTERS, DISPATCH]),
     ("apply", &[LOG, APPLY]),
     ("give-up", &[LOG, GIVE_UP]),
     ("repair", &[LOG, APPLY, ERROR_ROWS]),

@@ -4,8 +4,8 @@
 //! replicator brought and the primary has no more is sent as gone. It ends before the function's
 //! deadline and goes on there at the next run; a fleet of any size is walked in the end.
 //!
-//! Each run sends a heartbeat, too: a row that asks for nothing. The stream of a fleet in which nothing
-//! happens is silent otherwise, and so is one that nobody reads any more.
+//! Each run sends heartbeats, too, one in each stream: rows that ask for nothing. The stream of a fleet in
+//! which nothing happens is silent otherwise, and so is one that nobody reads any more.
 
 use serde_json::{Map, Value, json};
 use tracing::{info, warn};
@@ -15,6 +15,7 @@ use crate::outcome::Outcome;
 use crate::ports::{Clock, Documents, Region, State};
 use crate::progress::Progress;
 use crate::sync::{self, Mode, Options, Orphans, Report, Table};
+use crate::tables::Stream;
 
 /// How long before the function's deadline nothing more is begun: one item and the remembered place.
 pub const DEADLINE_MARGIN_MS: u64 = 15_000;
@@ -28,9 +29,13 @@ pub const PROGRESS: &str = "reconcile";
 /// The kind of a heartbeat's row.
 pub const HEARTBEAT: &str = "HEARTBEAT";
 
+/// The column of a heartbeat that names its stream.
+pub const STREAM: &str = "stream";
+
 /// The row of a heartbeat. No thing has its key.
-pub fn heartbeat(now_ms: u64) -> Map<String, Value> {
-    let row = json!({"device": "reconcile#", "event": "heartbeat", "eventType": HEARTBEAT, "at_ms": now_ms});
+pub fn heartbeat(stream: Stream, now_ms: u64) -> Map<String, Value> {
+    let row = json!({"device": "reconcile#", "event": "heartbeat", "eventType": HEARTBEAT, "at_ms": now_ms,
+        STREAM: stream.name()});
     row.as_object().cloned().unwrap_or_default()
 }
 

@@ -4,7 +4,8 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::document::LOOKED;
-use crate::reconcile::HEARTBEAT;
+use crate::reconcile::{HEARTBEAT, STREAM};
+use crate::tables::Stream;
 use crate::typed;
 
 /// The event that a stream's mapping hands to the function. Records stay untyped here: one that
@@ -36,6 +37,8 @@ pub struct Record {
 pub enum Reading {
     /// Nothing: a row that went, did not change, was written in this Region, or is only a note.
     Skip,
+    /// Nothing: a heartbeat, which came all the way through that stream.
+    Heartbeat(Stream),
     /// An event to apply.
     Event(Record),
     /// A record without keys or sequence number, which no stream delivers.
@@ -62,8 +65,12 @@ pub fn read(record: &Value, own_region: &str) -> Reading {
     };
     let is =
         |name: &str, value: &str| row.as_ref().is_ok_and(|row| row.get(name).is_some_and(|it| it == value));
-    if is("origin", own_region) || is("eventType", HEARTBEAT) || is("eventType", LOOKED) {
+    if is("origin", own_region) || is("eventType", LOOKED) {
         return Reading::Skip;
+    }
+    if is("eventType", HEARTBEAT) {
+        let is_of_documents = is(STREAM, Stream::Documents.name());
+        return Reading::Heartbeat(if is_of_documents { Stream::Documents } else { Stream::Events });
     }
     let created_ms = created_ms(record).unwrap_or_default();
     Reading::Event(Record { sequence: sequence.to_owned(), device, event, created_ms, row })
@@ -99,10 +106,12 @@ mod tests {
     }
 
     #[test]
-    fn a_heartbeat_asks_for_nothing() {
-        let row = Value::Object(crate::reconcile::heartbeat(7));
-        let record = record("MODIFY", &typed_row(&row));
-        assert_eq!(read(&record, "r"), Reading::Skip);
+    fn a_heartbeat_asks_for_nothing_and_says_through_which_stream_it_came() {
+        for stream in [Stream::Events, Stream::Documents] {
+            let row = Value::Object(crate::reconcile::heartbeat(stream, 7));
+            let record = record("MODIFY", &typed_row(&row));
+            assert_eq!(read(&record, "r"), Reading::Heartbeat(stream));
+        }
     }
 
     fn typed_row(row: &Value) -> Value {

@@ -1,4 +1,4 @@
-//! The three tables and their keys, for whoever creates, fills or reads them.
+//! The tables and their keys, for whoever creates, fills or reads them.
 
 /// A table: what it is called by default and how it is keyed. All key attributes are strings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,9 +16,41 @@ pub struct Table {
     pub global: bool,
 }
 
-/// What happened in the primary, one row an event; filled by [`crate::rules`].
+/// A stream of what happened in the primary. The two are in no order with one another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stream {
+    /// That of [`EVENTS`].
+    Events,
+    /// That of [`DOCUMENTS`].
+    Documents,
+}
+
+impl Stream {
+    /// Its name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Events => "events",
+            Self::Documents => "documents",
+        }
+    }
+}
+
+/// What happened in the primary, one row an event; filled by [`crate::rules`], and by `reconcile` with
+/// what they missed.
 pub const EVENTS: Table = Table {
     name: "gameday-events",
+    partition_key: "device",
+    sort_key: Some("event"),
+    ttl: Some("expires"),
+    global: true,
+};
+
+/// What was looked at in the primary, one row a document ([`crate::document`]); filled by `capture` and
+/// `reconcile`. A table of its own, and so a stream of its own: what waits for a certificate's quota and
+/// what waits for a thing's do not stand in each other's way, and neither table's stream has a second
+/// reader, which AWS advises against for global tables.
+pub const DOCUMENTS: Table = Table {
+    name: "gameday-documents",
     partition_key: "device",
     sort_key: Some("event"),
     ttl: Some("expires"),

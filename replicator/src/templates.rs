@@ -2,13 +2,13 @@
 //!
 //! | Template | Region | What |
 //! |---|---|---|
-//! | tables | secondary | the global table of events: it must be there before rules fill it |
+//! | tables | secondary | the global tables of events and documents: they must be there before they are filled |
 //! | secondary | secondary | state, errors, who applies events, repair, alarms |
 //! | primary | primary | topic rules, capture, reconcile, alarms |
 //! | jitr | both | lets devices in that register themselves; only for that mode |
 //! | health | both | the health check of the Region: function, API, Route 53 check |
 //!
-//! The event table's stack is in the secondary: what the secondary lives on is managed where it
+//! The tables' stack is in the secondary: what the secondary lives on is managed where it
 //! lives, and can be when the primary is gone. The mode's function is a template of its own since it
 //! is the same in both Regions.
 //!
@@ -27,7 +27,7 @@ pub struct Template {
     pub body: &'static str,
 }
 
-/// The global table of events.
+/// The global tables.
 pub const TABLES: Template = Template { name: "tables", body: include_str!("../templates/tables.yaml") };
 /// What runs in the Region that is kept ready.
 pub const SECONDARY: Template =

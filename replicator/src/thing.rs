@@ -149,7 +149,8 @@ async fn bring<W: World>(
         make::give_back(world, &event.thing).await?;
     }
     if made.is_new || !past.is_known || past.is_unsure || again {
-        remarks.extend(belongings::give(world, event, past.begun_ms_min(event, again)).await?);
+        remarks
+            .extend(belongings::give(world, event, past.begun_ms_min(event, again), past.is_unsure).await?);
     }
     Ok(remarks)
 }

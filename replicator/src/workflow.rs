@@ -103,6 +103,7 @@ pub async fn dispatch<X: Executions, E: Errors, C: Clock>(
     for (index, raw) in records.iter().enumerate() {
         match record::read(raw, own_region) {
             Reading::Skip => response.metrics.skipped += 1,
+            Reading::Heartbeat(stream) => response.metrics.beat(stream),
             Reading::Event(record) => events.push((record, raw)),
             Reading::Nameless => {
                 note_nameless(errors, clock.now_ms(), raw, index).await?;
@@ -165,7 +166,7 @@ fn identity(record: &Record) -> String {
 /// The task of an execution: applies its event. A failure is one that may pass.
 pub async fn apply<W: World>(world: &W, policies: &Policies, input: &Value) -> Outcome<()> {
     match record::read(input, world.secondary_region()) {
-        Reading::Skip => Ok(()),
+        Reading::Skip | Reading::Heartbeat(_) => Ok(()),
         Reading::Nameless => note_nameless(world.errors(), world.clock().now_ms(), input, 0).await,
         Reading::Event(record) => match settle::settle(world, policies, &record).await {
             Settlement::Done | Settlement::Noted => Ok(()),
@@ -181,7 +182,7 @@ pub async fn give_up<W: World>(world: &W, input: &Value) -> Outcome<()> {
     let why = format!("{}: {}", told("Error"), told("Cause"));
     let why = Failure::permanent("workflow", why);
     match record::read(input, world.secondary_region()) {
-        Reading::Skip => Ok(()),
+        Reading::Skip | Reading::Heartbeat(_) => Ok(()),
         Reading::Nameless => note_nameless(world.errors(), world.clock().now_ms(), input, 0).await,
         Reading::Event(record) => settle::note(world, &record, &[why]).await.map(drop),
     }

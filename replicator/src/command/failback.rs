@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::{Args, Subcommand};
-use tokio::signal::unix::{SignalKind, signal};
 
 use super::{Common, Error, Told, answer, needed, of_file, tell};
 use crate::aws::StateTable;
 use crate::failback::{self, Ending, Journal, Options, Plan, Subject};
+use crate::signals;
 
 /// First the plan, which changes nothing; then that plan is carried out.
 #[derive(Debug, Subcommand)]
@@ -102,21 +102,11 @@ fn journal(plan: &Path) -> Result<Journal, Error> {
 
 /// Set by the first signal. From here on none ends the process: what is worked on comes to its end.
 fn over_on_signal() -> Result<Arc<AtomicBool>, Error> {
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut hang_up = signal(SignalKind::hangup())?;
     let over = Arc::new(AtomicBool::new(false));
     let set = over.clone();
-    tokio::spawn(async move {
-        loop {
-            tokio::select! {
-                _ = interrupt.recv() => {}
-                _ = terminate.recv() => {}
-                _ = hang_up.recv() => {}
-            }
-            tell("it ends after what is worked on; carry the same plan out again");
-            set.store(true, Ordering::Relaxed);
-        }
-    });
+    signals::watch(move |_| {
+        tell("it ends after what is worked on; carry the same plan out again");
+        set.store(true, Ordering::Relaxed);
+    })?;
     Ok(over)
 }

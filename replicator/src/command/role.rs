@@ -12,6 +12,9 @@ pub(super) struct Role {
     /// The event table [env: `DYNAMODB_GLOBAL_TABLE`]
     #[arg(long)]
     events_table: Option<String>,
+    /// The table of documents, if it is another one [env: `DOCUMENTS_TABLE`]
+    #[arg(long)]
+    documents_table: Option<String>,
     /// The state table of the secondary [env: `STATE_TABLE`]
     #[arg(long)]
     state_table: Option<String>,
@@ -29,6 +32,7 @@ impl Role {
         };
         let tables = Tables {
             events: said(self.events_table.as_ref(), "DYNAMODB_GLOBAL_TABLE"),
+            documents: said(self.documents_table.as_ref(), "DOCUMENTS_TABLE"),
             state: said(self.state_table.as_ref(), "STATE_TABLE"),
             errors: said(self.error_table.as_ref(), "ERROR_TABLE"),
         };

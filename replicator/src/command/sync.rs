@@ -24,6 +24,10 @@ pub(super) struct Sync {
     /// The event table: its replicator applies what is sent [env: `DYNAMODB_GLOBAL_TABLE`]
     #[arg(long)]
     events_table: Option<String>,
+    /// The table of documents: certificates and policies go into it, beside the rest; the event table, if
+    /// none is named [env: `DOCUMENTS_TABLE`]
+    #[arg(long)]
+    documents_table: Option<String>,
     /// The state table of the secondary; needed unless there is an event table [env: `STATE_TABLE`]
     #[arg(long)]
     state_table: Option<String>,
@@ -87,14 +91,16 @@ impl Sync {
 
     async fn by_table(&self, both: &Both, table: &str, options: &Options) -> Result<Report, Error> {
         let dynamodb = both.primary.clients().dynamodb();
-        let documents = EventTable::new(dynamodb, table.to_owned(), both.names.primary.clone());
+        let of_documents = said(self.documents_table.as_ref(), "DOCUMENTS_TABLE");
+        let origin = both.names.primary.clone();
+        let documents = EventTable::new(dynamodb, table.to_owned(), of_documents, origin);
         let state = said(self.state_table.as_ref(), "STATE_TABLE")
             .map(|name| StateTable::new(both.secondary.clients().dynamodb(), name));
         if options.orphans == Orphans::RemoveReplicated && state.is_none() {
             return Err(misuse("--orphans remove-replicated needs the state table: --state-table"));
         }
         // A table that is not there would only be missed by the first difference, and there may be none.
-        documents.look().await.map_err(|why| format!("the event table {table}: {why}"))?;
+        documents.look().await.map_err(|why| format!("the event table: {why}"))?;
         let (state, clock) = (state.as_ref(), &both.clock);
         let sink = Table { documents: &documents, state, clock, origin: &both.names.primary };
         Ok(self.walk(both, &sink, options).await?)

@@ -18,8 +18,8 @@ struct Watch {
 
 pub(super) async fn run() -> Result<(), Error> {
     let region = region("PRIMARY_REGION")?;
-    let events_table = variable("EVENTS_TABLE")?;
-    let source = Box::pin(AwsSource::connect(account(&region).await?, &region, &events_table)).await;
+    let (events, documents) = (variable("EVENTS_TABLE")?, variable("DOCUMENTS_TABLE")?);
+    let source = Box::pin(AwsSource::connect(account(&region).await?, &region, events, documents)).await;
     let queue = Queue::new(source.region().clients(), variable("QUEUE_URL")?);
     let watch = Watch { source, queue, capture: Capture::new(mode()?) };
     let watch = &watch;

@@ -9,7 +9,7 @@ use crate::aws::{AwsRegion, EventTable, ProgressTable, StateTable, SystemClock};
 use crate::look::{Names, Regions};
 use crate::metrics;
 use crate::mode::Mode;
-use crate::ports::{Clock, Documents};
+use crate::ports::Clock;
 use crate::reconcile;
 
 struct Walk {
@@ -28,8 +28,9 @@ pub(super) async fn run() -> Result<(), Error> {
     let primary = Box::pin(AwsRegion::connect(&names.primary)).await;
     let secondary = Box::pin(AwsRegion::connect(&names.secondary)).await;
     let (here, there) = (primary.clients().dynamodb(), secondary.clients().dynamodb());
+    let (events, documents) = (variable("EVENTS_TABLE")?, variable("DOCUMENTS_TABLE")?);
     let walk = Walk {
-        documents: EventTable::new(here.clone(), variable("EVENTS_TABLE")?, names.primary.clone()),
+        documents: EventTable::new(here.clone(), events, Some(documents), names.primary.clone()),
         progress: ProgressTable::new(here, variable("PROGRESS_TABLE")?),
         state: StateTable::new(there, variable("STATE_TABLE")?),
         mode: mode()?,
@@ -46,7 +47,7 @@ pub(super) async fn run() -> Result<(), Error> {
 
 async fn handle(walk: &Walk, deadline_ms: u64) -> Result<(), Error> {
     let Walk { primary, secondary, names, documents, state, progress, mode } = walk;
-    documents.put_event(&reconcile::heartbeat(SystemClock.now_ms())).await?;
+    documents.beat(SystemClock.now_ms()).await?;
     // Anew each time: what is known of policies is of one run.
     let regions = Regions::new(primary, secondary, &SystemClock, names.clone());
     let identities = *mode == Mode::Complete;

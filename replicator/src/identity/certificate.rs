@@ -61,7 +61,9 @@ pub(super) async fn bring<W: World>(
         world.state().release(&taken).await?;
         // If nothing is known of it, whatever should be attached to it is attached once more.
         let since_ms = if before.status.is_some() { before.since_ms } else { looked_ms };
-        let since_ms = (!before.deleted).then_some(since_ms);
+        // Gone, unless that was seen before this look: then a newer one that was begun brings it.
+        let is_gone = before.deleted && before.looked_ms >= looked_ms;
+        let since_ms = (!is_gone).then_some(since_ms);
         return Ok(Brought { change: Change::Superseded, remarks: Vec::new(), since_ms });
     }
     let is_sure = !again && taken.unfinished.is_none() && before.status.is_some();

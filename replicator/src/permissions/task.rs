@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::{APPLY, DOCUMENTS, Grant, Kind, SEARCH, Scope, WALK};
+use super::{APPLY, DOCUMENTS, EVENTS_THERE, Grant, Kind, SEARCH, Scope, WALK};
 use crate::look::Names;
 
 /// The tables that a syncer uses.
@@ -13,6 +13,8 @@ use crate::look::Names;
 pub struct Tables {
     /// The event table: everything goes through it, and nothing straight to the secondary.
     pub events: Option<String>,
+    /// The table of documents; none: they stand in the event table.
+    pub documents: Option<String>,
     /// The state table of the secondary.
     pub state: Option<String>,
     /// The error table of the secondary.
@@ -32,6 +34,7 @@ pub fn policy(names: &Names, tables: &Tables) -> Value {
     add(SEARCH, &names.primary, &names.secondary);
     if tables.events.is_some() {
         add(DOCUMENTS, &names.primary, &names.secondary);
+        add(EVENTS_THERE, &names.primary, &names.secondary);
     } else {
         add(APPLY, &names.secondary, &names.secondary);
     }
@@ -55,6 +58,8 @@ fn arn(scope: Scope, names: &Names, tables: &Tables, here: &str, there: &str) ->
         Scope::Here(kind) => Some(of("iot", here, all(kind))),
         Scope::There(kind) => Some(of("iot", there, all(kind))),
         Scope::EventsTable => table(here, &tables.events),
+        Scope::DocumentsTable if tables.documents.is_none() => table(here, &tables.events),
+        Scope::DocumentsTable => table(here, &tables.documents),
         Scope::StateTable | Scope::StateTableThere => table(&names.secondary, &tables.state),
         Scope::ErrorTable => table(&names.secondary, &tables.errors),
         _ => None,
@@ -86,7 +91,13 @@ mod tests {
         assert!(!resources(&policy, "iot:SearchIndex").is_empty());
         assert_eq!(resources(&policy, "iot:CreateThing"), [] as [&str; 0]);
         assert_eq!(resources(&policy, "dynamodb:PutItem"), ["arn:aws:dynamodb:us-east-1:1:table/events"]);
-        let tables = Tables { events: None, state: Some("state".into()), errors: Some("errors".into()) };
+        let tables = Tables { documents: Some("documents".into()), ..tables };
+        let both = ["documents", "events"].map(|name| format!("arn:aws:dynamodb:us-east-1:1:table/{name}"));
+        let policy = super::policy(&names(), &tables);
+        assert_eq!(resources(&policy, "dynamodb:PutItem"), both);
+        assert_eq!(resources(&policy, "dynamodb:GetItem"), both);
+        let (state, errors) = (Some("state".into()), Some("errors".into()));
+        let tables = Tables { state, errors, ..Tables::default() };
         let policy = super::policy(&names(), &tables);
         assert_eq!(resources(&policy, "iot:CreateThing"), ["arn:aws:iot:us-west-2:1:thing/*"]);
         let things = ["arn:aws:iot:us-east-1:1:thing/*", "arn:aws:iot:us-west-2:1:thing/*"];

@@ -110,12 +110,13 @@ pub trait Errors: Sync {
     fn rows(&self, from: Option<&str>) -> impl Future<Output = Outcome<Page<ErrorRow>>> + Send;
 }
 
-/// The event table, for whoever writes into it.
+/// The event table and the table of documents, for whoever writes into them.
 pub trait Documents: Sync {
     /// When that key was looked at last, by itself or with its thing: the newest of [`Key::looked_at`](crate::document::Key::looked_at).
     fn looked_ms(&self, key: &crate::document::Key) -> impl Future<Output = Outcome<Option<u64>>> + Send;
     /// Puts a document unless a newer one is there, and says whether it was put.
     fn put(&self, document: &Document) -> impl Future<Output = Outcome<bool>> + Send;
-    /// Puts a whole row, as a topic rule does: `device`, `event`, `eventType` and the rest.
+    /// Puts a whole row, as a topic rule does: `device`, `event`, `eventType` and the rest. Into the table of
+    /// documents if it [is of it](crate::document::is_of_documents).
     fn put_event(&self, row: &Map<String, Value>) -> impl Future<Output = Outcome<()>> + Send;
 }

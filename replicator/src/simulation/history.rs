@@ -14,6 +14,7 @@ mod plan;
 mod tell;
 #[cfg(test)]
 mod tests;
+mod way;
 
 use super::call::{Inner, Link};
 use super::executor::{End, Executor};
@@ -91,7 +92,7 @@ pub(crate) fn run(seed: u64, planted: Option<Planted>, traced: bool) -> Result<T
 impl History {
     fn new(seed: u64, planted: Option<Planted>, traced: bool) -> Self {
         let mut random = Random::new(seed);
-        let plan = Plan::draw(&mut random);
+        let plan = Plan::draw(seed, &mut random);
         let mut inner = Inner::new(event::BEGIN_S * 1_000);
         inner.planted = planted;
         let mut network = Network::new(Random::new(random.next()));
@@ -186,7 +187,7 @@ impl History {
             Step::End(trouble) => self.trouble(trouble, false),
             Step::Calm => {
                 self.plan.calm();
-                for trouble in Trouble::ALL {
+                for trouble in Trouble::all() {
                     self.trouble(trouble, false);
                 }
                 let mut inner = self.link.inner();
@@ -226,8 +227,8 @@ impl History {
                 let mut inner = self.link.inner();
                 inner.network.as_mut().expect("a network").weather.primary_gone = on;
             }
-            Trouble::TablePaused => self.pipeline.table_paused = on,
-            Trouble::StreamPaused => self.pipeline.stream_paused = on,
+            Trouble::TablePaused(stream) => self.pipeline.of_mut(stream).is_table_paused = on,
+            Trouble::StreamPaused(stream) => self.pipeline.of_mut(stream).is_stream_paused = on,
         }
         self.link.inner().trace(|| format!("{trouble:?}: {on}"));
     }

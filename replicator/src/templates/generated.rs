@@ -212,8 +212,10 @@ fn the_generated_parts_are_what_the_code_says() {
 #[test]
 fn d21_functions_read_a_stream_from_its_beginning() {
     let count = |what: &str| ALL.iter().map(|template| template.body.matches(what).count()).sum::<usize>();
-    let streams = count("EventSourceArn: !Ref EventsStream");
-    assert!(streams >= 3, "capture, replicate, dispatch: {streams}");
+    let of = |stream: &str| count(&format!("EventSourceArn: !Ref {stream}"));
+    let streams = of("EventsStream") + of("DocumentsStream");
+    assert_eq!(of("EventsStream"), 3, "capture, replicate, dispatch");
+    assert_eq!(of("DocumentsStream"), 2, "replicate, dispatch");
     assert_eq!((count("StartingPosition: TRIM_HORIZON"), count("StartingPosition: ")), (streams, streams));
 }
 

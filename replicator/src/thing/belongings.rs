@@ -5,6 +5,8 @@
 //! there. So whoever comes second finishes, in any order. What is added is added with the row's key
 //! held: nobody else changes it meanwhile.
 
+use std::collections::BTreeSet;
+
 use serde_json::json;
 
 use crate::event::ThingEvent;
@@ -21,14 +23,16 @@ use crate::tables;
 pub(super) const SKEW_MS_MAX: u64 = 5_000;
 
 /// Attaches the principals and adds to the groups that wait for this incarnation of the thing. Answers
-/// with what it had to leave undone.
+/// with what it had to leave undone. `is_unsure`: the thing may have been there, unsaid, since someone else
+/// began to make it.
 pub(super) async fn give<W: World>(
     world: &W,
     event: &ThingEvent,
     begun_ms_min: u64,
+    is_unsure: bool,
 ) -> Outcome<Vec<Failure>> {
     let mut remarks = principals(world, &event.thing.name, begun_ms_min).await?;
-    remarks.extend(groups(world, event).await?);
+    remarks.extend(groups(world, event, is_unsure).await?);
     Ok(remarks)
 }
 
@@ -68,7 +72,7 @@ async fn is_gone_since<W: World>(world: &W, principal: &str, looked_ms: u64) -> 
     Ok(matches!(row, Some(Row::Certificate(row)) if row.deleted && row.looked_ms > looked_ms))
 }
 
-async fn groups<W: World>(world: &W, event: &ThingEvent) -> Outcome<Vec<Failure>> {
+async fn groups<W: World>(world: &W, event: &ThingEvent, is_unsure: bool) -> Outcome<Vec<Failure>> {
     let thing = &event.thing.name;
     let key = tables::memberships_key(thing);
     let wanted = |row: &Option<Row>| match row {
@@ -77,7 +81,7 @@ async fn groups<W: World>(world: &W, event: &ThingEvent) -> Outcome<Vec<Failure>
         Some(_) => Err(wrong_row(&key)),
     };
     let before = world.state().read(&key).await?;
-    let mut others = of_others(before.as_ref(), &event.mark.id);
+    let mut others = of_others(before.as_ref(), &event.mark.id, is_unsure);
     if others.is_empty() && wanted(&before)?.is_empty() {
         return Ok(Vec::new());
     }
@@ -111,11 +115,14 @@ fn of_thing(row: &Memberships, thing_id: &str) -> Vec<(String, MembershipMark)> 
     of_it.map(|(group, mark)| (group.clone(), mark.clone())).collect()
 }
 
-/// The groups into which someone is putting another incarnation of the thing, and may put this one.
-fn of_others(row: Option<&Row>, thing_id: &str) -> Vec<String> {
+/// The groups into which someone is putting another incarnation of the thing, and may put this one. If this one was
+/// there before anybody said so, also those into which someone has.
+fn of_others(row: Option<&Row>, thing_id: &str, is_unsure: bool) -> Vec<String> {
     let Some(Row::Memberships(row)) = row else { return Vec::new() };
     let is_other = |mark: &MembershipMark| !mark.thing_id.is_empty() && mark.thing_id != thing_id;
-    row.pending.iter().filter(|(_, mark)| is_other(mark)).map(|(group, _)| group.clone()).collect()
+    let done = row.groups.iter().filter(|(_, mark)| is_unsure && !mark.life.deleted);
+    let all = row.pending.iter().chain(done).filter(|(_, mark)| is_other(mark));
+    all.map(|(group, _)| group.clone()).collect::<BTreeSet<String>>().into_iter().collect()
 }
 
 /// Whether that incarnation of a group is there; `None` if none was brought yet.

@@ -130,3 +130,17 @@ async fn a_policy_that_cannot_be_had_is_said_and_the_others_come() {
     let applied = apply_one(&twins, &document, true).await.unwrap();
     assert_eq!((applied.remarks.len(), attached(&twins, "c").len()), (0, 2));
 }
+
+#[tokio::test]
+async fn a_certificate_that_came_back_stays_wanted_while_the_look_that_brings_it_is_unfinished() {
+    let twins = with_policy();
+    all(&twins, &[of_certificate(10, "c", None)]).await;
+    let back = of_certificate(30, "c", Some(device("c")));
+    twins.fail_next("secondary.register_certificate", Class::Transient, 1);
+    assert!(apply_one(&twins, &back, false).await.is_err());
+    // It was gone before this look, and is not there yet: that is left undone, and not forgotten.
+    let applied = apply_one(&twins, &of_thing(20, vec![device("c")]), false).await.unwrap();
+    assert_eq!(applied.remarks.len(), 1, "{applied:?}");
+    all(&twins, &[back, of_thing(20, vec![device("c")])]).await;
+    assert_eq!(principals(&twins), ["c"]);
+}

@@ -1,22 +1,24 @@
-//! From the event table to the functions: the global table, its streams, a queue.
+//! From the tables to the functions: two global tables, events and documents, their streams, a queue.
 //!
 //! A message comes at least once, late, and in any order; rows of one key keep theirs. A batch that was
-//! not done comes again from its first record that was not.
+//! not done comes again from its first record that was not. Each stream has its own shards, its own
+//! mapping that holds nothing back of the other's, and its own times when it stands still: what the two say of
+//! one device is applied in any order, and at the same time.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::event::EventRow;
 use super::tell::travel_ms;
+use super::way::{Place, Shard, Way, stream_of};
 use super::{History, functions};
 use crate::capture::{Capture, Later};
 use crate::policy::Policies;
 use crate::simulation::executor::End;
 use crate::simulation::{Function, Link, Looker, Side, typed};
-
-const SHARDS: usize = 2;
+use crate::tables::Stream;
 
 /// How often the workflow tries an event before it gives it up to the error table.
 const ATTEMPTS_MAX: u32 = 6;
@@ -33,8 +35,8 @@ pub(crate) enum Step {
     Expire(usize),
     /// The change with that number reaches the secondary.
     Replicate(usize),
-    /// The mapping reads a shard.
-    Poll(usize),
+    /// A mapping reads a shard.
+    Poll(Place),
     /// The workflow applies a record.
     Execute { record: usize, attempt: u32 },
     /// The queue delivers to the function that looks.
@@ -57,21 +59,12 @@ pub(crate) enum Message {
 
 #[derive(Debug, Clone)]
 enum Job {
-    Batch { shard: usize, from: usize, to: usize },
+    Batch { shard: Place, from: usize, to: usize },
     Execution { record: usize, attempt: u32, environment: usize },
     GiveUp { record: usize },
     Look(Message),
     Repair,
     Reconcile,
-}
-
-#[derive(Debug, Default)]
-struct Shard {
-    /// Indexes of records.
-    records: Vec<usize>,
-    next: usize,
-    busy: bool,
-    policies: Arc<Policies>,
 }
 
 /// An environment of a function, which handles one invocation at a time and remembers policies.
@@ -82,23 +75,18 @@ struct Environment {
 }
 
 #[derive(Debug)]
-#[allow(clippy::struct_excessive_bools, reason = "each is a condition of its own, that comes and goes")]
 pub(crate) struct Pipeline {
     pub(crate) primary_gone: bool,
-    pub(crate) table_paused: bool,
-    pub(crate) stream_paused: bool,
+    events: Way,
+    documents: Way,
     /// How many walks came to their end.
     pub(crate) walks: u64,
     world: Function,
     source: Looker,
     /// How many changes of the event table have been followed.
     followed: usize,
-    /// When the last change of a key reaches the secondary.
-    arrivals: BTreeMap<(String, String), u64>,
-    /// The rows of the secondary's replica.
-    replica: BTreeMap<(String, String), Map<String, Value>>,
-    records: Vec<Value>,
-    shards: [Shard; SHARDS],
+    /// With their stream.
+    records: Vec<(Stream, Value)>,
     environments: Vec<Environment>,
     jobs: BTreeMap<usize, Job>,
     captures: [Arc<Capture>; 2],
@@ -108,16 +96,13 @@ impl Pipeline {
     pub(crate) fn new(link: &Link) -> Self {
         Self {
             primary_gone: false,
-            table_paused: false,
-            stream_paused: false,
+            events: Way::default(),
+            documents: Way::default(),
             walks: 0,
             world: Function::new(link, Side::Secondary),
             source: Looker(Function::new(link, Side::Primary)),
             followed: 0,
-            arrivals: BTreeMap::new(),
-            replica: BTreeMap::new(),
             records: Vec::new(),
-            shards: [Shard::default(), Shard::default()],
             environments: Vec::new(),
             jobs: BTreeMap::new(),
             captures: [Arc::default(), Arc::default()],
@@ -125,8 +110,24 @@ impl Pipeline {
     }
 }
 
-fn shard_of(device: &str) -> usize {
-    device.bytes().map(usize::from).sum::<usize>() % SHARDS
+impl Pipeline {
+    pub(crate) fn of(&self, stream: Stream) -> &Way {
+        match stream {
+            Stream::Events => &self.events,
+            Stream::Documents => &self.documents,
+        }
+    }
+
+    pub(crate) fn of_mut(&mut self, stream: Stream) -> &mut Way {
+        match stream {
+            Stream::Events => &mut self.events,
+            Stream::Documents => &mut self.documents,
+        }
+    }
+
+    fn shard(&mut self, place: Place) -> &mut Shard {
+        self.of_mut(place.stream).shard(place)
+    }
 }
 
 /// A stream's record: what was there, and what is there now.
@@ -171,9 +172,8 @@ impl History {
             self.pipeline.followed += 1;
             let key = (change.device, change.event);
             let now_ms = change.written_ms;
-            let last_ms = self.pipeline.arrivals.get(&key).copied().unwrap_or_default();
-            let due_ms = (now_ms + travel_ms(&mut self.random)).max(last_ms + 1);
-            self.pipeline.arrivals.insert(key, due_ms);
+            let due_ms = now_ms + travel_ms(&mut self.random);
+            let due_ms = self.pipeline.of_mut(stream_of(&change.row)).arrives(key, due_ms);
             self.at(due_ms, super::Step::Pipeline(Step::Replicate(index)));
             if self.plan.life_ms > 0 && !change.is_gone {
                 self.later(self.plan.life_ms, Step::Expire(index));
@@ -191,10 +191,16 @@ impl History {
     }
 
     pub(super) fn pipeline_step(&mut self, step: Step) {
-        let waits = match step {
+        let waits = match step.clone() {
             Step::Put(_) | Step::Look(_) => self.pipeline.primary_gone,
-            Step::Replicate(_) => self.pipeline.primary_gone || self.pipeline.table_paused,
-            Step::Poll(_) | Step::Execute { .. } => self.pipeline.stream_paused,
+            Step::Replicate(index) => {
+                let stream = stream_of(&self.link.inner().events.changes[index].row);
+                self.pipeline.primary_gone || self.pipeline.of(stream).is_table_paused
+            }
+            Step::Poll(place) => self.pipeline.of(place.stream).is_stream_paused,
+            Step::Execute { record, .. } => {
+                self.pipeline.of(self.pipeline.records[record].0).is_stream_paused
+            }
             Step::Expire(_) | Step::Abandon(_) => false,
         };
         if waits {
@@ -210,7 +216,7 @@ impl History {
                 inner.events.expire(index, now_ms);
             }
             Step::Replicate(index) => self.replicate(index),
-            Step::Poll(shard) => self.poll(shard),
+            Step::Poll(place) => self.poll(place),
             Step::Execute { record, attempt } => self.execute(record, attempt),
             Step::Look(message) => {
                 let (source, capture) = self.capture();
@@ -246,16 +252,14 @@ impl History {
             (inner.events.changes[index].clone(), inner.now_ms)
         };
         let number = self.pipeline.records.len();
-        let key = (change.device.clone(), change.event.clone());
-        let (old, new) = if change.is_gone {
-            (self.pipeline.replica.remove(&key), None)
-        } else {
-            (self.pipeline.replica.insert(key, change.row.clone()), Some(&change.row))
-        };
+        let stream = stream_of(&change.row);
+        let old = self.pipeline.of_mut(stream).write(&change);
+        let new = (!change.is_gone).then_some(&change.row);
         if old.is_none() && new.is_none() {
             return;
         }
-        self.pipeline.records.push(record(number, now_ms, old.as_ref(), new));
+        let record = record(number, now_ms, old.as_ref(), new);
+        self.pipeline.records.push((stream, record));
         self.link.inner().trace(|| format!("record {number}: {} {}", change.device, change.event));
         if self.plan.workflow {
             for _ in 0..=u64::from(self.random.chance(self.plan.twice)) {
@@ -264,25 +268,25 @@ impl History {
             }
             return;
         }
-        let shard = shard_of(&change.device);
-        self.pipeline.shards[shard].records.push(number);
+        let place = Place::of(stream, &change.device);
+        self.pipeline.shard(place).records.push(number);
         let ms = self.random.between(1, 200);
-        self.later(ms, Step::Poll(shard));
+        self.later(ms, Step::Poll(place));
     }
 
-    fn poll(&mut self, number: usize) {
+    fn poll(&mut self, place: Place) {
         let size = usize::try_from(self.random.between(1, 6)).unwrap();
-        let shard = &mut self.pipeline.shards[number];
+        let shard = self.pipeline.shard(place);
         if shard.busy || shard.next == shard.records.len() {
             return;
         }
         shard.busy = true;
         let (from, to) = (shard.next, shard.records.len().min(shard.next + size));
-        let records =
-            shard.records[from..to].iter().map(|index| self.pipeline.records[*index].clone()).collect();
-        let policies = shard.policies.clone();
-        let world = self.world(number);
-        self.start(Job::Batch { shard: number, from, to }, functions::replicate(world, policies, records));
+        let (numbers, policies) = (shard.records[from..to].to_vec(), shard.policies.clone());
+        let records = numbers.iter().map(|number| self.pipeline.records[*number].1.clone()).collect();
+        // The functions of the two mappings are other instances, with other clocks.
+        let world = self.world(place.environment());
+        self.start(Job::Batch { shard: place, from, to }, functions::replicate(world, policies, records));
     }
 
     fn execute(&mut self, record: usize, attempt: u32) {
@@ -295,7 +299,7 @@ impl History {
         room.busy = true;
         let policies = room.policies.clone();
         let world = self.world(environment);
-        let input = self.pipeline.records[record].clone();
+        let input = self.pipeline.records[record].1.clone();
         let job = Job::Execution { record, attempt, environment };
         self.start(job, functions::task(world, policies, input));
     }
@@ -319,7 +323,7 @@ impl History {
         let Some(job) = self.pipeline.jobs.remove(&task) else { return };
         self.link.inner().trace(|| format!("ends #{task} {end:?}"));
         if let (End::Killed, Job::Batch { shard, .. }) = (&end, &job) {
-            self.pipeline.shards[*shard].policies = Arc::default();
+            self.pipeline.shard(*shard).policies = Arc::default();
         }
         if let (End::Killed, Job::Execution { environment, .. }) = (&end, &job) {
             self.pipeline.environments[*environment].policies = Arc::default();
@@ -336,8 +340,8 @@ impl History {
             self.link.inner().planted == Some(crate::simulation::planted::Planted::FailuresIgnored);
         let done = if ignores_failures { done.map(|_| Vec::new()) } else { done };
         match job {
-            Job::Batch { shard: number, from, to } => {
-                let shard = &mut self.pipeline.shards[number];
+            Job::Batch { shard: place, from, to } => {
+                let shard = self.pipeline.shard(place);
                 shard.busy = false;
                 shard.next = match &done {
                     None => from,
@@ -350,7 +354,7 @@ impl History {
                     }
                 };
                 let ms = self.random.between(10, 1_500);
-                self.later(ms, Step::Poll(number));
+                self.later(ms, Step::Poll(place));
             }
             Job::Execution { record, attempt, environment } => {
                 if let Some(room) = self.pipeline.environments.get_mut(environment) {
@@ -376,7 +380,7 @@ impl History {
     }
 
     fn give_up(&mut self, record: usize) {
-        let (world, row) = (self.world(3), self.pipeline.records[record].clone());
+        let (world, row) = (self.world(3), self.pipeline.records[record].1.clone());
         self.start(Job::GiveUp { record }, functions::give_up(world, row));
     }
 

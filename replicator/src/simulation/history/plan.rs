@@ -6,9 +6,13 @@ use super::Step;
 use super::operator::{Focus, Saying, shadow_update};
 use crate::simulation::network::Weather;
 use crate::simulation::random::Random;
+use crate::tables::Stream;
 
 /// By how much a clock may be wrong.
 const SKEW_MS_MAX: u64 = 500;
+
+/// Makes another seed of a history's.
+const BESIDE: u64 = 0x646f_6375_6d65_6e74;
 
 /// In how many of a thousand histories that lose API-call events others are lost, too.
 const LOSES_ROWS: u64 = 500;
@@ -38,14 +42,23 @@ impl Loss {
 pub(crate) enum Trouble {
     /// The primary Region cannot be reached: nobody works there, and nothing comes from it.
     PrimaryGone,
-    /// The global table does not replicate.
-    TablePaused,
-    /// The stream is not read.
-    StreamPaused,
+    /// A global table does not replicate.
+    TablePaused(Stream),
+    /// A stream is not read.
+    StreamPaused(Stream),
 }
 
 impl Trouble {
-    pub(crate) const ALL: [Self; 3] = [Self::PrimaryGone, Self::TablePaused, Self::StreamPaused];
+    const FIRST: [Self; 3] =
+        [Self::PrimaryGone, Self::TablePaused(Stream::Events), Self::StreamPaused(Stream::Events)];
+
+    /// Of the documents: drawn beside the rest, so that seeds whose histories have none stay what they were.
+    const OF_DOCUMENTS: [Self; 2] =
+        [Self::TablePaused(Stream::Documents), Self::StreamPaused(Stream::Documents)];
+
+    pub(crate) fn all() -> impl Iterator<Item = Self> {
+        Self::FIRST.into_iter().chain(Self::OF_DOCUMENTS)
+    }
 }
 
 /// The plan.
@@ -82,6 +95,8 @@ pub(crate) struct Plan {
     walks: u64,
     /// The end of the faults, after the beginning.
     pub(crate) end_ms: u64,
+    /// The seed of what is drawn beside the rest.
+    beside: u64,
 }
 
 /// Clocks that disagree a little, in half of the histories.
@@ -91,7 +106,7 @@ fn clocks_ms(random: &mut Random) -> [i64; 4] {
 }
 
 impl Plan {
-    pub(crate) fn draw(random: &mut Random) -> Self {
+    pub(crate) fn draw(seed: u64, random: &mut Random) -> Self {
         let rough = random.chance(600);
         let mut up_to = |rate: u64| if rough && random.chance(700) { random.below(rate) } else { 0 };
         let weather =
@@ -116,6 +131,7 @@ impl Plan {
             operations: random.between(2, 24),
             walks: if random.chance(300) { random.between(1, 2) } else { 0 },
             end_ms: 0,
+            beside: seed ^ BESIDE,
         }
     }
 
@@ -179,7 +195,7 @@ impl Plan {
                 steps.push((at_ms + random.between(1, 5_000), Step::DeviceWrites));
             }
         }
-        for trouble in Trouble::ALL {
+        for trouble in Trouble::FIRST {
             if random.chance(250) {
                 let from_ms = random.below(at_ms + 1);
                 let to_ms = from_ms + random.between(100, 120_000);
@@ -190,6 +206,14 @@ impl Plan {
                         steps.push((random.between(from_ms, to_ms), Step::DeviceWrites));
                     }
                 }
+            }
+        }
+        let mut beside = Random::new(self.beside);
+        for trouble in Trouble::OF_DOCUMENTS {
+            if beside.chance(250) {
+                let from_ms = beside.below(at_ms + 1);
+                steps.push((from_ms, Step::Begin(trouble)));
+                steps.push((from_ms + beside.between(100, 120_000), Step::End(trouble)));
             }
         }
         let mut repair_ms = random.between(1, 60_000);

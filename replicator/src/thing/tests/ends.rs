@@ -145,3 +145,20 @@ proptest! {
         prop_assert_eq!(principals(&twins).len(), usize::from(lives));
     }
 }
+
+/// A function made the thing and ended before it said so; a membership of the thing before, of which nothing says that
+/// it is over, then found a thing of that name.
+#[tokio::test]
+async fn a_thing_that_was_there_before_it_was_said_to_be_is_in_no_group_of_the_one_before() {
+    let twins = Twins::new();
+    group(&twins, "g");
+    twins.crash(Some(crate::simulation::Crash { at: 2, after: true }));
+    assert!(run(&twins, &created()).await.is_err());
+    twins.crash(None);
+    assert_eq!(there(&twins), Some(created().thing));
+    twins.inner().secondary.add_to_group("g", "t").unwrap();
+    wants_group(&twins, "g", membership("z", "g1", 900, false));
+    twins.advance_ms(crate::order::LEASE_MS);
+    run(&twins, &created()).await.unwrap();
+    assert_eq!(groups(&twins), Vec::<String>::new());
+}
