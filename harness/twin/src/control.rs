@@ -30,7 +30,7 @@ use crate::{
 
 /// What is there, for those who asked for something else.
 const CALLS: &str = "GET /_twin/endpoints, GET /_twin/state, GET and PUT /_twin/quotas, \
-                     GET, PUT and DELETE /_twin/faults, GET and DELETE /_twin/faults/<id>, GET and PUT /_twin/truth, GET and PUT /_twin/calls";
+                     GET /_twin/quotas/<region>/<code>, GET, PUT and DELETE /_twin/faults, GET and DELETE /_twin/faults/<id>, GET and PUT /_twin/truth, GET and PUT /_twin/calls";
 /// How a quota is set.
 const SETTING: &str = r#"{"region": "us-east-1", "code": "L-64CBACAC", "value": 200}"#;
 
@@ -40,6 +40,7 @@ pub(crate) fn routes() -> Router<Arc<World>> {
         .route("/faults", get(fault::list).put(fault::set).delete(fault::clear))
         .route("/faults/{id}", get(fault::show).delete(fault::remove))
         .route("/quotas", get(refused).put(set_quota))
+        .route("/quotas/{region}/{code}", get(quota))
         .route("/state", get(state))
         .route("/cloudformation/{token}", put(answer).layer(DefaultBodyLimit::max(ANSWER_BYTES_MAX)))
         .route("/truth", get(truth::read).put(truth::switch))
@@ -83,6 +84,13 @@ async fn switch_calls(State(world): State<Arc<World>>, Body(body): Body) -> Resp
 
 async fn refused(State(world): State<Arc<World>>) -> Json<Vec<Refused>> {
     Json(world.quotas.refused())
+}
+
+async fn quota(State(world): State<Arc<World>>, Path((region, code)): Path<(String, String)>) -> Response {
+    match world.quotas.of(&region, &code) {
+        Some(quota) => Json(quota).into_response(),
+        None => refuse(StatusCode::NOT_FOUND, &format!("there is no quota {code} in {region}")),
+    }
 }
 
 async fn set_quota(State(world): State<Arc<World>>, Body(body): Body) -> Response {

@@ -67,5 +67,5 @@ pub use fault::{
     ApiFailure, Cut, DnsFailure, Fault, FaultError, FaultGuard, FaultState, Moment, Poison, Port, Share,
 };
 pub use pki::PkiError;
-pub use quota::QuotaSetting;
+pub use quota::{AppliedQuota, QuotaBook, QuotaSetting, SELECT_REGIONS};
 pub use twin::{Endpoints, RegionEndpoint, Twin, TwinConfig, TwinError};

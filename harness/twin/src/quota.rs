@@ -4,6 +4,7 @@
 //! What applies is AWS's default, the rates of an account times the twin's scale, unless it was set on its own over the
 //! control API. Quotas can be switched off as a whole: then nothing is counted, and Service Quotas goes on answering.
 
+mod book;
 mod data_plane;
 mod limit;
 
@@ -12,6 +13,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
+pub use book::{AppliedQuota, QuotaBook};
 pub(crate) use data_plane::DataPlane;
 pub(crate) use limit::Limit;
 
@@ -29,7 +31,7 @@ const BURST_SUFFIX: &str = " throttle token bucket size";
 /// Codes of limits that AWS enforces and Service Quotas does not list.
 const UNLISTED_PREFIX: &str = "twin:";
 /// Regions in which AWS's defaults of IoT are smaller.
-const SELECT_REGIONS: [&str; 10] = [
+pub const SELECT_REGIONS: [&str; 10] = [
     "eu-north-1",
     "me-south-1",
     "me-central-1",
@@ -126,7 +128,7 @@ impl QuotaSetting {
     }
 }
 
-/// A quota that refused something. What the control API answers.
+/// A quota, and how often it refused something. What the control API answers.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(crate) struct Refused {
     pub(crate) region: String,
@@ -137,6 +139,19 @@ pub(crate) struct Refused {
     pub(crate) value: f64,
     /// How often it refused something since the twin started.
     pub(crate) refused: u64,
+}
+
+impl Refused {
+    fn of(region: &str, quota: &Quota, limit: &Limit) -> Self {
+        Self {
+            region: region.to_owned(),
+            service: quota.service,
+            code: quota.code,
+            name: quota.name,
+            value: limit.applied(),
+            refused: limit.refused(),
+        }
+    }
 }
 
 /// The quotas of all Regions.
@@ -221,17 +236,17 @@ impl Quotas {
         limit.is_none_or(|limit| limit.take(now))
     }
 
+    /// A quota of this code or name in a Region.
+    pub(crate) fn of(&self, region: &str, code: &str) -> Option<Refused> {
+        let at = self.list.iter().position(|quota| quota.is(code))?;
+        let (quota, limit) = (self.list.get(at)?, self.limits.get(region)?.get(at)?);
+        Some(Refused::of(region, quota, limit))
+    }
+
     /// The quotas that refused something.
     pub(crate) fn refused(&self) -> Vec<Refused> {
         let all = self.limits.iter().flat_map(|(region, limits)| {
-            self.list.iter().zip(limits).map(move |(quota, limit)| Refused {
-                region: region.clone(),
-                service: quota.service,
-                code: quota.code,
-                name: quota.name,
-                value: limit.applied(),
-                refused: limit.refused(),
-            })
+            self.list.iter().zip(limits).map(move |(quota, limit)| Refused::of(region, quota, limit))
         });
         all.filter(|quota| quota.refused > 0).collect()
     }

@@ -86,6 +86,8 @@ const FORMS: &[Form] = &[
         needs: &[REGION],
         may_have: &[("topic", TEXT), ("subscribers", FLAG), ("rules", FLAG), ("share", SHARE)],
     },
+    Form { kind: "broker-mute", needs: &[REGION], may_have: &[("topic", TEXT), ("share", SHARE)] },
+    Form { kind: "clients-cut-off", needs: &[REGION], may_have: &[("client", TEXT), ("share", SHARE)] },
     Form { kind: "dns", needs: &[("how", DNS_FAILURE)], may_have: &[("name", TEXT), ("share", SHARE)] },
     Form { kind: "health-checks-stuck", needs: &[], may_have: &[("check", TEXT)] },
 ];

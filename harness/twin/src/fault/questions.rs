@@ -1,6 +1,10 @@
 //! What each part of the twin asks the rules, in a line of its own.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    hash::{DefaultHasher, Hash, Hasher},
+    sync::Arc,
+    time::Duration,
+};
 
 use super::{Fault, Faults, Kind, Poison, Rule, value::fits};
 use crate::mqtt::filter_matches;
@@ -50,6 +54,24 @@ impl Faults {
             }
             _ => Lost::default(),
         }
+    }
+
+    /// Whether a message is not acknowledged.
+    pub(crate) fn mute(&self, region: &str, topic: &str) -> bool {
+        let met = self.meet(Kind::BrokerMute, |rule| match &rule.fault {
+            Fault::BrokerMute { region: here, topic: filter, .. } => {
+                here == region && filter.as_ref().is_none_or(|filter| filter_matches(filter, topic))
+            }
+            _ => false,
+        });
+        met.is_some()
+    }
+
+    /// Whether a client that connects is cut off.
+    pub(crate) fn cut_off(&self, region: &str, client: &str) -> bool {
+        let met = self
+            .find(Kind::ClientsCutOff, |rule| rule.fault.region() == Some(region) && rule.fault.cuts(client));
+        met.inspect(|rule| rule.count(1)).is_some()
     }
 
     /// Whether no MQTT connection can be made.
@@ -110,5 +132,16 @@ impl Faults {
             _ => false,
         });
         met.is_some()
+    }
+}
+
+impl Fault {
+    /// Whether this cuts a client off. Its share is of the clients' ids, so that the same ones are cut each time.
+    pub(super) fn cuts(&self, id: &str) -> bool {
+        let Self::ClientsCutOff { client, share, .. } = self else { return false };
+        // Its keys are constant.
+        let mut hasher = DefaultHasher::new();
+        id.hash(&mut hasher);
+        fits(client.as_ref(), id) && share.holds(hasher.finish())
     }
 }

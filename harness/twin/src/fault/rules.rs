@@ -36,6 +36,8 @@ pub(crate) enum Kind {
     FunctionKill,
     BrokerRestart,
     BrokerGrey,
+    BrokerMute,
+    ClientsCutOff,
     Dns,
     HealthChecksStuck,
 }

@@ -141,6 +141,28 @@ pub enum Fault {
         #[serde(default, skip_serializing_if = "Share::is_all")]
         share: Share,
     },
+    /// Messages that clients send take effect, and are never acknowledged.
+    BrokerMute {
+        /// The Region.
+        region: String,
+        /// Topic filter of the messages.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        topic: Option<String>,
+        /// How many of them.
+        #[serde(default, skip_serializing_if = "Share::is_all")]
+        share: Share,
+    },
+    /// Clients are cut off, whatever they do: their MQTT connections are reset, and those that they make end without CONNACK.
+    ClientsCutOff {
+        /// The Region.
+        region: String,
+        /// Pattern of client ids.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        client: Option<String>,
+        /// How many of the clients: the same ones each time.
+        #[serde(default, skip_serializing_if = "Share::is_all")]
+        share: Share,
+    },
     /// The DNS server. What health checkers find out for themselves is not concerned.
     Dns {
         /// Pattern of the name that is asked for.
@@ -277,6 +299,8 @@ impl Fault {
             Self::FunctionKill { .. } => Kind::FunctionKill,
             Self::BrokerRestart { .. } => Kind::BrokerRestart,
             Self::BrokerGrey { .. } => Kind::BrokerGrey,
+            Self::BrokerMute { .. } => Kind::BrokerMute,
+            Self::ClientsCutOff { .. } => Kind::ClientsCutOff,
             Self::Dns { .. } => Kind::Dns,
             Self::HealthChecksStuck { .. } => Kind::HealthChecksStuck,
         }
@@ -295,7 +319,9 @@ impl Fault {
             | Self::StreamPoison { region, .. }
             | Self::FunctionKill { region, .. }
             | Self::BrokerRestart { region, .. }
-            | Self::BrokerGrey { region, .. } => Some(region),
+            | Self::BrokerGrey { region, .. }
+            | Self::BrokerMute { region, .. }
+            | Self::ClientsCutOff { region, .. } => Some(region),
             Self::Api { region, .. } => region.as_deref(),
             Self::Dns { .. } | Self::HealthChecksStuck { .. } => None,
         }
@@ -310,6 +336,8 @@ impl Fault {
             | Self::StreamPoison { share, .. }
             | Self::FunctionKill { share, .. }
             | Self::BrokerGrey { share, .. }
+            | Self::BrokerMute { share, .. }
+            | Self::ClientsCutOff { share, .. }
             | Self::Dns { share, .. } => *share,
             _ => Share::ALL,
         }
@@ -338,7 +366,9 @@ impl Fault {
                     _ => Ok(()),
                 }
             }
-            Self::ConnectionsDrop { client, .. } => text("client", client.as_ref()),
+            Self::ConnectionsDrop { client, .. } | Self::ClientsCutOff { client, .. } => {
+                text("client", client.as_ref())
+            }
             Self::Api { service, operation, how, .. } => {
                 if let Some(unknown) = service.as_ref().filter(|s| !SERVICES.contains(&s.as_str())) {
                     return Err(format!("service: one of {}; not {unknown}", SERVICES.join(", ")));
@@ -361,7 +391,9 @@ impl Fault {
             Self::BrokerGrey { subscribers: false, rules: false, .. } => {
                 Err("subscribers, rules: one of them has to be true".to_owned())
             }
-            Self::BrokerGrey { topic: Some(topic), .. } if !is_filter(topic) => {
+            Self::BrokerGrey { topic: Some(topic), .. } | Self::BrokerMute { topic: Some(topic), .. }
+                if !is_filter(topic) =>
+            {
                 Err(format!("topic: {topic} is not a topic filter"))
             }
             Self::Dns { name, how, .. } => {

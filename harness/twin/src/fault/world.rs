@@ -120,6 +120,12 @@ impl World {
         if let Fault::BrokerRestart { region, .. } = &rule.fault {
             rule.count(self.sever(region, None, &rule.fault, rule.id, Severed::Restarted));
         }
+        if let Fault::ClientsCutOff { region, .. } = &rule.fault
+            && let Some(region) = self.region(region)
+        {
+            let severed = region.broker.sever(Severed::Lost, |id| rule.fault.cuts(id));
+            rule.count(u64::try_from(severed).unwrap_or(u64::MAX));
+        }
         if let Some(ends) = rule.ends {
             self.end_at(&rule, ends);
         }

@@ -78,6 +78,9 @@ pub(super) async fn greet(
             _ => return None,
         }
     };
+    if world.faults.cut_off(&region.name, &connect.client_id) {
+        return None;
+    }
     // Nothing waits from here on: a seat that was taken is never lost.
     match accept(world, region, identity, codec, *connect, wire) {
         Ok(greeting) => Some(greeting),

@@ -75,7 +75,9 @@ impl Connection<'_> {
             service::shadow_request(self.world, region, request, &payload, publisher);
         }
         service::stamp(self.world, region, &topic, packet_id.is_some());
-        if let Some(packet_id) = packet_id {
+        if let Some(packet_id) = packet_id
+            && !self.world.faults.mute(&region.name, &topic)
+        {
             self.queue(Outgoing::Acknowledge { packet_id, reason: PublishAckReason::Success });
         }
         Ok(())
