@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use gameday_report::record;
-use gameday_report::record::{EventLog, Folder, HistogramLog, LedgerLog, RecordError, UndoLog};
+use gameday_report::record::{ActLog, EventLog, Folder, HistogramLog, LedgerLog, RecordError, UndoLog};
 
 #[path = "../src/sample.rs"]
 #[allow(dead_code, reason = "each of its users needs another part")]
@@ -32,6 +32,9 @@ fn write(folder: &Folder, record: &record::Record) -> Result<(), RecordError> {
     let mut events = EventLog::create(folder)?;
     for entry in &record.events {
         events.append(entry)?;
+    }
+    for act in &record.acts {
+        ActLog::append(folder, act)?;
     }
     let mut ledger = LedgerLog::create(folder)?;
     for write in &record.ledger {

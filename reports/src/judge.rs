@@ -10,6 +10,7 @@ mod measure;
 mod observer;
 mod spread;
 mod stage;
+mod storm;
 mod stragglers;
 mod strategies;
 mod timeline;
@@ -24,10 +25,10 @@ pub use harness::{
     TIMER_DELAY_P99_MAX_MS,
 };
 
-use crate::record::{Direction, EndReason, Event, Record};
+use crate::record::{Act, Direction, EndReason, Event, Record};
 use crate::summary::{
-    ApiRow, Devices, FaultRow, HarnessHealth, Ledger, ObjectiveRow, ReadinessRow, Rpo, SUMMARY_FORMAT,
-    Stragglers, StrategyRow, Summary, Undo,
+    ActRow, ApiRow, Devices, FaultRow, HarnessHealth, Ledger, ObjectiveRow, ReadinessRow, Rpo,
+    SUMMARY_FORMAT, StoppingRow, Storm, Stragglers, StrategyRow, Summary, Undo,
 };
 use crate::units;
 use crate::verdict::{ExitCode, Verdict};
@@ -38,6 +39,7 @@ use timeline::Timeline;
 use trace::Trace;
 
 const NAMES_LISTED: usize = 20;
+const ACTS_LISTED: usize = 200;
 
 /// What the record comes to, before it is held against the objectives.
 struct Evidence<'a> {
@@ -48,6 +50,9 @@ struct Evidence<'a> {
     failback_outage_us: Vec<u64>,
     strategies: Vec<StrategyRow>,
     stragglers: Stragglers,
+    storm: Option<Storm>,
+    /// None: nothing was broken.
+    connects_throttled: Option<u64>,
     latencies: BTreeMap<String, Measured>,
     ledger: Ledger,
     rpo: Option<Rpo>,
@@ -76,6 +81,8 @@ impl<'a> Evidence<'a> {
         let failovers = journeys::failovers(traces.values(), &timeline);
         Self {
             stragglers: stragglers::stragglers(&failovers, &traces, &timeline),
+            storm: storm::storm(record, &timeline, &failovers),
+            connects_throttled: storm::throttled(record, &timeline),
             failovers,
             failbacks: journeys::failbacks(traces.values(), &timeline),
             failback_outage_us: failback_outage(traces.values()),
@@ -126,8 +133,10 @@ pub fn judge(record: &Record) -> Summary {
         reason: String::new(),
         objectives,
         checks,
-        faults: faults(&evidence.timeline),
+        faults: faults(&evidence.timeline, record),
         steps: evidence.timeline.steps.clone(),
+        stopping: stopping(record),
+        acts: acts(record),
         readiness: evidence.readiness,
         devices: evidence.devices.clone(),
         failover: evidence.failovers.waterfall(
@@ -135,6 +144,7 @@ pub fn judge(record: &Record) -> Summary {
             evidence.timeline.first(timeline::Break::answered_us),
         ),
         stragglers: evidence.stragglers,
+        storm: evidence.storm,
         failback: evidence.failbacks.waterfall(
             evidence.timeline.first(timeline::Break::recovered_us),
             evidence.timeline.first(timeline::Break::answered_back_us),
@@ -197,17 +207,44 @@ fn reason(summary: &Summary) -> String {
     said.join(" ")
 }
 
-fn faults(timeline: &Timeline) -> Vec<FaultRow> {
-    let row = |window: &timeline::Window| FaultRow {
-        fault: window.fault.clone(),
-        label: window.label.clone(),
-        applied_ms: ms(window.applied_us),
-        proved_ms: window.proved_us.map(ms),
-        cured_ms: window.cured_us.map(ms),
-        cure_proved_ms: window.cure_proved_us.map(ms),
-        evidence: window.evidence.clone(),
+fn faults(timeline: &Timeline, record: &Record) -> Vec<FaultRow> {
+    let row = |window: &timeline::Window| {
+        let (noticed, noticed_us) = timeline.noticed(window);
+        FaultRow {
+            fault: window.fault.clone(),
+            label: window.label.clone(),
+            applied_ms: ms(window.applied_us),
+            proved_ms: window.proved_us.map(ms),
+            cured_ms: window.cured_us.map(ms),
+            cure_proved_ms: window.cure_proved_us.map(ms),
+            evidence: window.evidence.clone(),
+            colour: window.colour.clone(),
+            noticed,
+            noticed_ms: noticed_us.map(ms),
+            debt: window.cured_us.and_then(|cured| writes::debt(&record.info, &record.ledger, cured)),
+        }
     };
     timeline.windows.iter().map(row).collect()
+}
+
+fn stopping(record: &Record) -> Option<StoppingRow> {
+    record.events.iter().find_map(|entry| match &entry.event {
+        Event::Stopping { reason, detail } => {
+            Some(StoppingRow { at_ms: ms(entry.at_us), reason: *reason, detail: detail.clone() })
+        }
+        _ => None,
+    })
+}
+
+/// What people did, on the run's clock: theirs is taken to agree with it.
+fn acts(record: &Record) -> Vec<ActRow> {
+    let Some(began) = record.events.first() else { return Vec::new() };
+    let row = |act: &Act| {
+        let since_us = act.wall.duration_since(began.wall).as_micros().max(0);
+        let at_us = began.at_us.saturating_add(u64::try_from(since_us).unwrap_or(u64::MAX));
+        ActRow { at_ms: ms(at_us), wall: act.wall, act: act.act, text: act.text.clone(), by: act.by.clone() }
+    };
+    record.acts.iter().take(ACTS_LISTED).map(row).collect()
 }
 
 /// Of each device that failed back, how long it was without service on its way; sorted.

@@ -10,6 +10,7 @@
 //!   plan.json          what was going to be created, called, broken and undone
 //!   undo.ndjson        the undo journal: a line before each change, a line after its cure
 //!   events.ndjson      what happened, one line an event
+//!   acts.ndjson        what people did: notes, and what ended the run; also after it
 //!   ledger.ndjson      every shadow write: when it was meant, sent, acknowledged, seen in the secondary
 //!   histograms/*.hlog  latencies, HdrHistogram V2 interval logs in microseconds
 //!   summary.json       the verdict (recomputed by `gameday report`)
@@ -37,8 +38,10 @@ pub use judge::{
 };
 pub use junit::junit;
 pub use nearest::nearest;
-pub use objective::{METRICS, Metric, Objective, ObjectiveError, Op, Shape, Statistic, Target, Unit};
-pub use render::render;
+pub use objective::{
+    Comparison, METRICS, Metric, Objective, ObjectiveError, Op, Shape, Statistic, Target, Unit,
+};
+pub use render::{STYLE, render};
 pub use summary::Summary;
 pub use verdict::{ExitCode, Verdict};
 

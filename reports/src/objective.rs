@@ -86,6 +86,38 @@ impl Target {
     }
 }
 
+/// How a value is compared, and with what: `<= 90s`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Comparison {
+    /// How.
+    pub op: Op,
+    /// With what.
+    pub target: Target,
+}
+
+impl Comparison {
+    /// What a scenario writes for a metric of this unit.
+    pub fn parse(metric: &'static str, unit: Unit, text: &str) -> Result<Self, ObjectiveError> {
+        let text = text.trim();
+        let (op, rest) = Op::ALL
+            .into_iter()
+            .find_map(|op| text.strip_prefix(op.sign()).map(|rest| (op, rest.trim())))
+            .ok_or_else(|| ObjectiveError::Operator { condition: text.to_owned() })?;
+        let target = parse_target(unit, rest).ok_or_else(|| ObjectiveError::Target {
+            metric,
+            got: rest.to_owned(),
+            expected: unit.example(),
+        })?;
+        Ok(Self { op, target })
+    }
+}
+
+impl fmt::Display for Comparison {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.op.sign(), self.target)
+    }
+}
+
 /// An objective that cannot be judged.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -144,16 +176,7 @@ impl Objective {
     /// The objective that a scenario writes as `key = condition`.
     pub fn parse(key: &str, condition: &str) -> Result<Self, ObjectiveError> {
         let (metric, statistic) = parse_key(key.trim())?;
-        let condition = condition.trim();
-        let (op, rest) = Op::ALL
-            .into_iter()
-            .find_map(|op| condition.strip_prefix(op.sign()).map(|rest| (op, rest.trim())))
-            .ok_or_else(|| ObjectiveError::Operator { condition: condition.to_owned() })?;
-        let target = parse_target(metric.unit, rest).ok_or_else(|| ObjectiveError::Target {
-            metric: metric.name,
-            got: rest.to_owned(),
-            expected: metric.unit.example(),
-        })?;
+        let Comparison { op, target } = Comparison::parse(metric.name, metric.unit, condition)?;
         Ok(Self { metric, statistic, op, target })
     }
 
@@ -222,6 +245,10 @@ fn parse_target(unit: Unit, text: &str) -> Option<Target> {
             (us >= 0).then_some(Target::DurationUs(us as f64))
         }
         Unit::Count => plain(text).map(Target::Count),
+        Unit::Share => {
+            let share = plain(text.strip_suffix('%')?.trim_end())?;
+            (share <= 100.0).then_some(Target::Percent(share))
+        }
         Unit::Devices => match text.strip_suffix('%') {
             Some(share) => plain(share.trim_end()).filter(|share| *share <= 100.0).map(Target::Percent),
             None => plain(text).map(Target::Count),

@@ -3,6 +3,7 @@
 //! Every time is two: `at_us`, microseconds on the run's monotonic clock (what durations are made of), and `wall`, for
 //! people. No private key, credential or token is ever part of a record.
 
+mod act;
 mod error;
 mod event;
 mod folder;
@@ -10,9 +11,11 @@ mod histogram;
 mod ledger;
 mod log;
 mod ndjson;
+mod quota;
 mod strategy;
 mod undo;
 
+pub use act::{Act, ActKind, ActLog, TEXT_CHARS_MAX};
 pub use error::RecordError;
 pub use event::{
     ApiCalls, Direction, EndReason, Entry, Event, FaultState, HarnessSample, Leftover, Move, NotReady,
@@ -20,9 +23,9 @@ pub use event::{
 };
 pub use folder::{Folder, Record};
 pub use hdrhistogram::Histogram;
-pub(crate) use histogram::merge;
-pub use histogram::{HISTOGRAM_MAX_US, HistogramLog, HistogramSeries, Interval, new_histogram};
+pub use histogram::{HISTOGRAM_MAX_US, HistogramLog, HistogramSeries, Interval, merge, new_histogram};
 pub use ledger::{Write, WriteFate};
 pub use log::{EventLog, LedgerLog, UndoLog};
+pub use quota::{Backoff, Quota};
 pub use strategy::{Guide, Strategy};
 pub use undo::{UndoEntry, UndoState};

@@ -15,6 +15,7 @@ mod head;
 mod html;
 mod journey;
 mod latency;
+mod storm;
 mod stragglers;
 mod strategies;
 mod trust;
@@ -28,7 +29,8 @@ use crate::record::Record;
 use crate::summary::Summary;
 use crate::units;
 
-const STYLE: &str = include_str!("render/report.css");
+/// The style of the report, for pages that look like it.
+pub const STYLE: &str = include_str!("render/report.css");
 
 /// The report of a record as one HTML file.
 pub fn render(record: &Record, summary: &Summary) -> String {
@@ -37,6 +39,7 @@ pub fn render(record: &Record, summary: &Summary) -> String {
         head::objectives(summary),
         fleet::readiness(summary),
         journey::failover(summary),
+        storm::storm(summary),
         stragglers::stragglers(summary),
         journey::failback(summary),
         strategies::strategies(summary),

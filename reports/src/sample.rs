@@ -4,9 +4,9 @@
 use std::collections::BTreeMap;
 
 use crate::record::{
-    ApiCalls, Direction, EndReason, Entry, Event, FaultState, Guide, HarnessSample, Histogram,
-    HistogramSeries, Interval, Leftover, Move, NotReady, Observation, ObservedBy, Readiness, Record, RunInfo,
-    Sample, StepState, Strategy, UndoEntry, UndoState, Write, new_histogram,
+    Act, ActKind, ApiCalls, Backoff, Direction, EndReason, Entry, Event, FaultState, Guide, HarnessSample,
+    Histogram, HistogramSeries, Interval, Leftover, Move, NotReady, Observation, ObservedBy, Quota,
+    Readiness, Record, RunInfo, Sample, StepState, Strategy, UndoEntry, UndoState, Write, new_histogram,
 };
 
 const S: u64 = 1_000_000;
@@ -191,6 +191,7 @@ impl Day {
         let record = Record {
             info,
             events: Vec::new(),
+            acts: Vec::new(),
             ledger: Vec::new(),
             undo: Vec::new(),
             histograms: BTreeMap::new(),
@@ -201,9 +202,13 @@ impl Day {
         Self { record, dice: Dice(7), luck, lags: BTreeMap::new(), left_us: None }
     }
 
+    fn start(&self) -> jiff::Timestamp {
+        let _ = self;
+        "2026-05-12T09:30:00Z".parse().unwrap_or_default()
+    }
+
     fn push(&mut self, at_us: u64, event: Event) {
-        let start: jiff::Timestamp = "2026-05-12T09:30:00Z".parse().unwrap_or_default();
-        let wall = start + jiff::SignedDuration::from_micros(at_us.cast_signed());
+        let wall = self.start() + jiff::SignedDuration::from_micros(at_us.cast_signed());
         self.record.events.push(Entry { at_us, wall, event });
     }
 
@@ -216,7 +221,7 @@ impl Day {
 
     fn fault(&mut self, at_us: u64, fault: &str, label: &str, state: FaultState, detail: &str) {
         let (fault, label, detail) = (fault.into(), label.into(), detail.into());
-        self.push(at_us, Event::Fault { fault, label, state, detail });
+        self.push(at_us, Event::Fault { fault, label, state, detail, colour: Some("#cf222e".to_owned()) });
     }
 
     fn readiness(&mut self, at_us: u64) {
@@ -243,6 +248,19 @@ impl Day {
         let devices = info.devices;
         let observation = Observation { by: ObservedBy::Wildcard, observers: 1, devices, observed: devices };
         self.push(S / 20, Event::Observation(observation));
+        self.push(S / 20, Event::Backoff(Backoff { min_ms: 500, max_ms: 8_000 }));
+        self.push(
+            S / 20,
+            Event::Quota(Quota {
+                region: info.secondary.clone(),
+                service: "iotcore".into(),
+                code: Quota::CONNECTS.into(),
+                name: "Connect requests per second per account".into(),
+                value: 60.0,
+                burst: None,
+                source: "made up".into(),
+            }),
+        );
         self.push(S / 20, Event::Observer { observer: 0, seeing: true, detail: None });
         self.step(0, "provision", "Provision 500 devices", S / 10, 8 * S);
         self.readiness(8 * S);
@@ -480,6 +498,7 @@ impl Day {
                 shadow_visible: 40,
                 unsent: if second > 11 { away * 3 / 10 } else { 0 },
                 connects_failed: if (42..72).contains(&second) { away / 4 } else { 0 },
+                behind: Some(if (42..72).contains(&second) { 40 } else { 0 }),
             };
             let harness = HarnessSample {
                 cpu_percent: 40.0 + self.dice.between(0, 300) as f64 / 10.0,
@@ -529,6 +548,17 @@ impl Day {
         }
         let text = "Shadow visibility was seen by subscription to the secondary's shadow topics.";
         self.push(12 * S, Event::Note { text: text.into() });
+        let act = |second: i64, act, text: &str, by: Option<&str>| Act {
+            wall: self.start() + jiff::SignedDuration::from_secs(second),
+            act,
+            text: text.to_owned(),
+            by: by.map(str::to_owned),
+        };
+        self.record.acts = vec![
+            act(49, ActKind::Note, "on-call acknowledged", Some("Ada")),
+            act(61, ActKind::Note, "decided to stay in the secondary until the cure", Some("Ada")),
+            act(400, ActKind::Note, "written after the run: the pager was late", None),
+        ];
         self.push(END, Event::RunEnded { reason: EndReason::Completed, detail: None });
         self.journal();
         let intervals = std::mem::take(&mut self.lags).into_iter();

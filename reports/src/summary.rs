@@ -8,16 +8,18 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::record::{EndReason, NotReady, Observation, RunInfo, StepState};
+use crate::record::{ActKind, EndReason, NotReady, Observation, RunInfo, StepState};
 use crate::verdict::{ExitCode, Verdict};
 
 mod fleet;
 mod journey;
+mod storm;
 mod straggler;
 
 pub use fleet::{ApiRow, FleetPoint, HarnessHealth, Left, Sweep, Undo};
 pub use journey::{Bin, DeviceStages, Distribution, StageSpread, StrategyRow, Waterfall};
 
+pub use storm::{Refusal, Storm, StormShare};
 pub use straggler::{Cause, CauseRow, Straggler, Stragglers};
 
 /// The version of the summary's format.
@@ -52,6 +54,10 @@ pub struct Summary {
     pub faults: Vec<FaultRow>,
     /// A row a step of the scenario.
     pub steps: Vec<StepRow>,
+    /// What ended the run before its last step; absent when nothing did.
+    pub stopping: Option<StoppingRow>,
+    /// What people did, the first of it when it was much.
+    pub acts: Vec<ActRow>,
     /// A row each time that devices were looked at in both Regions.
     pub readiness: Vec<ReadinessRow>,
     /// What became of the devices.
@@ -60,6 +66,9 @@ pub struct Summary {
     pub failover: Waterfall,
     /// Devices that were late there, by what held them up.
     pub stragglers: Stragglers,
+    /// How the secondary took them, beside what its CONNECT quota allows; absent when nobody failed over, or nothing says
+    /// what the quota was.
+    pub storm: Option<Storm>,
     /// From the cure to the primary.
     pub failback: Waterfall,
     /// Per device that failed back, from its last acknowledged publish to the first in the primary.
@@ -148,6 +157,46 @@ pub struct FaultRow {
     pub cure_proved_ms: Option<f64>,
     /// The evidence that it acted.
     pub evidence: Option<String>,
+    /// Its colour, that of its kind, as `#rrggbb`.
+    #[serde(default)]
+    pub colour: Option<String>,
+    /// Whether the health check of the primary noticed while it was in place. Faults of one break share what it saw.
+    #[serde(default)]
+    pub noticed: Noticed,
+    /// From the fault to the moment in which the health check called the primary unhealthy.
+    #[serde(default)]
+    pub noticed_ms: Option<f64>,
+    /// What the secondary did not have when the fault was cured; absent when it was not cured, or nothing was written.
+    #[serde(default)]
+    pub debt: Option<Debt>,
+}
+
+/// Whether the health check noticed a fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Noticed {
+    /// The record does not say what the checkers saw.
+    #[default]
+    Unknown,
+    /// It called the primary unhealthy.
+    Yes,
+    /// It did not, as long as the fault was in place.
+    No,
+    /// The primary was unhealthy before.
+    Before,
+}
+
+/// Writes that the primary had acknowledged when a fault was cured and the secondary did not have. Some are always under way.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Debt {
+    /// How many; one that a later write of its device has overtaken is not owed.
+    pub writes: u64,
+    /// Of how many devices.
+    pub devices: u64,
+    /// How old the oldest was.
+    pub oldest_ms: f64,
+    /// From the cure until the last of them had come; absent: not all came.
+    pub drained_ms: Option<f64>,
 }
 
 /// A step of the scenario.
@@ -163,6 +212,32 @@ pub struct StepRow {
     pub state: StepState,
     /// Why, when it was not completed.
     pub detail: Option<String>,
+}
+
+/// What ended a run before its last step, and when.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StoppingRow {
+    /// When, since the run began.
+    pub at_ms: f64,
+    /// Who or what.
+    pub reason: EndReason,
+    /// Which condition and its value, or which signal.
+    pub detail: String,
+}
+
+/// Something that somebody did.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ActRow {
+    /// When, since the run began, by the clock of the machine on which it was done.
+    pub at_ms: f64,
+    /// The same moment on that clock.
+    pub wall: Timestamp,
+    /// What.
+    pub act: ActKind,
+    /// What was said with it.
+    pub text: String,
+    /// Who, if they said so.
+    pub by: Option<String>,
 }
 
 /// How the devices stood when they were looked at: would the secondary let them in?

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::record::Folder;
-use crate::record::{EventLog, HistogramLog, LedgerLog, Record, UndoLog};
+use crate::record::{ActLog, EventLog, HistogramLog, LedgerLog, Record, UndoLog};
 use crate::sample::{Luck, mixed, record};
 use crate::{ExitCode, judge, write_results};
 
@@ -12,6 +12,7 @@ fn write(record: &Record) -> (tempfile::TempDir, Folder) {
     let folder = Folder::create(&keep.path().join("run")).unwrap();
     let mut events = EventLog::create(&folder).unwrap();
     record.events.iter().for_each(|entry| events.append(entry).unwrap());
+    record.acts.iter().for_each(|act| ActLog::append(&folder, act).unwrap());
     let mut ledger = LedgerLog::create(&folder).unwrap();
     record.ledger.iter().for_each(|write| ledger.append(write).unwrap());
     ledger.finish().unwrap();
@@ -32,7 +33,7 @@ fn a_folder_says_all_that_the_run_knew() {
     let record = record(40, Luck::Good);
     let (_keep, folder) = write(&record);
     let read = Folder::open(folder.path()).unwrap().read().unwrap();
-    assert_eq!(read.events, record.events);
+    assert_eq!((read.events, read.acts), (record.events.clone(), record.acts.clone()));
     assert_eq!(
         (read.ledger, read.undo, read.info),
         (record.ledger.clone(), record.undo.clone(), record.info.clone())

@@ -19,6 +19,9 @@ struct Measurement {
     note: Option<String>,
 }
 
+/// Writes are written down when the run ends.
+const NO_LEDGER: &str = "The run was killed before it wrote down its writes.";
+
 type Measured = Result<Measurement, String>;
 
 fn exactly(value: f64, samples: u64) -> Measurement {
@@ -134,8 +137,9 @@ fn verdict(objective: &Objective, measured: &Measurement) -> Verdict {
 
 fn why(objective: &Objective, measured: &Measurement, verdict: Verdict) -> String {
     let noun = match objective.metric.name.split('.').next() {
+        _ if objective.metric.name.starts_with("failover.storm.") => "device",
         Some("failover" | "failback") if objective.metric.shape == Shape::Scalar => "break",
-        Some("failover" | "failback" | "devices") => "device",
+        Some("failover" | "failback" | "devices" | "connects") => "device",
         Some("writes" | "rpo") => "write",
         Some("api") => "call",
         Some("sends") => "send",
@@ -168,6 +172,11 @@ fn measure(evidence: &Evidence<'_>, objective: &Objective) -> Measured {
             moment(evidence, "health check", |each| each.unhealthy_us, evidence.health_watched)
         }
         "failover.answer" => moment(evidence, "DNS answer", |each| each.answer_us, evidence.answer_watched),
+        "failover.storm.ratio" | "failover.storm.time" => storm(evidence, name),
+        "connects.throttled" => {
+            broken(evidence)?;
+            Ok(exactly(evidence.connects_throttled.unwrap_or(0) as f64, evidence.failovers.ways.len() as u64))
+        }
         _ if objective.metric.shape == Shape::Distribution => latency(evidence, objective.metric, statistic),
         _ if name.starts_with("writes.") => writes(evidence, name),
         "devices.not_ready" => not_ready(evidence, objective),
@@ -186,6 +195,26 @@ fn measure(evidence: &Evidence<'_>, objective: &Objective) -> Measured {
         "sends.unsent" => Err("The record has no sends.".to_owned()),
         _ => Err(format!("{name} is not measured.")),
     }
+}
+
+fn storm(evidence: &Evidence<'_>, name: &str) -> Measured {
+    broken(evidence)?;
+    if evidence.failovers.ways.is_empty() {
+        return Err("No device failed over.".to_owned());
+    }
+    let storm = evidence.storm.as_ref();
+    let storm = storm.ok_or("The record does not say what CONNECT quota the secondary had.")?;
+    let last = storm.shares.last().filter(|_| storm.missing == 0);
+    let value = match name {
+        "failover.storm.ratio" => {
+            storm.ratio.ok_or("The whole fleet fits into the bucket of the quota: there was no storm.")?
+        }
+        // Of a device that did not come, the least is what those took that did.
+        _ => last.or(storm.shares.last()).map_or(0.0, |share| share.took_ms * 1e3),
+    };
+    let at_least = storm.missing > 0;
+    let note = at_least.then(|| format!("{} of them never came", units::count(storm.missing)));
+    Ok(Measurement { at_least, note, ..exactly(value, storm.devices + storm.missing) })
 }
 
 fn broken(evidence: &Evidence<'_>) -> Result<(), String> {
@@ -246,6 +275,7 @@ fn writes(evidence: &Evidence<'_>, name: &str) -> Measured {
         _ => (ledger.visible, ledger.writes),
     };
     match (ledger.writes, of) {
+        (0, _) if evidence.timeline.end.is_none() => Err(NO_LEDGER.to_owned()),
         (0, _) => Err("There were no shadow writes.".to_owned()),
         (_, 0) => Err("No shadow write was acknowledged.".to_owned()),
         _ => Ok(exactly(value as f64, of)),
@@ -315,6 +345,9 @@ fn share(objective: &Objective, value: u64, fleet: u64, samples: u64) -> Measure
 
 fn rpo(evidence: &Evidence<'_>, objective: &Objective) -> Measured {
     let rpo = evidence.rpo.as_ref().ok_or("No fault was applied.")?;
+    if rpo.acked == 0 && evidence.ledger.writes == 0 && evidence.timeline.end.is_none() {
+        return Err(NO_LEDGER.to_owned());
+    }
     if rpo.acked == 0 {
         return Err("The primary acknowledged no write before the fault.".to_owned());
     }

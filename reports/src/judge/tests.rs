@@ -40,6 +40,34 @@ fn a_good_day_passes() {
 }
 
 #[test]
+fn what_people_did_stands_on_the_clock_of_the_run() {
+    let summary = judge(&day());
+    let acts: Vec<_> = summary.acts.iter().map(|row| (row.at_ms, row.by.as_deref())).collect();
+    assert_eq!(acts, [(49e3, Some("Ada")), (61e3, Some("Ada")), (400e3, None)]);
+    assert!(summary.acts[2].at_ms > summary.duration_ms, "after the run, and the run is no longer for it");
+    assert_eq!((summary.stopping, summary.verdict), (None, Verdict::Pass));
+}
+
+#[test]
+fn what_ended_a_run_is_told_with_its_moment() {
+    let mut record = day();
+    let wall = record.events[0].wall;
+    let detail = "publish.ack.p99 was 7 s".to_owned();
+    let reason = EndReason::StopCondition;
+    let event = Event::Stopping { reason, detail: detail.clone() };
+    record.events.insert(1, Entry { at_us: 55_000_000, wall, event });
+    record.events.last_mut().unwrap().event = Event::RunEnded { reason, detail: Some(detail.clone()) };
+    let summary = judge(&record);
+    let stopping = summary.stopping.as_ref().unwrap();
+    assert_eq!((stopping.at_ms, &stopping.detail), (55e3, &detail));
+    assert_eq!(summary.exit, ExitCode::StopCondition);
+    assert!(check(&summary, "run").1.contains(&detail), "{summary:?}");
+    let page = crate::render(&record, &summary);
+    assert!(page.contains("Told to end at 0:55") && page.contains(&detail), "the report says so");
+    assert!(page.contains("on-call acknowledged"));
+}
+
+#[test]
 fn devices_that_never_came_count_as_the_slowest() {
     let summary = judge(&record(500, Luck::Bad));
     assert_eq!(verdict_of(&summary, "failover.outage.p99"), Verdict::Fail);

@@ -4,7 +4,7 @@
 //! break: it begins with the first and is cured with the last. A device's move belongs to the last break before it.
 
 use crate::record::{EndReason, Event, FaultState, Record};
-use crate::summary::StepRow;
+use crate::summary::{Noticed, StepRow};
 
 use super::spread::ms;
 
@@ -13,6 +13,7 @@ use super::spread::ms;
 pub(crate) struct Window {
     pub(crate) fault: String,
     pub(crate) label: String,
+    pub(crate) colour: Option<String>,
     pub(crate) applied_us: u64,
     pub(crate) proved_us: Option<u64>,
     pub(crate) cured_us: Option<u64>,
@@ -64,6 +65,8 @@ impl Break {
 pub(crate) struct Timeline {
     pub(crate) windows: Vec<Window>,
     pub(crate) breaks: Vec<Break>,
+    /// What the health check said of the primary, and when.
+    pub(crate) health: Vec<(u64, bool)>,
     pub(crate) steps: Vec<StepRow>,
     pub(crate) end: Option<(EndReason, Option<String>)>,
     pub(crate) end_us: u64,
@@ -86,10 +89,11 @@ impl Timeline {
 
     fn take(&mut self, record: &Record, at_us: u64, event: &Event) {
         match event {
-            Event::Fault { fault, label, state, detail } => {
-                self.take_fault(at_us, fault, label, *state, detail);
+            Event::Fault { fault, label, state, detail, colour } => {
+                self.take_fault(at_us, (fault, label, colour.as_ref()), *state, detail);
             }
             Event::Health { region, healthy, .. } if *region == record.info.primary => {
+                self.health.push((at_us, *healthy));
                 if let Some(last) = self.breaks.last_mut() {
                     match (healthy, last.cured_us) {
                         (false, _) => _ = last.unhealthy_us.get_or_insert(at_us),
@@ -114,7 +118,13 @@ impl Timeline {
         }
     }
 
-    fn take_fault(&mut self, at_us: u64, fault: &str, label: &str, state: FaultState, detail: &str) {
+    fn take_fault(
+        &mut self,
+        at_us: u64,
+        (fault, label, colour): (&str, &str, Option<&String>),
+        state: FaultState,
+        detail: &str,
+    ) {
         if state == FaultState::Applied {
             if self.breaks.last().is_none_or(|last| last.cured_us.is_some()) {
                 self.breaks.push(Break { began_us: at_us, ..Break::default() });
@@ -122,6 +132,7 @@ impl Timeline {
             self.windows.push(Window {
                 fault: fault.to_owned(),
                 label: label.to_owned(),
+                colour: colour.cloned(),
                 applied_us: at_us,
                 ..Window::default()
             });
@@ -173,6 +184,23 @@ impl Timeline {
         }
     }
 
+    /// Whether the health check noticed a fault while it was in place, and how long after it was applied.
+    pub(crate) fn noticed(&self, window: &Window) -> (Noticed, Option<u64>) {
+        let until_us = window.cured_us.unwrap_or(self.end_us);
+        let before =
+            self.health.iter().filter(|(at_us, _)| *at_us < window.applied_us).max_by_key(|(at, _)| *at);
+        let turned = self
+            .health
+            .iter()
+            .filter(|(at_us, healthy)| !healthy && (window.applied_us..=until_us).contains(at_us));
+        match (before, turned.map(|(at_us, _)| at_us - window.applied_us).min()) {
+            (Some((_, false)), _) => (Noticed::Before, None),
+            (_, Some(after_us)) => (Noticed::Yes, Some(after_us)),
+            (Some((_, true)), None) => (Noticed::No, None),
+            (None, None) => (Noticed::Unknown, None),
+        }
+    }
+
     /// Why nobody can be blamed for a way that a device did not go: what should have sent it there was not seen to act,
     /// or the run came to grief (its target was gone, for one).
     pub(crate) fn doubt(&self) -> Option<String> {
@@ -208,5 +236,31 @@ impl Timeline {
     /// When the way back from a break is over: the next break, or the end of the record.
     pub(crate) fn back_until_us(&self, index: usize) -> u64 {
         self.breaks.get(index + 1).map_or(self.end_us, |next| next.began_us)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_health_check_notices_what_it_sees_while_the_fault_is_there() {
+        let window = Window { applied_us: 100, cured_us: Some(200), ..Window::default() };
+        for (health, noticed) in [
+            (vec![(10, true), (150, false)], (Noticed::Yes, Some(50))),
+            (vec![(10, true), (100, false)], (Noticed::Yes, Some(0))),
+            (vec![(10, true), (201, false)], (Noticed::No, None)),
+            (vec![(10, true)], (Noticed::No, None)),
+            (vec![(10, true), (20, false), (150, true)], (Noticed::Before, None)),
+            (vec![(10, false), (20, true), (190, false)], (Noticed::Yes, Some(90))),
+            (vec![], (Noticed::Unknown, None)),
+        ] {
+            let timeline = Timeline { health: health.clone(), end_us: 300, ..Timeline::default() };
+            assert_eq!(timeline.noticed(&window), noticed, "{health:?}");
+        }
+        let uncured = Window { cured_us: None, ..window };
+        let timeline =
+            Timeline { health: vec![(10, true), (250, false)], end_us: 300, ..Timeline::default() };
+        assert_eq!(timeline.noticed(&uncured), (Noticed::Yes, Some(150)));
     }
 }

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::record::{RunInfo, Write, WriteFate};
-use crate::summary::{Ledger, Loss, Rpo};
+use crate::summary::{Debt, Ledger, Loss, Rpo};
 
 use super::spread::ms;
 use super::timeline::Timeline;
@@ -119,6 +119,47 @@ fn rpo_of(info: &RunInfo, writes: &[Write], began_us: u64, cured_us: Option<u64>
     rpo
 }
 
+/// What the secondary did not have when a fault was cured, and how long that took to come. `None`: the primary had
+/// acknowledged nothing by then.
+pub(crate) fn debt(info: &RunInfo, writes: &[Write], cured_us: u64) -> Option<Debt> {
+    let at_cure = highest_arrived(info, writes, cured_us);
+    let acked = writes.iter().filter(|write| by(write, &info.primary) && !write.unobserved);
+    let acked: Vec<(&Write, u64)> =
+        acked.filter_map(|write| Some((write, write.acked_us.filter(|at| *at <= cured_us)?))).collect();
+    if acked.is_empty() {
+        return None;
+    }
+    let (mut count, mut oldest_us, mut last_owed) = (0, cured_us, BTreeMap::new());
+    for (write, acked_us) in acked {
+        let device = write.device.as_str();
+        if at_cure.get(device).is_none_or(|seq| *seq < write.seq) {
+            count += 1;
+            oldest_us = oldest_us.min(acked_us);
+            let seq: &mut u64 = last_owed.entry(device).or_default();
+            *seq = write.seq.max(*seq);
+        }
+    }
+    // A device's debt is paid by the first write of it that is as new as its last one that was owed.
+    let mut paid: BTreeMap<&str, u64> = BTreeMap::new();
+    for write in writes.iter().filter(|write| by(write, &info.primary)) {
+        let device = write.device.as_str();
+        if let Some(visible_us) = write.visible_us
+            && last_owed.get(device).is_some_and(|seq| write.seq >= *seq)
+        {
+            let at = paid.entry(device).or_insert(visible_us);
+            *at = visible_us.min(*at);
+        }
+    }
+    let drained_us = (paid.len() == last_owed.len())
+        .then(|| paid.values().max().map_or(0, |at| at.saturating_sub(cured_us)));
+    Some(Debt {
+        writes: count,
+        devices: last_owed.len() as u64,
+        oldest_ms: ms(cured_us - oldest_us),
+        drained_ms: drained_us.map(ms),
+    })
+}
+
 /// Of each device, the highest sequence number that came from the primary and was visible by `by_us`.
 fn highest_arrived<'a>(info: &RunInfo, writes: &'a [Write], by_us: u64) -> BTreeMap<&'a str, u64> {
     let mut highest = BTreeMap::new();
@@ -185,6 +226,32 @@ mod tests {
         };
         // It supersedes, and is still no evidence that the primary's write ever came over.
         assert_eq!(rpo(&info(), &writes, &timeline).unwrap().missing, 1);
+    }
+
+    #[test]
+    fn a_debt_is_what_is_owed_at_the_cure_until_it_came() {
+        let primary = info().primary;
+        let mut writes = vec![
+            write("a", 1, &primary, 10, Some(11_000), Some(20_000)),
+            write("a", 2, &primary, 30, Some(31_000), Some(150_000)),
+            write("a", 3, &primary, 40, Some(41_000), Some(140_000)),
+            // Never seen, and overtaken by one that was.
+            write("b", 1, &primary, 10, Some(12_000), None),
+            write("b", 2, &primary, 50, Some(60_000), Some(90_000)),
+            // Acknowledged after the cure: not owed by then, but as good as what was.
+            write("c", 1, &primary, 90, Some(95_000), None),
+            write("c", 2, &primary, 101, Some(102_000), Some(130_000)),
+        ];
+        let owed = |writes: &[Write]| debt(&info(), writes, 100_000);
+        let whole = Debt { writes: 3, devices: 2, oldest_ms: 69.0, drained_ms: Some(40.0) };
+        assert_eq!(owed(&writes), Some(whole));
+        writes.pop();
+        assert_eq!(owed(&writes), Some(Debt { drained_ms: None, ..whole }), "c's never came");
+        assert_eq!(
+            owed(&writes[4..5]),
+            Some(Debt { writes: 0, devices: 0, oldest_ms: 0.0, drained_ms: Some(0.0) })
+        );
+        assert_eq!(owed(&[]), None);
     }
 
     #[test]

@@ -9,6 +9,8 @@ pub enum Unit {
     Duration,
     /// A number of things.
     Count,
+    /// A share, in percent.
+    Share,
     /// A number of devices; a share of the fleet when the target is a percentage.
     Devices,
 }
@@ -19,6 +21,7 @@ impl Unit {
         match self {
             Self::Duration => "a duration such as 250ms, 90s or 5m",
             Self::Count => "a plain number such as 0",
+            Self::Share => "a percentage such as 5%",
             Self::Devices => "a number such as 500 or a percentage of the fleet such as 99.9%",
         }
     }
@@ -124,6 +127,16 @@ pub const METRICS: &[Metric] = &[
         Unit::Duration,
         "From the fault to the authoritative DNS answer naming the secondary. The longest, if there were several breaks.",
     ),
+    scalar(
+        "failover.storm.ratio",
+        Unit::Count,
+        "How long a device waited in the mean to be let in by the secondary, from the first CONNECT of a failover to its own CONNACK, as a multiple of what the secondary's CONNECT quota makes it at the least: 1 is the bound, 1.1 is 10% more. The worst, if there were several breaks.",
+    ),
+    scalar(
+        "failover.storm.time",
+        Unit::Duration,
+        "From the first CONNECT of a failover in the secondary to the CONNACK of the last device.",
+    ),
     spread(
         "failback.time",
         "Per device: from the cure to the first acknowledged publish in the primary Region. A device that stayed in the secondary counts as longer than the record lasts, unless its strategy is to stay.",
@@ -189,5 +202,10 @@ pub const METRICS: &[Metric] = &[
     ),
     scalar("rpo.devices", Unit::Devices, "Devices with such a write."),
     scalar("api.throttled", Unit::Count, "AWS API attempts that were throttled."),
+    scalar(
+        "connects.throttled",
+        Unit::Count,
+        "CONNECTs of devices that the secondary throttled while a fault was in place.",
+    ),
     scalar("sends.unsent", Unit::Count, "Sends of any kind that were intended and could not be made."),
 ];

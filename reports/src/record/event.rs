@@ -6,7 +6,7 @@ use indexmap::IndexMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::Strategy;
+use super::{Backoff, Quota, Strategy};
 
 /// One line of `events.ndjson`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -50,6 +50,9 @@ pub enum Event {
         state: FaultState,
         /// What was changed, or the evidence.
         detail: String,
+        /// Its colour in reports, as `#rrggbb`: that of what it breaks.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        colour: Option<String>,
     },
     /// What the health checkers say of a Region, each time it changes. The line's time is that of the result which turned
     /// them, as its checker tells it.
@@ -121,6 +124,10 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         cut_off: bool,
     },
+    /// A quota that the fleet will meet with.
+    Quota(Quota),
+    /// How devices wait between attempts.
+    Backoff(Backoff),
     /// The fleet, once a second.
     Sample(Sample),
     /// The harness itself, once a second.
@@ -153,6 +160,13 @@ pub enum Event {
     Note {
         /// The text.
         text: String,
+    },
+    /// The run was told to end before its last step: from here on it heals and cleans up.
+    Stopping {
+        /// Who or what ended it.
+        reason: EndReason,
+        /// Which condition and its value, or which signal.
+        detail: String,
     },
     /// The last line of a record that was ended and not killed.
     RunEnded {
@@ -357,6 +371,9 @@ pub struct Sample {
     pub unsent: u32,
     /// Connection attempts that failed.
     pub connects_failed: u32,
+    /// Devices whose last acknowledged write the secondary was not seen to have. Records of old do not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub behind: Option<u32>,
 }
 
 /// The harness itself in one second.
@@ -423,7 +440,7 @@ pub struct Leftover {
 pub enum EndReason {
     /// Every step was gone through.
     Completed,
-    /// An operator stopped it (Ctrl-C).
+    /// An operator stopped it (Ctrl-C, `gameday abort`).
     Operator,
     /// A stop condition ended it.
     StopCondition,

@@ -5,7 +5,7 @@ use std::fs::{File, TryLockError};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use super::{Entry, Event, HistogramSeries, RecordError, RunInfo, UndoEntry, Write, ndjson};
+use super::{Act, Entry, Event, HistogramSeries, RecordError, RunInfo, UndoEntry, Write, ndjson};
 
 /// The folder of one run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +20,8 @@ pub struct Record {
     pub info: RunInfo,
     /// What happened, in the order written.
     pub events: Vec<Entry>,
+    /// What people did, in the order of their times.
+    pub acts: Vec<Act>,
     /// Every shadow write.
     pub ledger: Vec<Write>,
     /// Every change to the world, and its undo.
@@ -43,6 +45,11 @@ impl Folder {
         Ok(folder)
     }
 
+    /// A folder, whatever is in it: that of a run that was killed at once, or of something else that has an undo journal.
+    pub fn at(path: &Path) -> Self {
+        Self { path: path.to_path_buf() }
+    }
+
     /// A folder that is there.
     pub fn open(path: &Path) -> Result<Self, RecordError> {
         let folder = Self { path: path.to_path_buf() };
@@ -56,11 +63,19 @@ impl Folder {
         }
     }
 
-    /// Whether the run still writes into it.
+    /// Whether somebody still writes into it: the run, or whoever undoes what a run has left.
     pub fn is_open(&self) -> Result<bool, RecordError> {
-        let events = self.events();
-        let file = File::open(&events).map_err(|e| RecordError::io("open", &events, e))?;
-        Ok(matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
+        for path in [self.events(), self.undo()] {
+            let file = match File::open(&path) {
+                Ok(file) => file,
+                Err(error) if error.kind() == ErrorKind::NotFound => continue,
+                Err(error) => return Err(RecordError::io("open", &path, error)),
+            };
+            if matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// The folder itself.
@@ -86,6 +101,11 @@ impl Folder {
     /// What happened.
     pub fn events(&self) -> PathBuf {
         self.path.join("events.ndjson")
+    }
+
+    /// What people did.
+    pub fn acts(&self) -> PathBuf {
+        self.path.join("acts.ndjson")
     }
 
     /// Every shadow write.
@@ -123,11 +143,24 @@ impl Folder {
         self.path.join("log.txt")
     }
 
+    /// The undo journal alone: what there is to undo hangs on nothing else.
+    pub fn read_undo(&self) -> Result<Vec<UndoEntry>, RecordError> {
+        Ok(ndjson::read(&self.undo())?.0)
+    }
+
+    /// The events alone.
+    pub fn read_events(&self) -> Result<Vec<Entry>, RecordError> {
+        Ok(ndjson::read(&self.events())?.0)
+    }
+
     /// Reads all that the run wrote down.
     pub fn read(&self) -> Result<Record, RecordError> {
         let mut notes = Vec::new();
         let (events, torn) = ndjson::read::<Entry>(&self.events())?;
         notes.extend(torn);
+        let (mut acts, torn) = ndjson::read::<Act>(&self.acts())?;
+        notes.extend(torn);
+        acts.sort_by_key(|act| act.wall);
         let (ledger, torn) = ndjson::read::<Write>(&self.ledger())?;
         notes.extend(torn);
         let (undo, torn) = ndjson::read::<UndoEntry>(&self.undo())?;
@@ -139,6 +172,7 @@ impl Folder {
         Ok(Record {
             info,
             events,
+            acts,
             ledger,
             undo,
             histograms: self.read_histograms(&mut notes)?,

@@ -138,7 +138,7 @@ impl HistogramSeries {
 }
 
 /// Several histograms in one; `None` when there is no value in them.
-pub(crate) fn merge<'a>(histograms: impl IntoIterator<Item = &'a Histogram<u64>>) -> Option<Histogram<u64>> {
+pub fn merge<'a>(histograms: impl IntoIterator<Item = &'a Histogram<u64>>) -> Option<Histogram<u64>> {
     let mut merged = new_histogram().ok()?;
     for histogram in histograms {
         // `add` refuses a histogram with values beyond our range, from another tool: count those as the maximum.

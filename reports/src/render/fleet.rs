@@ -3,7 +3,7 @@
 use super::chart::{Ink, Kind, Lines, Series};
 use super::html::{Column, empty, esc, figure, legend, section, table};
 use super::{bands, clock, ink_of, regions};
-use crate::record::NotReady;
+use crate::record::{EndReason, NotReady};
 use crate::summary::{FleetPoint, ReadinessRow, Summary};
 use crate::units::{self, number};
 
@@ -48,7 +48,11 @@ pub(super) fn readiness(summary: &Summary) -> String {
 
 /// Connections and throughput.
 pub(super) fn fleet(summary: &Summary) -> String {
-    let lead = "Second by second, by Region. The shaded time is the fault’s.";
+    let lead = if summary.acts.is_empty() {
+        "Second by second, by Region. The shaded time is the fault’s."
+    } else {
+        "Second by second, by Region. The shaded time is the fault’s; a number is something that people did (The run)."
+    };
     if summary.fleet.is_empty() {
         return section("fleet", "The fleet over time", lead, &empty("The record has no samples."));
     }
@@ -100,12 +104,21 @@ fn by_region(summary: &Summary, value: impl Fn(&FleetPoint, &str) -> Option<f64>
     [&summary.run.primary, &summary.run.secondary].map(series).into()
 }
 
+/// When people did something, with its number in the list of what they did, and when the run was told to end.
+fn acts(summary: &Summary) -> Vec<(f64, String)> {
+    let within = summary.acts.iter().enumerate().filter(|(_, act)| act.at_ms <= summary.duration_ms);
+    let acts = within.map(|(number, act)| (act.at_ms / 1e3, (number + 1).to_string()));
+    // A person's act is the reason, and has its number.
+    let condition = summary.stopping.iter().filter(|row| row.reason == EndReason::StopCondition);
+    acts.chain(condition.map(|row| (row.at_ms / 1e3, "stop".to_owned()))).collect()
+}
+
 fn lines(summary: &Summary, about: &str, series: Vec<Series>) -> String {
     Lines {
         about: about.to_owned(),
         series,
         bands: bands(summary),
-        marks: Vec::new(),
+        marks: acts(summary),
         target: None,
         from_s: 0.0,
         to_s: summary.duration_ms / 1e3,

@@ -61,8 +61,9 @@ fn nothing_from_a_record_is_markup() {
                 way.strategy = format!("{HOSTILE}{}", way.strategy);
             }
             Event::Left { device, .. } => *device = format!("{HOSTILE}{device}"),
-            Event::Fault { label, detail, fault, .. } => {
+            Event::Fault { label, detail, fault, colour, .. } => {
                 (*label, *detail, *fault) = (HOSTILE.into(), HOSTILE.into(), HOSTILE.into());
+                *colour = Some(HOSTILE.into());
             }
             Event::Step { label, .. } => *label = HOSTILE.to_owned(),
             Event::Readiness(look) => {

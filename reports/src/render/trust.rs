@@ -1,8 +1,8 @@
 //! Why to believe it: the steps and faults with their proof, the undo, the API calls, the harness itself.
 
 use super::html::{Column, empty, esc, section, table};
-use crate::record::StepState;
-use crate::summary::{FaultRow, Left, Summary, Sweep};
+use crate::record::{ActKind, StepState};
+use crate::summary::{ActRow, Debt, FaultRow, Left, Noticed, Summary, Sweep};
 use crate::units::{bytes, clock, count, duration_ms, number, percent, plural};
 
 /// Steps and faults.
@@ -31,25 +31,102 @@ pub(super) fn run(summary: &Summary) -> String {
             Column::Text("Fault"),
             Column::Number("applied"),
             Column::Number("seen to act"),
+            Column::Text("health check noticed"),
             Column::Number("cured"),
             Column::Number("cure read back"),
+            Column::Text("debt at the cure"),
         ];
         table(&columns, &summary.faults.iter().map(fault).collect::<Vec<_>>())
     };
-    let body = format!("{steps}<h3>Faults</h3>\n{faults}");
+    let acts = if summary.acts.is_empty() { String::new() } else { acts(summary) };
+    let body = format!("{}{steps}<h3>Faults</h3>\n{faults}{acts}", stopping(summary));
     section("run", "The run", "Times are minutes and seconds since the run began.", &body)
+}
+
+/// What ended the run, and when.
+fn stopping(summary: &Summary) -> String {
+    let Some(stopping) = &summary.stopping else { return String::new() };
+    let at = clock(stopping.at_ms / 1e3);
+    format!("<p class=\"alert\"><b>Told to end at {at}.</b> {}</p>\n", esc(&stopping.detail))
+}
+
+/// What people did; the numbers are those on the charts.
+fn acts(summary: &Summary) -> String {
+    let row = |(number, row): (usize, &ActRow)| {
+        let what = match row.act {
+            ActKind::Note => "note",
+            ActKind::Abort => "abort",
+            ActKind::Signal => "signal",
+        };
+        vec![
+            (number + 1).to_string(),
+            clock(row.at_ms / 1e3),
+            format!("<span class=\"nb\">{}</span>", row.wall.strftime("%H:%M:%S UTC")),
+            what.to_owned(),
+            esc(&row.text),
+            esc(row.by.as_deref().unwrap_or("–")),
+        ]
+    };
+    let columns = [
+        Column::Number("#"),
+        Column::Number("at"),
+        Column::Text("by the clock"),
+        Column::Text("what"),
+        Column::Text("said"),
+        Column::Text("who"),
+    ];
+    let rows: Vec<_> = summary.acts.iter().enumerate().map(row).collect();
+    format!("<h3>What people did</h3>\n{}", table(&columns, &rows))
 }
 
 fn fault(fault: &FaultRow) -> Vec<String> {
     let moment = |ms: Option<f64>| ms.map_or("<b class=\"warn\">never</b>".to_owned(), |ms| clock(ms / 1e3));
     let evidence = fault.evidence.as_ref().map(|text| format!("<br><small>{}</small>", esc(text)));
     vec![
-        format!("{}{}", esc(&fault.label), evidence.unwrap_or_default()),
+        format!("{}{}{}", swatch(fault), esc(&fault.label), evidence.unwrap_or_default()),
         clock(fault.applied_ms / 1e3),
         moment(fault.proved_ms),
+        noticed(fault),
         moment(fault.cured_ms),
         moment(fault.cure_proved_ms),
+        fault.debt.map_or_else(|| "–".to_owned(), debt),
     ]
+}
+
+/// The colour of a fault's kind. A record is not trusted: nothing but a colour comes through.
+fn swatch(fault: &FaultRow) -> String {
+    let is_colour = |colour: &&String| {
+        let hex = colour.strip_prefix('#').unwrap_or_default();
+        hex.len() == 6 && hex.bytes().all(|b| b.is_ascii_hexdigit())
+    };
+    let colour = fault.colour.as_ref().filter(is_colour);
+    colour.map_or_else(String::new, |colour| format!("<b style=\"color:{colour}\">■</b> "))
+}
+
+fn noticed(fault: &FaultRow) -> String {
+    match (fault.noticed, fault.noticed_ms) {
+        (Noticed::Yes, Some(after)) => format!("after {}", duration_ms(after)),
+        (Noticed::Yes, None) => "yes".to_owned(),
+        (Noticed::No, _) => "no".to_owned(),
+        (Noticed::Before, _) => "was unhealthy before".to_owned(),
+        (Noticed::Unknown, _) => "–".to_owned(),
+    }
+}
+
+fn debt(debt: Debt) -> String {
+    if debt.writes == 0 {
+        return "none".to_owned();
+    }
+    let writes = format!(
+        "{} of {}, the oldest {} old",
+        plural(debt.writes, "write"),
+        plural(debt.devices, "device"),
+        duration_ms(debt.oldest_ms)
+    );
+    match debt.drained_ms {
+        Some(drained) => format!("{writes}; paid {} later", duration_ms(drained)),
+        None => format!("{writes}; <b class=\"warn\">not all came</b>"),
+    }
 }
 
 /// What was changed, and the proof that it was undone.
