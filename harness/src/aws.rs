@@ -3,6 +3,7 @@
 mod calls;
 mod error;
 mod pace;
+mod quotas;
 
 use std::time::Duration;
 
@@ -12,7 +13,8 @@ use replicator::aws::{AwsRegion, Both, Clients};
 
 pub(crate) use calls::Calls;
 pub(crate) use error::{Missing, describe, is_held};
-pub(crate) use pace::{Pace, READINESS_CALLS};
+pub(crate) use pace::Pace;
+pub(crate) use quotas::applied_quotas;
 
 /// One attempt of a call gets this long.
 const ATTEMPT_S_MAX: u64 = 5;
@@ -29,6 +31,7 @@ pub(crate) struct RegionClients {
     pub(crate) dynamodb: aws_sdk_dynamodb::Client,
     pub(crate) lambda: aws_sdk_lambda::Client,
     pub(crate) s3: aws_sdk_s3::Client,
+    pub(crate) quotas: aws_sdk_servicequotas::Client,
     config: SdkConfig,
 }
 
@@ -115,8 +118,17 @@ impl RegionClients {
                     .interceptor(count())
                     .build(),
             ),
+            quotas: aws_sdk_servicequotas::Client::from_conf(
+                aws_sdk_servicequotas::config::Builder::from(config).interceptor(count()).build(),
+            ),
             config: config.clone(),
         }
+    }
+
+    /// Clients that make every call once: whoever measures answers counts each.
+    pub(crate) fn once(&self) -> (aws_sdk_iot::Client, aws_sdk_iotdataplane::Client) {
+        let config = self.config.to_builder().retry_config(RetryConfig::disabled()).build();
+        (aws_sdk_iot::Client::new(&config), aws_sdk_iotdataplane::Client::new(&config))
     }
 
     fn replicated(&self) -> AwsRegion {

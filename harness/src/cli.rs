@@ -1,15 +1,26 @@
 //! The command line: each command is a file, `main` maps what it returns to the exit code and prints errors once.
 
+mod abort;
 mod at;
+mod cleanup;
+mod cost;
 mod deploy;
 mod failback;
+mod faults;
 mod fleet;
 mod function;
+mod limits;
+mod note;
+mod plan;
 mod pubsub;
+mod quota;
 mod readiness;
 mod report;
+mod restore;
 mod run;
 mod shadow_compare;
+mod status;
+mod switch;
 mod twin;
 mod validate;
 mod verify;
@@ -33,10 +44,24 @@ struct Cli {
 enum Command {
     /// Run a scenario and write its report.
     Run(run::Run),
+    /// Say how a run stands: its phase, what is broken, where the devices are.
+    Status(status::Status),
+    /// Write down what somebody did, on a run's timeline.
+    Note(note::Note),
+    /// End a run from elsewhere: it heals and cleans up.
+    Abort(abort::Abort),
+    /// Say what a scenario would make, call, break and undo, how long it takes, and what of the quotas: offline.
+    Plan(plan::PlanCommand),
+    /// Say what a game day costs a run, and the replicator a month; offline, by dated prices.
+    Cost(cost::Cost),
     /// Check scenario files; say where and what is wrong.
     Validate(validate::Validate),
     /// Make summary, JUnit and HTML report again, from a run folder alone.
     Report(report::Report),
+    /// Heal and undo what a run left that was killed, from its run folder alone.
+    Restore(restore::Restore),
+    /// Find what runs have left in an account, by its marks, and delete it.
+    Cleanup(cleanup::Cleanup),
     /// Deploy the replicator and the health checks, to the twin or to AWS, or change what is deployed.
     Deploy(deploy::Deploy),
     /// Take down what `gameday deploy` deployed, and nothing else.
@@ -55,8 +80,15 @@ enum Command {
     Fleet(fleet::FleetCommand),
     /// Publish and hear as a device does, and follow a name from Region to Region.
     Pubsub(pubsub::Pubsub),
+    /// Find by calling what a quota really is.
+    Quota(quota::Quota),
+    /// List what can be broken, with parameters, proofs and cures.
+    Faults(faults::Faults),
     /// Run the twin on its own, for the AWS CLI, SDKs and MQTT clients.
     Twin(twin::TwinCommand),
+    /// Restore a run whose process is gone (a run starts this).
+    #[command(hide = true)]
+    Switch(switch::Switch),
     /// Run a function of the replicator as AWS Lambda does (the twin starts this).
     #[command(hide = true)]
     Function(function::Function),
@@ -95,8 +127,15 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let outcome = match cli.command {
         Command::Run(run) => run.run(),
+        Command::Status(status) => status.run(),
+        Command::Note(note) => note.run(),
+        Command::Abort(abort) => abort.run(),
+        Command::Plan(plan) => plan.run(),
+        Command::Cost(cost) => cost.run(),
         Command::Validate(validate) => Ok(validate.run()),
         Command::Report(report) => report.run(),
+        Command::Restore(restore) => restore.run(),
+        Command::Cleanup(cleanup) => cleanup.run(),
         Command::Deploy(deploy) => deploy.run(),
         Command::Destroy(destroy) => destroy.run(),
         Command::Outputs(outputs) => outputs.run(),
@@ -106,7 +145,10 @@ pub fn main() -> ExitCode {
         Command::Verify(verify) => verify.run(),
         Command::Fleet(fleet) => fleet.run(),
         Command::Pubsub(pubsub) => pubsub.run(),
+        Command::Quota(quota) => quota.run(),
+        Command::Faults(faults) => faults.run(),
         Command::Twin(twin) => twin.run(),
+        Command::Switch(switch) => switch.run(),
         Command::Function(function) => function.run(),
     };
     let exit = outcome.unwrap_or_else(|error| {

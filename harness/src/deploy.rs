@@ -20,13 +20,14 @@ pub(crate) use destroy::Destruction;
 pub(crate) use events::{rule_prefix, switch_off};
 pub(crate) use health::health_policy;
 pub(crate) use identity::device_document;
-pub(crate) use install::{Concurrency, Installation, Settings, TAG, stack_name, stack_prefix};
+pub(crate) use install::{Concurrency, Installation, STACK_PREFIX, Settings, TAG, stack_name, stack_prefix};
 pub(crate) use package::{
-    Package, deployed as deployed_package, is_current as is_current_package, write as write_package,
+    Package, deployed as deployed_package, is_current as is_current_package,
+    remove_all_of as remove_packages_of, write as write_package,
 };
 pub(crate) use place::{AMAZON_ROOT_CA, MQTT_PORT, Place, RegionSite};
 pub(crate) use replica::Replica;
-pub(crate) use stack::Stacks;
+pub(crate) use stack::{Stacks, tag_of};
 
 use crate::{
     aws::{Aws, RegionClients},
@@ -79,7 +80,7 @@ impl Site<'_> {
 
     /// Deploys everything, in the order in which nothing is lost: consumers before producers.
     pub(crate) async fn deploy(&self, output: &Output) -> anyhow::Result<Deployment> {
-        let folder = package::write(&self.target.endpoints.folder)?;
+        let folder = package::write(&self.target.endpoints.folder, self.run)?;
         let health_check = &self.scenario.dns.health_check;
         let settings = Settings {
             interval_s: health_check.interval.as_secs(),
@@ -141,6 +142,6 @@ impl Site<'_> {
              "Resource": format!("{arn}:topic/$aws/things/*/shadow/*")},
         ]});
         self.create_policy(&self.aws.secondary, &name, &document).await?;
-        Ok(identity::issue(&self.aws.secondary, &name).await?.0)
+        Ok(identity::issue(&self.aws.secondary, &name, Some(self.journal)).await?.0)
     }
 }

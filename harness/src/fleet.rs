@@ -15,6 +15,7 @@ mod recipe;
 mod refusal;
 mod resolver;
 mod schedule;
+mod trust;
 
 use std::{
     sync::{Arc, atomic::AtomicU64},
@@ -28,7 +29,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 pub(crate) use assignment::Assignment;
 pub(crate) use connection::leave;
 pub(crate) use dialer::{Dialer, Tls};
-pub(crate) use follow::{Name, Pointed, backoff};
+pub(crate) use follow::{Name, Pointed};
 pub(crate) use heat::{Heat, hottest};
 pub(crate) use provision::{Workshop, look_for, provision};
 pub(crate) use recipe::{Issued, Recipe};

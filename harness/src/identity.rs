@@ -4,7 +4,7 @@ use anyhow::Context;
 use aws_lc_rs::digest;
 use rcgen::{
     CertificateParams, DistinguishedName, DnType, KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_RSA_SHA256,
-    RsaKeySize,
+    PublicKeyData, RsaKeySize,
 };
 use rustls_pki_types::{CertificateDer, pem::PemObject};
 use serde::{Deserialize, Serialize};
@@ -56,6 +56,11 @@ pub(crate) fn key_and_csr(common_name: &str, kind: KeyKind) -> Result<(KeyPair, 
     let key = kind.generate()?;
     let csr = named(common_name)?.serialize_request(&key)?.pem()?;
     Ok((key, csr))
+}
+
+/// SHA-256 of a key's public half, as hex: by it a certificate is told that was issued for it.
+pub(crate) fn key_sha256(key: &KeyPair) -> String {
+    hex::encode(digest::digest(&digest::SHA256, &key.subject_public_key_info()))
 }
 
 /// What a certificate or a CSR begins with: a subject with this common name.

@@ -1,20 +1,21 @@
 //! The undo journal: each change to the world is written down and synced *before* it is made, and undone from what is
 //! written, newest first. A change names what it makes before AWS gives it an id, so that undoing needs the journal only.
 
+mod certificates;
 mod change;
-mod cure;
 mod fleet;
 mod undo;
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
+use anyhow::Context;
 use gameday_report::record::{Folder, UndoEntry, UndoLog, UndoState};
 use jiff::Timestamp;
 use parking_lot::Mutex;
 use tokio::time::{Instant, timeout_at};
 
-pub(crate) use change::{Change, Cure};
-pub(crate) use cure::{health_check_path, set_path, sha256};
+pub(crate) use certificates::issued_for;
+pub(crate) use change::Change;
 pub(crate) use fleet::{delete_certificate, delete_policy, delete_shadows, delete_thing, things};
 
 use crate::{
@@ -23,7 +24,7 @@ use crate::{
 };
 
 /// Undoing everything is given up after this long; what is left is named.
-const UNDO_MAX: Duration = Duration::from_mins(10);
+pub(crate) const UNDO_MAX: Duration = Duration::from_mins(10);
 /// How often an undo is tried.
 const UNDO_ATTEMPTS_MAX: u32 = 4;
 /// What is held is tried for so long: AWS lets go what was detached within five minutes.
@@ -45,13 +46,80 @@ struct State {
     standing: Vec<(u64, Change)>,
     /// Every change that was made and undone.
     undone: Vec<Change>,
+    /// What stands and is not understood: another gameday wrote it.
+    foreign: Vec<UndoEntry>,
     last_id: u64,
 }
 
 impl Journal {
     pub(crate) fn create(folder: &Folder) -> anyhow::Result<Self> {
-        let log = UndoLog::create(folder)?;
-        Ok(Self { state: Mutex::new(State { log, standing: Vec::new(), undone: Vec::new(), last_id: 0 }) })
+        Ok(Self::of(UndoLog::create(folder)?, BTreeMap::new()))
+    }
+
+    /// The journal of a run that is no more, to undo from it. None: somebody else has it.
+    pub(crate) fn take(folder: &Folder) -> anyhow::Result<Option<Self>> {
+        let Some(log) = UndoLog::take(folder)? else { return Ok(None) };
+        let mut last: BTreeMap<u64, UndoEntry> = BTreeMap::new();
+        for entry in folder.read_undo()? {
+            last.insert(entry.id, entry);
+        }
+        Ok(Some(Self::of(log, last)))
+    }
+
+    fn of(log: UndoLog, last: BTreeMap<u64, UndoEntry>) -> Self {
+        let last_id = last.keys().next_back().copied().unwrap_or(0);
+        let (mut standing, mut undone, mut foreign) = (Vec::new(), Vec::new(), Vec::new());
+        for (id, entry) in last {
+            let is_undone = entry.state == UndoState::Undone;
+            let change = entry.before.clone().map(serde_json::from_value::<Change>);
+            match change {
+                Some(Ok(change)) if is_undone => undone.push(change),
+                Some(Ok(change)) => standing.push((id, change)),
+                _ if is_undone => {}
+                _ => foreign.push(entry),
+            }
+        }
+        Self { state: Mutex::new(State { log, standing, undone, foreign, last_id }) }
+    }
+
+    /// Every change that was ever written down and is understood, in no order.
+    pub(crate) fn changes(&self) -> Vec<Change> {
+        let state = self.state.lock();
+        state.standing.iter().map(|(_, change)| change).chain(&state.undone).cloned().collect()
+    }
+
+    /// What stands and cannot be undone from here, each with what to do by hand.
+    pub(crate) fn foreign(&self) -> Vec<String> {
+        let said = |entry: &UndoEntry| {
+            let UndoEntry { kind, name, region, manual, .. } = entry;
+            format!("{kind} {name} in {region}: this gameday does not understand it\n      by hand: {manual}")
+        };
+        self.state.lock().foreign.iter().map(said).collect()
+    }
+
+    /// How many changes stand, with those that are not understood here.
+    pub(crate) fn remaining(&self) -> usize {
+        let state = self.state.lock();
+        state.standing.len() + state.foreign.len()
+    }
+
+    /// A policy is attached to the certificate that was issued for this key: it is found by that from here on.
+    pub(crate) fn is_found(&self, key_sha256: &str) {
+        for (_, change) in &mut self.state.lock().standing {
+            if let Change::Certificates { keys, .. } = change {
+                keys.retain(|key| key != key_sha256);
+            }
+        }
+    }
+
+    /// What was changed has gone with its world: all of it counts as undone.
+    pub(crate) fn forget_all(&self) -> anyhow::Result<usize> {
+        let mut state = self.state.lock();
+        let standing = std::mem::take(&mut state.standing);
+        for (id, change) in &standing {
+            state.log.append(&entry(*id, UndoState::Undone, change, None))?;
+        }
+        Ok(standing.len())
     }
 
     /// Writes down what is about to be changed. Only when this returns may the change be made.
@@ -65,10 +133,30 @@ impl Journal {
         Ok(())
     }
 
-    /// What still stands, for people.
-    pub(crate) fn standing(&self) -> Vec<String> {
-        let line = |change: &Change| format!("{} {} in {}", change.kind(), change.name(), change.region());
+    /// How many changes stand.
+    pub(crate) fn standing(&self) -> usize {
+        self.state.lock().standing.len()
+    }
+
+    /// What still stands, newest first: what it is, and the command that undoes it.
+    pub(crate) fn left(&self) -> Vec<(String, String)> {
+        let line = |change: &Change| {
+            (format!("{} {} in {}", change.kind(), change.name(), change.region()), change.manual())
+        };
         self.state.lock().standing.iter().rev().map(|(_, change)| line(change)).collect()
+    }
+
+    /// The changes of this fault that stand.
+    pub(crate) fn standing_faults(&self, name: &str) -> Vec<Change> {
+        let of = |change: &Change| matches!(change, Change::Fault { fault, .. } if fault == name);
+        self.state
+            .lock()
+            .standing
+            .iter()
+            .map(|(_, change)| change)
+            .filter(|change| of(change))
+            .cloned()
+            .collect()
     }
 
     /// Undoes every fault that stands. The answer is each with the moment since when it is cured, or why it could not be.
@@ -88,12 +176,37 @@ impl Journal {
         }
     }
 
+    fn is_broken(&self) -> bool {
+        self.state.lock().standing.iter().any(|(_, change)| matches!(change, Change::Fault { .. }))
+    }
+
+    /// Whether the dead-man's switch is there.
+    pub(crate) fn has_switch(&self) -> bool {
+        self.state.lock().standing.iter().any(|(_, change)| matches!(change, Change::Switch { .. }))
+    }
+
+    /// Undoes the dead-man's switch, when nothing is broken any more.
+    pub(crate) async fn end_switch(&self, aws: &Aws) -> anyhow::Result<()> {
+        if self.is_broken() {
+            return Ok(());
+        }
+        let ended = self.undo_where(aws, None, |change| matches!(change, Change::Switch { .. })).await;
+        let failed = ended.into_iter().find_map(|(_, ended)| ended.err());
+        failed.map_or(Ok(()), |why| {
+            Err(anyhow::anyhow!("the dead-man's switch is not proved to be gone: {why}"))
+        })
+    }
+
     /// Undoes everything that stands: first what makes more, that is the replicator, then the
-    /// rest, newest first. The answer is what could not be undone, and why.
+    /// rest, newest first, and what is looked for by itself at last. The answer is what could not be undone, and why.
     pub(crate) async fn undo_all(&self, aws: &Aws, output: &Output) -> Vec<(Change, String)> {
         // What fails here still stands, and is tried and named with the rest.
         self.undo_where(aws, Some(output), Change::makes_more).await;
-        let ended = self.undo_where(aws, Some(output), |_| true).await;
+        self.undo_where(aws, Some(output), |change| !change.is_remainder()).await;
+        // As long as something is broken the switch stays, to try again.
+        let is_broken = self.is_broken();
+        let is_to_go = |change: &Change| !(is_broken && matches!(change, Change::Switch { .. }));
+        let ended = self.undo_where(aws, Some(output), is_to_go).await;
         ended.into_iter().filter_map(|(change, ended)| Some((change, ended.err()?))).collect()
     }
 
@@ -131,6 +244,14 @@ impl Journal {
     }
 }
 
+/// Undoes a change that no journal has.
+pub(crate) async fn undo_now(aws: &Aws, change: &Change) -> anyhow::Result<()> {
+    timeout_at(Instant::now() + UNDO_MAX, with_retries(aws, change))
+        .await
+        .context("it took too long")?
+        .map(drop)
+}
+
 async fn with_retries(aws: &Aws, change: &Change) -> anyhow::Result<Instant> {
     let (mut attempt, began) = (1, Instant::now());
     loop {
@@ -163,3 +284,6 @@ fn entry(id: u64, state: UndoState, change: &Change, error: Option<String>) -> U
         error,
     }
 }
+
+#[cfg(test)]
+mod tests;

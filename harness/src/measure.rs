@@ -11,7 +11,7 @@ mod sampler;
 mod vitals;
 mod watch;
 
-pub(crate) use board::Board;
+pub(crate) use board::{Board, State};
 pub(crate) use ledger::Ledger;
 pub(crate) use meter::{Meter, Metric};
 pub(crate) use observer::{Observer, Turns, observe};

@@ -5,7 +5,7 @@ use rand::{Rng, distr::Alphanumeric};
 /// Characters of an id.
 pub(crate) const ID_CHARS: usize = 8;
 
-/// The thing attribute that carries the run's id.
+/// The thing attribute, and the tag of stacks, that carries the run's id.
 pub(crate) const RUN_ATTRIBUTE: &str = "gameday-run";
 
 /// The thing attribute that carries the mark of the fleet, of those that stay.

@@ -17,7 +17,8 @@ use tokio_util::sync::CancellationToken;
 use self::session::{End, Reached, Sending, Session};
 use crate::{
     clock::RunClock,
-    fleet::{Dialer, Name, Pointed, Resolver, backoff},
+    fleet::{Dialer, Name, Pointed, Resolver},
+    scenario::Backoff,
 };
 
 pub(crate) use event::{Event, Events, Summary};
@@ -88,7 +89,8 @@ impl PubSub<'_> {
                 End::Done => break,
                 End::Moved => Duration::from_millis(rng.random_range(0..=MOVE_MS_MAX)),
                 End::Lost(error) => {
-                    let (stage, again) = (self.dialer.timings.lock().stage(), backoff(&mut rng, failures));
+                    let stage = self.dialer.timings.lock().stage();
+                    let again = Backoff::default().wait(&mut rng, failures);
                     let again_in_ms = u64::try_from(again.as_millis()).unwrap_or(u64::MAX);
                     self.events.tell(&if reached > Reached::Nothing {
                         Event::Lost { host: at, error, again_in_ms }
@@ -145,7 +147,7 @@ impl PubSub<'_> {
             }
             tokio::select! {
                 () = self.stop.cancelled() => return None,
-                () = sleep(backoff(rng, failures)) => {}
+                () = sleep(Backoff::default().wait(rng, failures)) => {}
             }
         }
     }

@@ -1,10 +1,17 @@
 //! One run from its first line to its report: prepare, play the steps, and whatever happened, heal, undo, prove that
 //! nothing is left, and write the record.
 
+mod acts;
+mod armed;
 mod finish;
+mod guard;
+mod halt;
 mod interrupt;
+mod onlooker;
+mod page;
 mod pooled;
 mod preflight;
+mod quotas;
 mod readiness;
 mod shout;
 mod status;
@@ -13,9 +20,11 @@ mod sweep;
 
 use std::{
     collections::BTreeSet,
+    net::SocketAddr,
     panic::AssertUnwindSafe,
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use anyhow::Context;
@@ -24,21 +33,24 @@ use gameday_report::{
     ExitCode,
     record::{EndReason, Event, Folder, RunInfo},
 };
+use parking_lot::Mutex;
+use tokio::task::JoinSet;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use self::pooled::Pooled;
+use self::{halt::Halt, onlooker::Onlooker, page::Page, pooled::Pooled};
 use crate::{
     aws::Aws,
     clock::RunClock,
     deploy::Deployment,
     descriptors,
-    fault::FaultName,
+    fault::Breakage,
     fleet::{Assignment, Made, Resolver, Shared, Workshop},
     journal::Journal,
     measure::{Recorder, sample},
     names::{device_name, new_id},
-    output::Output,
-    plan::{Observation, Plan},
+    output::{Output, Progress},
+    plan::Plan,
+    restore,
     scenario::Scenario,
     target::Target,
 };
@@ -48,6 +60,8 @@ use crate::{
 pub(crate) struct RunOptions {
     pub(crate) scenario_path: PathBuf,
     pub(crate) scenario: Scenario,
+    /// What `gameday plan` prints for the same scenario.
+    pub(crate) plan: Plan,
     pub(crate) target: String,
     pub(crate) out: PathBuf,
     /// Where fleets are that stay.
@@ -57,12 +71,20 @@ pub(crate) struct RunOptions {
     pub(crate) replay: String,
     /// Print the summary as JSON.
     pub(crate) json: bool,
+    /// How progress is told, when that was said.
+    pub(crate) progress: Option<Progress>,
+    /// Where the page listens, when there is one.
+    pub(crate) page: Option<SocketAddr>,
+    /// Somebody else cures each fault as soon as it was applied, and says nothing: for tests of what a run makes of that.
+    pub(crate) is_spoilt: bool,
 }
 
 /// A run under way.
 pub(crate) struct Game {
     id: String,
     scenario: Scenario,
+    /// What is carried out.
+    plan: Plan,
     folder: Folder,
     output: Arc<Output>,
     target: Arc<Target>,
@@ -78,8 +100,12 @@ pub(crate) struct Game {
     assignment: Arc<Assignment>,
     workshop: Option<Arc<Workshop>>,
     fleet: Option<Arc<Shared>>,
+    /// The longest that the steps may take from here on.
+    steps_left_max: Duration,
     /// Faults that are applied now.
-    broken: Vec<FaultName>,
+    broken: Mutex<Vec<Breakage>>,
+    /// Each fault is cured at once behind the run's back.
+    is_spoilt: bool,
     /// The devices' tasks.
     device_tasks: TaskTracker,
     /// Ends observers and watchers.
@@ -91,7 +117,8 @@ pub(crate) struct Game {
 #[derive(Debug)]
 pub(crate) enum Played {
     Completed,
-    Interrupted,
+    /// What ended it is in the record, and known to [`Halt`].
+    Stopped,
     Failed(anyhow::Error),
 }
 
@@ -103,11 +130,13 @@ pub(crate) async fn run(options: RunOptions) -> anyhow::Result<ExitCode> {
     let descriptors = descriptors::raise();
     let name = scenario_name(&options.scenario_path);
     let id = new_id();
+    let output = Arc::new(Output::told(options.progress));
     // A run that is refused leaves no folder behind.
-    let opened = match open(&options, descriptors).await {
+    let (opened, page) = match open(&options, descriptors).await {
         Ok(opened) => opened,
         Err(error) => {
-            crate::output::to_stderr(&format!("refused, nothing was changed: {error:#}"));
+            output.finish();
+            output.line(&format!("refused, nothing was changed: {error:#}"));
             return Ok(ExitCode::Refused);
         }
     };
@@ -115,18 +144,40 @@ pub(crate) async fn run(options: RunOptions) -> anyhow::Result<ExitCode> {
     let path = folder_path(&options.out, &name, clock, &id);
     let folder = Folder::create(&path).context("the run folder could not be made")?;
     crate::log::to_file(&folder.log())?;
-    let plan = Plan::of(&options.scenario, opened.0.endpoints.quota_scale);
-    std::fs::write(folder.plan(), serde_json::to_string_pretty(&plan)?)?;
+    std::fs::write(folder.plan(), options.plan.json()?)?;
     std::fs::write(folder.scenario(), toml::to_string(&options.scenario)?)?;
 
-    let output = Arc::new(Output::new());
     output.line(&format!("gameday {} | {}", env!("CARGO_PKG_VERSION"), options.scenario.title));
     output.line(&format!("      run {id}, seed {}, {}", options.seed, path.display()));
     let mut game = Game::new(&options, id, folder.clone(), clock, output.clone(), opened)?;
     game.recorder.event(Event::RunBegan(info(&options, &game, &name)));
     let sampling = CancellationToken::new();
     let sampler = tokio::spawn(sample(game.recorder.clone(), folder.clone(), sampling.clone()));
-    let interrupt = interrupt::watch(game.journal.clone(), output.clone())?;
+    let halt = Halt::new(game.recorder.clone());
+    interrupt::watch(folder.clone(), halt.clone(), output.clone())?;
+    // What goes on beside the run ends with this.
+    let mut beside = JoinSet::new();
+    beside.spawn(acts::follow(folder.clone(), game.recorder.clone(), halt.clone(), output.clone()));
+    let onlooker = Arc::new(Onlooker {
+        recorder: game.recorder.clone(),
+        journal: game.journal.clone(),
+        scenario: options.scenario.clone(),
+    });
+    if let Some(page) = page {
+        output.line(&format!("      page http://{}/", page.address));
+        if !page.address.ip().is_loopback() {
+            output.line("      whoever can reach that address sees it");
+        }
+        beside.spawn(page.serve(onlooker.clone()));
+    }
+    beside.spawn(status::show(onlooker, output.clone()));
+    let guards = guard::watch(
+        &options.scenario.stop,
+        game.recorder.clone(),
+        game.aws.clone(),
+        halt.clone(),
+        output.clone(),
+    );
 
     let target = game.target.clone();
     let played = tokio::select! {
@@ -134,11 +185,19 @@ pub(crate) async fn run(options: RunOptions) -> anyhow::Result<ExitCode> {
         played = AssertUnwindSafe(game.play()).catch_unwind() => {
             played.unwrap_or_else(|_| Played::Failed(anyhow::anyhow!("gameday panicked; see its output")))
         }
-        () = interrupt.cancelled() => Played::Interrupted,
+        () = halt.called() => Played::Stopped,
         why = target.gone() => Played::Failed(anyhow::anyhow!(why)),
     };
     drop(target);
-    let (reason, detail) = game.finish(played, &interrupt).await;
+    let (reason, detail) = tokio::select! {
+        ended = game.finish(played, &halt, guards) => ended,
+        () = halt.abandoned() => {
+            halt.over();
+            abandoned(&halt)
+        }
+    };
+    let left = game.journal.left();
+    beside.shutdown().await;
     sampling.cancel();
     // Its last sample is part of the record.
     let _ = sampler.await;
@@ -147,14 +206,24 @@ pub(crate) async fn run(options: RunOptions) -> anyhow::Result<ExitCode> {
     let summary = gameday_report::write_results(&folder).context("the record could not be judged")?;
     point_latest(&path);
     shout::shout(&summary, &folder, options.json, reason == EndReason::Error);
+    shout::left(&left);
     game.close().await;
     Ok(summary.exit)
+}
+
+/// How a run ended whose clean-up was given up.
+fn abandoned(halt: &Halt) -> (EndReason, Option<String>) {
+    let end = "a second signal ended the clean-up";
+    match halt.why() {
+        Some((reason, why)) => (reason, Some(format!("{why}; {end}"))),
+        None => (EndReason::Operator, Some(end.to_owned())),
+    }
 }
 
 /// What a run works with: the target, reached and looked at, and the fleet if it is one that stays.
 type Opened = (Target, Aws, Option<Pooled>);
 
-async fn open(options: &RunOptions, descriptors: Option<u64>) -> anyhow::Result<Opened> {
+async fn open(options: &RunOptions, descriptors: Option<u64>) -> anyhow::Result<(Opened, Option<Page>)> {
     let scenario = &options.scenario;
     let pooled = scenario.fleet.pool.as_ref().map(|name| Pooled::open(&options.fleets, name)).transpose()?;
     let target = Target::open(&options.target, &scenario.twin).await?;
@@ -163,7 +232,12 @@ async fn open(options: &RunOptions, descriptors: Option<u64>) -> anyhow::Result<
     }
     let aws = Aws::connect(&target.endpoints).await;
     preflight::check(&target, &aws, scenario, descriptors).await?;
-    Ok((target, aws, pooled))
+    guard::ready(&scenario.stop).await?;
+    let page = match options.page {
+        Some(address) => Some(Page::open(address).await?),
+        None => None,
+    };
+    Ok(((target, aws, pooled), page))
 }
 
 impl Game {
@@ -177,7 +251,7 @@ impl Game {
     ) -> anyhow::Result<Self> {
         let scenario = options.scenario.clone();
         let heat = steps::heat(&scenario, options.seed);
-        let observation = Observation::of(&scenario);
+        let observation = options.plan.observation;
         let assigned =
             observation.map(|observation| observation.assign(options.seed, &heat)).unwrap_or_default();
         let observed: BTreeSet<u32> = assigned.iter().flatten().copied().collect();
@@ -189,14 +263,17 @@ impl Game {
             (name, observed.contains(&n))
         });
         let assignment = Arc::new(Assignment::new(&scenario.fleet, options.seed));
-        let recorder = Recorder::create(&folder, clock, &[target.primary(), target.secondary()], devices)?;
+        let over_us = u64::try_from(scenario.stop.over.as_micros()).unwrap_or(u64::MAX);
+        let recorder =
+            Recorder::create(&folder, clock, &[target.primary(), target.secondary()], over_us, devices)?;
         Ok(Self {
             aws,
             resolver: Arc::new(Resolver::new(&target.endpoints)?),
-            journal: Arc::new(Journal::create(&folder)?),
+            journal: Arc::new(journal(&folder)?),
             target: Arc::new(target),
             id,
             scenario,
+            plan: options.plan.clone(),
             folder,
             output,
             recorder,
@@ -206,7 +283,9 @@ impl Game {
             assignment,
             workshop: None,
             fleet: None,
-            broken: Vec::new(),
+            steps_left_max: Duration::ZERO,
+            broken: Mutex::default(),
+            is_spoilt: options.is_spoilt,
             device_tasks: TaskTracker::new(),
             watch_stop: CancellationToken::new(),
             seed: options.seed,
@@ -239,6 +318,13 @@ fn info(options: &RunOptions, game: &Game, name: &str) -> RunInfo {
         replay: options.replay.clone(),
         objectives: options.scenario.objectives.clone(),
     }
+}
+
+/// The undo journal, and beside it who writes it.
+fn journal(folder: &Folder) -> anyhow::Result<Journal> {
+    let journal = Journal::create(folder)?;
+    restore::hold(folder, "run")?;
+    Ok(journal)
 }
 
 fn scenario_name(path: &Path) -> String {

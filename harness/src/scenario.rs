@@ -1,6 +1,7 @@
 //! A scenario: what an operator would write on a whiteboard before a game day, as TOML. Unknown keys are errors, every
 //! value is checked here, and every error says where it stands and what to do.
 
+mod backoff;
 mod hint;
 mod load;
 mod locate;
@@ -8,6 +9,7 @@ mod set;
 mod share;
 mod span;
 mod step;
+mod stop;
 mod strategy;
 
 use std::{
@@ -20,10 +22,12 @@ use gameday_twin::QuotaSetting;
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
+pub use backoff::Backoff;
 pub use load::{Load, Ramp, ShadowLoad, Telemetry};
 pub(crate) use share::places;
 pub use span::Span;
-pub use step::{Break, Connect, Heal, Hold, Provision, ProvisionVia, Readiness, Step, Until};
+pub use step::{Break, Connect, Heal, Hold, MayTouch, Provision, ProvisionVia, Readiness, Step, Until};
+pub use stop::{Http, Stop};
 pub use strategy::{Cname, DualEndpoint, Share, Sticky, Strategies, Strategy};
 
 /// A whole scenario.
@@ -42,6 +46,9 @@ pub struct Scenario {
     /// The fleet's name and its health check.
     #[serde(default)]
     pub dns: Dns,
+    /// What faults may touch beyond what the run makes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub may_touch: Vec<MayTouch>,
     /// The twin, when it is the target. Ignored on AWS.
     #[serde(default)]
     pub twin: TwinSettings,
@@ -50,6 +57,9 @@ pub struct Scenario {
     /// How long, after the last step, the secondary may take to catch up before its state is judged.
     #[serde(default = "Scenario::converge_default")]
     pub converge_at_most: Span,
+    /// What ends the run before its last step.
+    #[serde(default, skip_serializing_if = "Stop::is_default")]
+    pub stop: Stop,
     /// Metric to condition.
     #[serde(default)]
     pub objectives: IndexMap<String, String>,
@@ -72,6 +82,9 @@ pub struct Fleet {
     /// A connection attempt is given up after this.
     #[serde(default = "Fleet::connect_timeout_default")]
     pub connect_timeout: Span,
+    /// How long they wait before they try again.
+    #[serde(default)]
+    pub backoff: Backoff,
 }
 
 /// The fleet's name and its health check.
@@ -239,6 +252,7 @@ impl Scenario {
             return wrong("fleet.devices", &format!("must be 1 to {DEVICES_MAX}"));
         }
         self.fleet.strategy.check(self.fleet.devices)?;
+        self.fleet.backoff.check()?;
         self.check_spans()?;
         self.load.check(self.fleet.devices)?;
         if ![10, 30].contains(&self.dns.health_check.interval.as_secs()) {
@@ -260,7 +274,8 @@ impl Scenario {
         {
             return wrong("fleet.pool", &message);
         }
-        step::check(&self.step, &self.fleet)?;
+        step::check(&self.step, &self.fleet, &self.may_touch)?;
+        self.stop.check()?;
         for (metric, text) in &self.objectives {
             if let Err(error) = Objective::parse(metric, text) {
                 return Err((format!("objectives.{metric:?}"), error.to_string()));

@@ -133,6 +133,29 @@ pub(crate) async fn fault_states(api_url: &str) -> anyhow::Result<Vec<gameday_tw
     Ok(serde_json::from_slice(&body)?)
 }
 
+/// A quota of the twin.
+#[derive(Debug, Clone, Copy, serde::Deserialize)]
+pub(crate) struct Quota {
+    /// What applies; none: nothing is enforced.
+    pub(crate) value: Option<f64>,
+    /// How often it refused something since the twin started.
+    pub(crate) refused: u64,
+}
+
+/// A quota of a Region of the twin.
+pub(crate) async fn quota(api_url: &str, region: &str, code: &str) -> anyhow::Result<Quota> {
+    let path = format!("/_twin/quotas/{region}/{code}");
+    let body = control(address(api_url)?, Method::GET, &path, Vec::new()).await?;
+    Ok(serde_json::from_slice(&body)?)
+}
+
+/// Sets a quota of a Region of the twin.
+pub(crate) async fn set_quota(api_url: &str, region: &str, code: &str, value: f64) -> anyhow::Result<()> {
+    let setting = serde_json::json!({"region": region, "code": code, "value": value});
+    control(address(api_url)?, Method::PUT, "/_twin/quotas", serde_json::to_vec(&setting)?).await?;
+    Ok(())
+}
+
 /// Where a twin's API listens.
 pub(crate) fn address(api_url: &str) -> anyhow::Result<SocketAddr> {
     let address = api_url.strip_prefix("http://").unwrap_or(api_url).trim_end_matches('/');

@@ -39,6 +39,13 @@ impl Calls {
         Counter { region: region.to_owned(), calls: self.clone() }
     }
 
+    /// All attempts so far, and those of them that were throttled.
+    pub(crate) fn total(&self) -> (u64, u64) {
+        let counts = self.counts.lock();
+        let all = counts.values().map(|count| count.ok + count.throttled + count.failed).sum();
+        (all, counts.values().map(|count| count.throttled).sum())
+    }
+
     /// Everything counted so far, by Region, service and operation.
     pub(crate) fn list(&self) -> Vec<ApiCalls> {
         self.counts

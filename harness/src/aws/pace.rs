@@ -6,6 +6,7 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
+use gameday_twin::SELECT_REGIONS;
 use parking_lot::Mutex;
 use tokio::time::{Instant, sleep_until};
 
@@ -42,22 +43,8 @@ const QUOTAS_PER_S: [(&str, f64); 19] = [
     ("SearchIndex", 15.0),
 ];
 
-/// Regions whose quota of calls of shadows is a tenth of that of the others.
-const FEWER_SHADOWS: [&str; 10] = [
-    "eu-north-1",
-    "me-south-1",
-    "me-central-1",
-    "eu-west-3",
-    "ap-east-1",
-    "us-gov-east-1",
-    "us-gov-west-1",
-    "us-west-1",
-    "ca-central-1",
-    "cn-northwest-1",
-];
-
 /// What looking whether a device is ready calls once in each Region.
-pub(crate) const READINESS_CALLS: [&str; 5] = [
+const READINESS_CALLS: [&str; 5] = [
     "DescribeThing",
     "ListThingPrincipals",
     "DescribeCertificate",
@@ -94,7 +81,7 @@ impl Pace {
     /// Calls of shadows in a second that the harness makes in a Region at the most.
     pub(crate) fn shadows_per_s(&self, region: &str) -> f64 {
         let per_s = self.rate_per_s("GetThingShadow").unwrap_or(f64::MAX);
-        if FEWER_SHADOWS.contains(&region) { per_s / 10.0 } else { per_s }
+        if SELECT_REGIONS.contains(&region) { per_s / 10.0 } else { per_s }
     }
 
     /// Devices that are looked at in a second at the most, by the tightest quota.

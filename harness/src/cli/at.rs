@@ -64,6 +64,10 @@ impl TargetArgs {
         given.collect()
     }
 
+    pub(super) fn is_given(&self) -> bool {
+        self.target.is_some()
+    }
+
     pub(super) async fn reach(&self) -> anyhow::Result<Reached> {
         let target = self.target.clone().or_else(|| std::env::var("AWS_ENDPOINT_URL").ok());
         let target = target.ok_or_else(|| {

@@ -161,7 +161,7 @@ impl Deploy {
             {
                 return Ok((Package::in_folder(std::path::Path::new(&key))?, None));
             }
-            let folder = deploy::write_package(&twin.folder)?;
+            let folder = deploy::write_package(&twin.folder, &self.at.postfix)?;
             return Ok((Package::in_folder(folder.path())?, Some(folder)));
         }
         let code = self.code.as_deref().unwrap_or_default();

@@ -169,7 +169,7 @@ impl Pubsub {
         let resolver = Arc::new(resolver);
         let dialer = Dialer::new(config, resolver.clone(), self.port.unwrap_or(port), clock);
         // Without a live line: there is one of its own for each event.
-        let stop = on_signal(|_| to_stderr(STOPPING))?;
+        let stop = on_signal(|| to_stderr(STOPPING))?;
         let is_json = self.json;
         let events = Events::new(move |event: &Event| match event {
             event if is_json => data(&event.json()),

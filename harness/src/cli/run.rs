@@ -1,21 +1,30 @@
 //! `gameday run`.
 
-use std::path::{Path, PathBuf};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use gameday_report::ExitCode;
 
 use super::block_on;
-use crate::{run::RunOptions, scenario::Scenario};
+use crate::{
+    output::{self, to_stderr},
+    plan::{Aim, Plan},
+    run::RunOptions,
+    scenario::Scenario,
+};
 
 /// Arguments of `gameday run`.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   gameday run scenarios/region-failover.toml
   gameday run scenarios/region-failover.toml --set fleet.devices=50 --set step.3.hold.for=10s
+  gameday run scenarios/region-failover.toml --page --progress plain
   gameday run scenarios/region-failover.toml --target http://127.0.0.1:4566 --out /var/gameday --json
 
-Ctrl-C heals, cleans up and still writes the record. The report is report.html in the run folder.")]
+Ctrl-C heals, cleans up and still writes the record; a second one gives that up and says what is left. The report is report.html in the run folder.")]
 pub(super) struct Run {
     /// The scenario file.
     scenario: PathBuf,
@@ -35,9 +44,45 @@ pub(super) struct Run {
     /// Change a value of the scenario, as path=value. May be given more than once.
     #[arg(long, value_name = "PATH=VALUE")]
     set: Vec<String>,
+    #[command(flatten)]
+    limits: super::limits::Limits,
     /// Print the summary as JSON.
     #[arg(long)]
     json: bool,
+    /// For tests: somebody else cures each fault as soon as it was applied, and the run is not told.
+    #[arg(long, hide = true)]
+    spoil_faults: bool,
+    /// How progress is told, on standard error: lines that are drawn over (on a terminal), plain lines, or a JSON object a
+    /// line. Without it that of a terminal or of a pipe.
+    #[arg(long, value_enum)]
+    progress: Option<Progress>,
+    /// Show how the run stands on a page of its own, at an address of this machine; without one a port is chosen and printed.
+    /// Another address than a loopback one shows it to whoever can reach that.
+    #[arg(long, value_name = "IP:PORT", num_args = 0..=1, require_equals = true, default_missing_value = "127.0.0.1:0")]
+    page: Option<SocketAddr>,
+}
+
+/// The choices of `--progress`.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Progress {
+    Live,
+    Plain,
+    Json,
+}
+
+impl From<Progress> for output::Progress {
+    fn from(progress: Progress) -> Self {
+        match progress {
+            Progress::Live => Self::Live,
+            Progress::Plain => Self::Plain,
+            Progress::Json => Self::Json,
+        }
+    }
+}
+
+/// What can be planned for: a run's targets, and AWS.
+pub(super) fn plan_target(text: &str) -> Result<String, String> {
+    if text == "aws" { Ok(text.to_owned()) } else { target(text) }
 }
 
 fn target(text: &str) -> Result<String, String> {
@@ -57,17 +102,26 @@ fn target(text: &str) -> Result<String, String> {
 impl Run {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
         let scenario = Scenario::load(&self.scenario, &self.set)?;
+        let plan = Plan::of(&scenario, Aim::twin(&scenario.twin))?;
+        if let Err(why) = self.limits.check(&plan) {
+            to_stderr(&format!("refused, nothing was changed: {why}"));
+            return Ok(ExitCode::Refused);
+        }
         // Small enough to be read and typed.
         let seed = self.seed.unwrap_or_else(|| u64::from(rand::random::<u32>()));
         let options = RunOptions {
             replay: self.replay(seed),
             scenario_path: self.scenario,
             scenario,
+            plan,
             target: self.target,
             out: self.out,
             fleets: self.fleets,
             seed,
             json: self.json,
+            progress: self.progress.map(output::Progress::from),
+            page: self.page,
+            is_spoilt: self.spoil_faults,
         };
         block_on(crate::run::run(options))
     }
@@ -83,6 +137,7 @@ impl Run {
             command += &self.fleets.to_string_lossy();
             command.push('\'');
         }
+        command += &self.limits.arguments();
         for set in &self.set {
             command += " --set '";
             command += set;

@@ -45,7 +45,7 @@ impl Installation<'_> {
                     self.intend(Change::Policy { region: clients.region.clone(), name: policy.clone() })?;
                     create_policy(clients, &policy, &document(&clients.region, account)).await?;
                 }
-                let (identity, _) = issue(clients, &policy).await?;
+                let (identity, _) = issue(clients, &policy, self.journal).await?;
                 let key = Given::Is(identity.key_pem()?);
                 ([Given::Is(identity.certificate_pem), key], Given::Is(secret()))
             }

@@ -1,11 +1,13 @@
 //! Policies, and certificates that are issued under them.
 
 use anyhow::{Context, anyhow};
+use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::{
     aws::{RegionClients, describe},
-    identity::{Identity, KeyKind, key_and_csr},
+    identity::{Identity, KeyKind, key_and_csr, key_sha256},
+    journal::{Change, Journal},
 };
 
 /// The policy of devices: they may connect as themselves, publish their telemetry, and use their own shadow. `arn` is
@@ -39,14 +41,29 @@ pub(super) async fn create_policy(
 }
 
 /// An ACTIVE certificate with a policy, and its ARN. The policy's undo takes the certificate along, which is why the two
-/// calls are a task of their own: an interrupt does not come between them.
-pub(super) async fn issue(clients: &RegionClients, policy: &str) -> anyhow::Result<(Identity, String)> {
-    let (clients, policy) = (clients.clone(), policy.to_owned());
-    tokio::spawn(async move { issue_now(&clients, &policy).await }).await?
+/// calls are a task of their own: an interrupt does not come between them. Should this process be killed between them, the
+/// journal has the key; without a journal nothing has.
+pub(super) async fn issue(
+    clients: &RegionClients,
+    policy: &str,
+    journal: Option<&Journal>,
+) -> anyhow::Result<(Identity, String)> {
+    let (key, csr) = key_and_csr(policy, KeyKind::P256)?;
+    let sha256 = key_sha256(&key);
+    if let Some(journal) = journal {
+        let (region, keys) = (clients.region.clone(), vec![sha256.clone()]);
+        journal.intend(Change::Certificates { region, since: Timestamp::now(), keys })?;
+    }
+    let (issuing, name) = (clients.clone(), policy.to_owned());
+    let (certificate_pem, arn) = tokio::spawn(async move { issue_now(&issuing, &name, csr).await }).await??;
+    if let Some(journal) = journal {
+        journal.is_found(&sha256);
+    }
+    Ok((Identity { certificate_pem, key_der: key.serialize_der() }, arn))
 }
 
-async fn issue_now(clients: &RegionClients, policy: &str) -> anyhow::Result<(Identity, String)> {
-    let (key, csr) = key_and_csr(policy, KeyKind::P256)?;
+/// The certificate as PEM, and its ARN.
+async fn issue_now(clients: &RegionClients, policy: &str, csr: String) -> anyhow::Result<(String, String)> {
     let create =
         clients.iot.create_certificate_from_csr().certificate_signing_request(csr).set_as_active(true);
     let made = create
@@ -57,9 +74,5 @@ async fn issue_now(clients: &RegionClients, policy: &str) -> anyhow::Result<(Ide
     let arn = made.certificate_arn().context("a certificate without its ARN")?;
     let attach = clients.iot.attach_policy().policy_name(policy).target(arn).send().await;
     attach.map_err(|e| anyhow!(describe(&e)))?;
-    let identity = Identity {
-        certificate_pem: made.certificate_pem().context("a certificate without its PEM")?.to_owned(),
-        key_der: key.serialize_der(),
-    };
-    Ok((identity, arn.to_owned()))
+    Ok((made.certificate_pem().context("a certificate without its PEM")?.to_owned(), arn.to_owned()))
 }

@@ -17,11 +17,12 @@ use super::{
 use crate::{
     aws::{Aws, RegionClients, describe},
     journal::{Change, Journal},
+    names::RUN_ATTRIBUTE,
     output::Output,
 };
 
 /// What the names of all deployments begin with.
-const STACK_PREFIX: &str = "gameday-";
+pub(crate) const STACK_PREFIX: &str = "gameday-";
 /// The tag of everything that is deployed: its value is the postfix.
 pub(crate) const TAG: &str = "gameday";
 /// The tag, on the stack of the tables, that remembers which registry events were switched on for this deployment.
@@ -133,9 +134,10 @@ impl<'a> Installation<'a> {
         self.output.status("deploy: tables");
         let (tables, events) = self.tables().await?;
         let (events_table, account) = (output_of(&tables, "EventsTable")?, account_of(&tables)?);
+        let documents_table = output_of(&tables, "DocumentsTable")?;
         self.output.status("deploy: replicator");
         self.secondary(&tables).await?;
-        self.primary(&events_table).await?;
+        self.primary(&events_table, documents_table).await?;
         self.just_in_time().await?;
         if !events.all.is_empty() {
             let (region, deployment) = (primary.region.clone(), self.postfix.to_owned());
@@ -179,6 +181,7 @@ impl<'a> Installation<'a> {
         wanted.parameters.extend([
             ("PrimaryRegion", Given::Is(self.aws.primary.region.clone())),
             ("EventsStream", Given::Is(output_of(tables, "EventsStream")?)),
+            ("DocumentsStream", Given::Is(output_of(tables, "DocumentsStream")?)),
             ("Dispatch", Given::Is(self.settings.dispatch.to_owned())),
             ("Paused", Given::Is(self.settings.is_paused.to_string())),
             ("Mode", Given::Is(self.mode().to_owned())),
@@ -186,12 +189,13 @@ impl<'a> Installation<'a> {
         self.put(&self.aws.secondary, &wanted, true).await.map(drop)
     }
 
-    async fn primary(&self, events_table: &str) -> anyhow::Result<()> {
+    async fn primary(&self, events_table: &str, documents_table: String) -> anyhow::Result<()> {
         let clients = &self.aws.primary;
         let mut wanted = self.wanted(PRIMARY, clients);
         wanted.parameters.extend([
             ("SecondaryRegion", Given::Is(self.aws.secondary.region.clone())),
             ("EventsTable", Given::Is(events_table.to_owned())),
+            ("DocumentsTable", Given::Is(documents_table)),
             ("EventsStream", Given::Is(stream(clients, events_table).await?)),
             ("Paused", Given::Is(self.settings.is_paused.to_string())),
             ("Mode", Given::Is(self.mode().to_owned())),
@@ -232,11 +236,14 @@ impl<'a> Installation<'a> {
         if self.settings.concurrency == Concurrency::Shared && template.body.contains("  Concurrency:\n") {
             parameters.push(("Concurrency", "0".to_owned()));
         }
+        let mut tags = vec![(TAG.to_owned(), self.postfix.to_owned())];
+        // A run's goes with the run; one that stays is told from it by having no such tag.
+        tags.extend(self.journal.map(|_| (RUN_ATTRIBUTE.to_owned(), self.postfix.to_owned())));
         Wanted {
             name: self.stack_name(template),
             template,
             parameters: parameters.into_iter().map(|(key, value)| (key, Given::Is(value))).collect(),
-            tags: vec![(TAG.to_owned(), self.postfix.to_owned())],
+            tags,
         }
     }
 

@@ -44,10 +44,10 @@ impl Package {
     }
 }
 
-/// Writes the package for the twin into a folder of its own in the twin's: it goes with the value, or if it is kept, with
-/// the twin.
-pub(crate) fn write(twin: &Path) -> anyhow::Result<tempfile::TempDir> {
-    let folder = tempfile::Builder::new().prefix(PREFIX).tempdir_in(twin);
+/// Writes the package for the twin into a folder of its own in the twin's, which carries the postfix in its name: it goes with
+/// the value, or if it is kept, with the twin.
+pub(crate) fn write(twin: &Path, postfix: &str) -> anyhow::Result<tempfile::TempDir> {
+    let folder = tempfile::Builder::new().prefix(&prefix(postfix)).tempdir_in(twin);
     let folder =
         folder.with_context(|| format!("no folder can be made in the twin's, {}", twin.display()))?;
     let path = folder.path().join(BOOTSTRAP);
@@ -93,6 +93,23 @@ pub(crate) fn remove(bucket: &str, key: &str) -> anyhow::Result<()> {
     remove().with_context(|| format!("{} could not be removed", folder.display()))
 }
 
+/// Removes what a run that was killed has left of its package in the twin's folder, if that is on this machine.
+pub(crate) fn remove_all_of(twin: &Path, run: &str) -> anyhow::Result<()> {
+    let Ok(entries) = fs::read_dir(twin) else { return Ok(()) };
+    for entry in entries {
+        let entry = entry?;
+        if entry.file_name().to_string_lossy().starts_with(&prefix(run)) {
+            let path = entry.path();
+            fs::remove_dir_all(&path).with_context(|| format!("{} could not be removed", path.display()))?;
+        }
+    }
+    Ok(())
+}
+
+fn prefix(postfix: &str) -> String {
+    format!("{PREFIX}{postfix}-")
+}
+
 fn ours(bucket: &str, key: &str) -> Option<PathBuf> {
     let folder = PathBuf::from(key);
     let is_ours = folder.file_name().is_some_and(|name| name.to_string_lossy().starts_with(PREFIX));
@@ -113,7 +130,7 @@ mod tests {
     #[test]
     fn a_package_is_found_again_and_removed_and_nothing_else_is() {
         let twin = tempfile::tempdir().unwrap();
-        let folder = write(twin.path()).unwrap();
+        let folder = write(twin.path(), "main").unwrap();
         let package = Package::in_folder(folder.path()).unwrap();
         assert!(is_current(&package.bucket, &package.key));
         assert!(!is_current("a-bucket", &package.key));
@@ -124,6 +141,9 @@ mod tests {
         assert!(!is_current(&package.bucket, &package.key), "it hands over to something else");
         remove(&package.bucket, &package.key).unwrap();
         assert!(!folder.path().exists());
+        let (killed, other) = (write(twin.path(), "ab").unwrap(), write(twin.path(), "abc").unwrap());
+        remove_all_of(twin.path(), "ab").unwrap();
+        assert!(!killed.path().exists() && other.path().exists());
         let other = tempfile::tempdir().unwrap();
         remove(FOLDER, other.path().to_str().unwrap()).unwrap();
         assert!(other.path().exists());

@@ -55,6 +55,7 @@ mod tests {
             strategy: Strategies::Shared(vec![share(0.75, &cname), share(0.25, &sticky)]),
             keep_alive: Span::seconds(30),
             connect_timeout: Span::seconds(5),
+            backoff: crate::scenario::Backoff::default(),
         };
         let who = |seed| {
             let assignment = Assignment::new(&fleet, seed);

@@ -335,6 +335,7 @@ impl View<'_> {
         }));
         device.shared.recorder.board().change(|board| {
             board.device_regions.insert(device.number, region.clone());
+            board.refused.remove(&device.number);
         });
     }
 

@@ -12,7 +12,6 @@ use super::{
     Dialer, Made, Shared,
     connection::{Connection, End},
     course::Course,
-    follow::backoff,
     load::Load,
     probe::Prober,
     refusal::Refusal,
@@ -98,7 +97,7 @@ impl Device {
                     if !acked {
                         course.failed(&shared);
                     }
-                    let pause = backoff(&mut self.rng, failures);
+                    let pause = shared.scenario.fleet.backoff.wait(&mut self.rng, failures);
                     let turned = async {
                         if course.turns_connected() {
                             std::future::pending::<()>().await;
@@ -128,6 +127,7 @@ impl Device {
 
     pub(super) fn connect_failed(&self, region: &str, stage: &str, error: String, refusal: Refusal) {
         self.shared.recorder.meter().connects_failed.fetch_add(1, Relaxed);
+        self.shared.recorder.board().refused(self.number);
         self.shared.recorder.event(Event::ConnectFailed {
             device: self.name.clone(),
             region: region.to_owned(),

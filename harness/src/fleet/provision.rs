@@ -1,26 +1,31 @@
 //! Provisioning: keys and CSRs here, certificates and things in the primary, and the wait until each device could connect
 //! in the secondary.
 
-use std::{sync::Arc, time::Duration};
+use std::{ops::Range, sync::Arc, time::Duration};
 
 use anyhow::bail;
 use aws_sdk_iot::types::CertificateStatus;
 use futures::{StreamExt, TryStreamExt, stream};
 use gameday_report::record::Event;
+use jiff::Timestamp;
 use parking_lot::Mutex;
+use rcgen::KeyPair;
 use tokio::task::JoinSet;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{Issued, Made, Recipe};
 use crate::{
     aws::Aws,
-    identity::{Identity, KeyKind, key_and_csr},
+    identity::{Identity, KeyKind, key_and_csr, key_sha256},
+    journal::{Change, Journal},
     measure::{Metric, Recorder},
     names::device_name,
 };
 
 /// Devices that are made at once.
 const PARALLEL: usize = 64;
+/// Keys that are made, and written down, at once.
+const KEYS_AT_ONCE: u32 = 250;
 /// A device is looked for in the secondary this often.
 const POLL: Duration = Duration::from_millis(50);
 
@@ -30,6 +35,8 @@ pub(crate) struct Workshop {
     pub(crate) run: String,
     pub(crate) aws: Aws,
     pub(crate) recorder: Recorder,
+    /// Where the keys are before certificates are asked for.
+    pub(crate) journal: Arc<Journal>,
     /// What the devices get.
     pub(crate) recipe: Recipe,
     /// The devices were there before the run: how long they took to come to the secondary is not known.
@@ -50,13 +57,16 @@ pub(crate) async fn provision(
     count: u32,
 ) -> anyhow::Result<(Vec<Made>, impl Future<Output = ()> + use<>)> {
     let mut looking = JoinSet::new();
-    let mut devices: Vec<Made> = stream::iter(0..count)
-        .map(|number| {
+    let mut devices: Vec<Made> = stream::iter((0..count).step_by(KEYS_AT_ONCE as usize))
+        .then(|first| workshop.keys(first..count.min(first + KEYS_AT_ONCE)))
+        .map_ok(|keyed| stream::iter(keyed).map(anyhow::Ok))
+        .try_flatten()
+        .map_ok(|keyed| {
             let maker = workshop.clone();
-            let made = workshop.tasks.spawn(async move { maker.make(number).await });
+            let made = workshop.tasks.spawn(async move { maker.make(keyed).await });
             async move { made.await? }
         })
-        .buffer_unordered(PARALLEL)
+        .try_buffer_unordered(PARALLEL)
         .inspect_ok(|device| {
             let (workshop, device) = (workshop.clone(), device.clone());
             looking.spawn(async move { workshop.connectable(&device).await });
@@ -80,13 +90,40 @@ pub(crate) fn look_for(workshop: &Arc<Workshop>, devices: &[Made]) -> impl Futur
     async move { looking.join_all().await.into_iter().collect() }
 }
 
+/// A device before it is made.
+struct Keyed {
+    number: u32,
+    name: String,
+    key: KeyPair,
+    csr: String,
+    /// By it the device's certificate is found, should nothing else lead to it.
+    sha256: String,
+}
+
+impl Keyed {
+    fn new(run: &str, number: u32) -> anyhow::Result<Self> {
+        let name = device_name(run, number);
+        let (key, csr) = key_and_csr(&name, KeyKind::P256)?;
+        Ok(Self { number, name, sha256: key_sha256(&key), key, csr })
+    }
+}
+
 impl Workshop {
-    async fn make(&self, number: u32) -> anyhow::Result<Made> {
-        let name = device_name(&self.run, number);
-        let common_name = name.clone();
-        // Keys are made beside the runtime, so that they do not delay what it times.
-        let (key, csr) =
-            tokio::task::spawn_blocking(move || key_and_csr(&common_name, KeyKind::P256)).await??;
+    /// Makes keys, and writes down whose certificates are about to be asked for.
+    async fn keys(&self, numbers: Range<u32>) -> anyhow::Result<Vec<Keyed>> {
+        let run = self.run.clone();
+        // Beside the runtime, so that they do not delay what it times.
+        let make = move || numbers.map(|number| Keyed::new(&run, number)).collect::<anyhow::Result<Vec<_>>>();
+        let keyed = tokio::task::spawn_blocking(make).await??;
+        self.journal.intend(Change::Certificates {
+            region: self.aws.primary.region.clone(),
+            since: Timestamp::now(),
+            keys: keyed.iter().map(|device| device.sha256.clone()).collect(),
+        })?;
+        Ok(keyed)
+    }
+
+    async fn make(&self, Keyed { number, name, key, csr, sha256 }: Keyed) -> anyhow::Result<Made> {
         // Devices are made no faster than they can be confirmed: a turn that is waited for would count as lag.
         self.aws.pace.take("confirm", "DescribeCertificate").await;
         if self.stop.is_cancelled() {
@@ -96,6 +133,7 @@ impl Workshop {
         let Issued { arn, pem, .. } = recipe.issue(&self.aws, &name, csr).await?;
         self.issued.lock().push(arn.clone());
         recipe.equip(&self.aws, &name, &arn).await?;
+        self.journal.is_found(&sha256);
         let identity = Identity { certificate_pem: pem, key_der: key.serialize_der() };
         let provisioned_us = self.recorder.now_us();
         Ok(Made { number, name, certificate_arn: arn, identity, provisioned_us })

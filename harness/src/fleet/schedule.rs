@@ -3,6 +3,9 @@
 
 use std::time::Duration;
 
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
 /// How the times of a schedule lie.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(crate) struct Shape {
@@ -101,13 +104,11 @@ fn whole(us: f64) -> u64 {
     whole
 }
 
-/// A number from 0 to 1, the same for the same seed and number: the last step of `SplitMix64`, which mixes well and costs little.
+/// A number from 0 to 1, the same for the same seed and number.
 fn share(seed: u64, number: u64) -> f64 {
-    let mut mixed = seed ^ number.wrapping_mul(0x9E37_79B9_7F4A_7C15).wrapping_add(0x9E37_79B9_7F4A_7C15);
-    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    mixed ^= mixed >> 31;
-    (mixed >> 11) as f64 / (1_u64 << 53) as f64
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    rng.set_stream(number);
+    rng.random()
 }
 
 #[cfg(test)]

@@ -1,6 +1,11 @@
 //! A change to the world that has to be undone, and how a person would undo it.
 
+use std::path::PathBuf;
+
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+
+use crate::fault::Cure;
 
 /// A change. Names are derived from the run's id before anything is made.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -12,24 +17,19 @@ pub(crate) enum Change {
     Policy { region: String, name: String },
     /// A certificate, with whatever it is attached to.
     Certificate { region: String, id: String },
+    /// Certificates that were asked for since then for these keys, of which the SHA-256 is written down. Who is killed before
+    /// it has the answer knows no more of a certificate: AWS IoT takes neither its name nor its subject from the request.
+    Certificates { region: String, since: Timestamp, keys: Vec<String> },
     /// The devices of the run in one Region: things by their attribute, with their certificates and shadows.
     Fleet { region: String, run: String, policy: String },
     /// Registry events; `kinds` are those that were switched on for the deployment and that no other one needs.
     RegistryEvents { region: String, deployment: String, kinds: Vec<String> },
     /// A hosted zone with all its records.
     HostedZone { name: String },
+    /// The process that restores what this one cannot any more, on that machine, for that run folder. Until then it has ended.
+    Switch { machine: String, folder: PathBuf, until: Timestamp },
     /// A fault of the catalogue, with what its cure needs.
     Fault { fault: String, region: String, cure: Cure },
-}
-
-/// What cures a fault.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "cure", rename_all = "kebab-case", deny_unknown_fields)]
-pub(crate) enum Cure {
-    /// Give a health check's path its last character back. The path holds a secret, so only its SHA-256 is written down.
-    HealthCheckPath { health_check: String, last: char, path_sha256: String },
-    /// Switch a fault of the twin off.
-    Twin { api_url: String, fault: gameday_twin::Fault },
 }
 
 impl Change {
@@ -38,12 +38,19 @@ impl Change {
         matches!(self, Self::Stack { replicates: true, .. })
     }
 
+    /// Whether this is looked for when all else is undone, for most of it has gone with that.
+    pub(crate) fn is_remainder(&self) -> bool {
+        matches!(self, Self::Certificates { .. } | Self::Switch { .. })
+    }
+
     /// What is changed, in a word.
     pub(crate) fn kind(&self) -> &'static str {
         match self {
             Self::Stack { .. } => "stack",
             Self::Policy { .. } => "policy",
             Self::Certificate { .. } => "certificate",
+            Self::Certificates { .. } => "certificates",
+            Self::Switch { .. } => "dead-man's switch",
             Self::Fleet { .. } => "devices",
             Self::RegistryEvents { .. } => "registry events",
             Self::HostedZone { .. } => "hosted zone",
@@ -55,6 +62,8 @@ impl Change {
         match self {
             Self::Stack { name, .. } | Self::Policy { name, .. } | Self::HostedZone { name } => name.clone(),
             Self::Certificate { id, .. } => id.clone(),
+            Self::Certificates { keys, .. } => format!("of {} keys", keys.len()),
+            Self::Switch { machine, .. } => format!("on machine {machine}"),
             Self::Fleet { run, .. } => format!("of run {run}"),
             Self::RegistryEvents { .. } => "configuration".to_owned(),
             Self::Fault { fault, .. } => fault.clone(),
@@ -66,10 +75,12 @@ impl Change {
             Self::Stack { region, .. }
             | Self::Policy { region, .. }
             | Self::Certificate { region, .. }
+            | Self::Certificates { region, .. }
             | Self::Fleet { region, .. }
             | Self::RegistryEvents { region, .. }
             | Self::Fault { region, .. } => region,
             Self::HostedZone { .. } => "global",
+            Self::Switch { .. } => "no Region",
         }
     }
 
@@ -94,6 +105,14 @@ impl Change {
                 "aws iot update-certificate --region {region} --certificate-id {id} --new-status INACTIVE; detach it from its \
                  things; aws iot delete-certificate --region {region} --certificate-id {id} --force-delete"
             ),
+            Self::Certificates { since, .. } => format!(
+                "aws iot list-certificates --region {region}; of those that were created since {since} and have no policy and no \
+                 thing, look whether their public key is one of these (aws iot describe-certificate; openssl x509 -pubkey \
+                 -noout | openssl pkey -pubin -outform der | sha256sum), and delete them"
+            ),
+            Self::Switch { folder, until, .. } => {
+                format!("on that machine: gameday restore {}; at {until} it ends by itself", folder.display())
+            }
             Self::Fleet { run, policy, .. } => format!(
                 "aws iot list-things --region {region} --attribute-name gameday-run --attribute-value {run}; \
                  delete each with the certificates that policy {policy} is attached to"
@@ -110,14 +129,7 @@ impl Change {
             Self::HostedZone { name } => format!(
                 "aws route53 list-hosted-zones-by-name --dns-name {name}; delete its records and then the zone"
             ),
-            Self::Fault { cure: Cure::HealthCheckPath { health_check, last, .. }, .. } => format!(
-                "aws route53 get-health-check --health-check-id {health_check}; aws route53 update-health-check \
-                 --health-check-id {health_check} --resource-path <its ResourcePath followed by {last}>"
-            ),
-            Self::Fault { cure: Cure::Twin { api_url, fault }, .. } => format!(
-                "curl -X DELETE {api_url}/_twin/faults -H 'content-type: application/json' -d '{}'",
-                serde_json::to_string(fault).unwrap_or_default()
-            ),
+            Self::Fault { cure, .. } => cure.manual(region),
         }
     }
 }

@@ -3,10 +3,11 @@
 use anyhow::Context;
 use tokio::time::Instant;
 
-use super::{Change, Cure, cure, fleet};
+use super::{Change, certificates, fleet};
 use crate::{
     aws::{Aws, Missing},
     deploy::{Stacks, switch_off},
+    switch,
 };
 
 /// Undoes a change; the answer is since when it is undone.
@@ -17,6 +18,10 @@ pub(super) async fn undo(aws: &Aws, change: &Change) -> anyhow::Result<Instant> 
         }
         Change::Policy { region, name } => fleet::delete_policy(aws, region, name).await?,
         Change::Certificate { region, id } => fleet::delete_by_id(aws, aws.region(region), id).await?,
+        Change::Certificates { region, since, keys } => {
+            certificates::delete(aws, region, *since, keys).await?;
+        }
+        Change::Switch { machine, folder, until } => switch::end(machine, folder, *until).await?,
         Change::Fleet { region, run, policy } => fleet::delete(aws, region, run, policy).await?,
         Change::RegistryEvents { region, deployment, kinds } => {
             if !switch_off(aws.region(region), deployment, kinds).await? {
@@ -24,12 +29,7 @@ pub(super) async fn undo(aws: &Aws, change: &Change) -> anyhow::Result<Instant> 
             }
         }
         Change::HostedZone { name } => hosted_zone(aws, name).await?,
-        Change::Fault { cure: Cure::HealthCheckPath { health_check, last, path_sha256 }, .. } => {
-            return cure::restore_path(aws, health_check, *last, path_sha256).await;
-        }
-        Change::Fault { cure: Cure::Twin { api_url, fault }, .. } => {
-            return cure::switch_off(api_url, fault).await;
-        }
+        Change::Fault { region, cure, .. } => return cure.apply(aws, region).await,
     }
     Ok(Instant::now())
 }

@@ -12,10 +12,14 @@ use tokio::sync::watch;
 pub(crate) struct State {
     /// What Route 53 says of the primary's health check.
     pub(crate) primary_healthy: Option<bool>,
+    /// The same of the secondary's.
+    pub(crate) secondary_healthy: Option<bool>,
     /// The Region that the fleet's name points to.
     pub(crate) answer_region: Option<String>,
     /// Each device's Region since its last acknowledged first publish, by its number.
     pub(crate) device_regions: BTreeMap<u32, String>,
+    /// Devices, by their numbers, that tried to connect and could not, and had no publish acknowledged since.
+    pub(crate) refused: BTreeSet<u32>,
     /// Devices seen connectable in the secondary.
     pub(crate) connectable: u32,
     /// The observers that see their documents.
@@ -44,6 +48,11 @@ impl Default for Board {
 impl Board {
     pub(crate) fn change(&self, change: impl FnOnce(&mut State)) {
         self.state.send_modify(change);
+    }
+
+    /// A device tried to connect and could not. Nobody is woken for one that is known to fail.
+    pub(crate) fn refused(&self, number: u32) {
+        self.state.send_if_modified(|state| state.refused.insert(number));
     }
 
     /// Looks at the state without copying it.

@@ -27,7 +27,7 @@ impl Metric {
     const ALL: [Self; 4] =
         [Self::PublishAck, Self::ShadowAck, Self::ShadowReplication, Self::RegistryReplication];
 
-    fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::PublishAck => "publish.ack",
             Self::ShadowAck => "shadow.ack",
@@ -100,10 +100,12 @@ impl Meter {
             shadow_visible: take(&self.shadow_visible),
             unsent: take(&self.unsent),
             connects_failed: take(&self.connects_failed),
+            behind: None,
         }
     }
 
-    fn take_latencies(&self) -> Vec<(Metric, Histogram<u64>)> {
+    /// Latencies since the last call; those of which there were none are not in it.
+    pub(crate) fn take_latencies(&self) -> Vec<(Metric, Histogram<u64>)> {
         let mut taken = Vec::new();
         for (metric, histogram) in self.latencies.lock().iter_mut() {
             if !histogram.is_empty() {
@@ -129,11 +131,16 @@ impl LatencyLogs {
         Ok(Self { logs })
     }
 
-    /// Appends what was measured since the last call.
-    pub(crate) fn append(&mut self, meter: &Meter, start_us: u64, duration_us: u64) -> anyhow::Result<()> {
-        for (metric, histogram) in meter.take_latencies() {
-            if let Some(log) = self.logs.get_mut(&metric) {
-                log.interval(start_us, duration_us, &histogram)?;
+    /// Appends what was measured in an interval.
+    pub(crate) fn append(
+        &mut self,
+        latencies: &[(Metric, Histogram<u64>)],
+        start_us: u64,
+        duration_us: u64,
+    ) -> anyhow::Result<()> {
+        for (metric, histogram) in latencies {
+            if let Some(log) = self.logs.get_mut(metric) {
+                log.interval(start_us, duration_us, histogram)?;
             }
         }
         Ok(())

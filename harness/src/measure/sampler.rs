@@ -2,7 +2,7 @@
 
 use std::{sync::atomic::Ordering::Relaxed, time::Duration};
 
-use gameday_report::record::{Event, Folder};
+use gameday_report::record::{Event, Folder, Sample};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
@@ -37,10 +37,16 @@ pub(crate) async fn sample(recorder: Recorder, folder: Folder, stop: Cancellatio
                 () = stop.cancelled() => true,
             };
             let now_us = recorder.now_us();
-            if let Err(error) = logs.append(recorder.meter(), last_us, now_us.saturating_sub(last_us)) {
+            let latencies = recorder.meter().take_latencies();
+            if let Err(error) = logs.append(&latencies, last_us, now_us.saturating_sub(last_us)) {
                 tracing::error!(%error, "latencies cannot be recorded");
             }
-            recorder.event(Event::Sample(recorder.meter().take_sample()));
+            let sample = Sample {
+                behind: u32::try_from(recorder.ledger().behind()).ok(),
+                ..recorder.meter().take_sample()
+            };
+            recorder.event(Event::Sample(sample.clone()));
+            recorder.window(|window| window.push(now_us, sample, latencies));
             let late_sends = recorder.meter().late_sends.swap(0, Relaxed);
             recorder.event(Event::Harness(vitals.take(probe.take(), late_sends)));
             last_us = now_us;

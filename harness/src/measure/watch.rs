@@ -65,9 +65,10 @@ fn record(recorder: &Recorder, watch: &HealthWatch, turn: Turn, read_us: u64) {
         read_us: checked_us.map(|_| read_us),
     };
     recorder.event_at(checked_us.unwrap_or(read_us), event);
-    if watch.is_primary {
-        recorder.board().change(|board| board.primary_healthy = Some(turn.healthy));
-    }
+    recorder.board().change(|board| {
+        let known = if watch.is_primary { &mut board.primary_healthy } else { &mut board.secondary_healthy };
+        *known = Some(turn.healthy);
+    });
 }
 
 /// Follows the answer for the fleet's name until dropped.

@@ -3,10 +3,12 @@
 use std::{sync::atomic::Ordering::Relaxed, time::Duration};
 
 use gameday_report::record::{EndReason, Event, StepState};
-use tokio::time::{Instant, timeout};
-use tokio_util::sync::CancellationToken;
+use tokio::{
+    task::JoinSet,
+    time::{Instant, timeout},
+};
 
-use super::{Game, Played};
+use super::{Game, Played, halt::Halt};
 
 /// Devices get this long to say goodbye.
 const FLEET_STOP: Duration = Duration::from_secs(5);
@@ -24,19 +26,29 @@ impl Game {
     pub(super) async fn finish(
         &mut self,
         played: Played,
-        interrupt: &CancellationToken,
+        halt: &Halt,
+        guards: JoinSet<()>,
     ) -> (EndReason, Option<String>) {
         let mut played = played;
-        if !self.broken.is_empty() {
+        if matches!(played, Played::Stopped) {
+            self.stopped();
+        }
+        if !self.broken.get_mut().is_empty() {
             self.output.line("      healing what is still broken");
             self.cure().await;
         }
         if matches!(played, Played::Completed) {
             tokio::select! {
                 () = self.converge() => {}
-                () = interrupt.cancelled() => played = Played::Interrupted,
+                () = halt.called() => {
+                    self.stopped();
+                    played = Played::Stopped;
+                }
             }
         }
+        // What comes now has to come, whatever they see and whoever calls.
+        drop(guards);
+        halt.over();
         self.stop_workshop().await;
         self.stop_fleet().await;
         if let Err(error) = self.recorder.ledger().save(&self.folder) {
@@ -49,8 +61,21 @@ impl Game {
         }
         match played {
             Played::Completed => (EndReason::Completed, None),
-            Played::Interrupted => (EndReason::Operator, Some("stopped by a signal".to_owned())),
+            Played::Stopped => {
+                let (reason, why) = halt.why().unwrap_or((EndReason::Operator, "stopped".to_owned()));
+                (reason, Some(why))
+            }
             Played::Failed(error) => (EndReason::Error, Some(format!("{error:#}"))),
+        }
+    }
+
+    /// The step that was under way has ended too.
+    fn stopped(&self) {
+        let step = self
+            .recorder
+            .live(|live| live.step().map(|(index, name, label)| (index, name.to_owned(), label.to_owned())));
+        if let Some((index, name, label)) = step {
+            self.step(index, &name, &label, StepState::Stopped, None);
         }
     }
 

@@ -52,6 +52,18 @@ pub(super) fn shout(summary: &Summary, folder: &Folder, json: bool, failed: bool
     data(&format!("  report: {}", folder.report().display()));
 }
 
+/// Says what still stands, and how it is undone by hand: the last that is seen of a run.
+pub(super) fn left(left: &[(String, String)]) {
+    if left.is_empty() {
+        return;
+    }
+    to_stderr("");
+    to_stderr(&format!("NOT UNDONE: {}", units::plural(left.len() as u64, "change")));
+    for (what, manual) in left {
+        to_stderr(&format!("  {what}:\n    {manual}"));
+    }
+}
+
 /// What became of the writes. Those of a run that was ended early did not have their time to arrive.
 fn writes(summary: &Summary) -> String {
     let ledger = &summary.ledger;

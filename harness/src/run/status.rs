@@ -1,56 +1,28 @@
-//! The live line of a step: devices by Region, what the name points to, what is behind.
+//! Showing how the run stands while it goes on.
 
-use std::{fmt::Write as _, sync::Arc, sync::atomic::Ordering::Relaxed, time::Duration};
+use std::{sync::Arc, time::Duration};
 
-use tokio_util::sync::CancellationToken;
+use super::onlooker::Onlooker;
+use crate::output::{Output, Progress};
 
-use crate::{measure::Recorder, output::Output, target::Target};
-
-/// On a terminal, and in a pipe.
+/// On a terminal, in a pipe, and for programs.
 const LIVE: Duration = Duration::from_millis(250);
 const PLAIN: Duration = Duration::from_secs(5);
+const JSON: Duration = Duration::from_secs(1);
+/// Steps that say themselves what they do.
+const TALKATIVE: [&str; 2] = ["deploy", "clean-up"];
 
-/// Shows how things stand until cancelled.
-pub(super) async fn show(
-    recorder: Recorder,
-    target: Arc<Target>,
-    output: Arc<Output>,
-    stop: CancellationToken,
-) {
-    let period = if output.is_live() { LIVE } else { PLAIN };
-    loop {
-        tokio::select! {
-            () = stop.cancelled() => return,
-            () = tokio::time::sleep(period) => {}
-        }
-        output.status(&line(&recorder, &target));
-    }
-}
-
-fn line(recorder: &Recorder, target: &Target) -> String {
-    let connected =
-        |region: &str| recorder.meter().region(region).map_or(0, |meter| meter.connected.load(Relaxed));
-    let (primary, secondary) = (target.primary(), target.secondary());
-    let (connectable, answer, healthy) = recorder
-        .board()
-        .look(|board| (board.connectable, board.answer_region.clone(), board.primary_healthy));
-    let health = match healthy {
-        Some(true) => "healthy",
-        Some(false) => "UNHEALTHY",
-        None => "health unknown",
+/// Shows it until dropped.
+pub(super) async fn show(onlooker: Arc<Onlooker>, output: Arc<Output>) {
+    let period = match output.progress() {
+        Progress::Live => LIVE,
+        Progress::Plain => PLAIN,
+        Progress::Json => JSON,
     };
-    let mut line = format!(
-        "connected, as devices see it: {primary} {}, {health} | {secondary} {} | name -> {}",
-        connected(primary),
-        connected(secondary),
-        answer.as_deref().unwrap_or("nothing yet"),
-    );
-    if connected(primary) + connected(secondary) == 0 {
-        line = format!("{connectable} devices connectable in {secondary} | {line}");
+    loop {
+        tokio::time::sleep(period).await;
+        let status = onlooker.status();
+        let is_talkative = status.step.as_ref().is_none_or(|step| TALKATIVE.contains(&step.name.as_str()));
+        output.standing(&status, is_talkative);
     }
-    let behind = recorder.ledger().behind();
-    if behind > 0 {
-        let _ = write!(line, " | behind in {secondary}: {behind}");
-    }
-    line
 }

@@ -12,16 +12,16 @@ use parking_lot::Mutex;
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::{Game, Played, status};
+use super::{Game, Played};
 use crate::{
     deploy::Site,
-    fault::Ground,
+    fault::{Breakage, Ground},
     fleet::{self, Dialer, Heat, Recipe, Shared, Tls, Workshop},
     identity::Identity,
     journal::Change,
     measure::{HealthWatch, Observer, Turns, observe, watch_answer, watch_health},
     names::RUN_ATTRIBUTE,
-    plan::{self, Observation},
+    plan,
     scenario::{Break, Connect, Heal, Provision, Scenario, Step, Until},
 };
 
@@ -38,6 +38,7 @@ impl Game {
     }
 
     async fn play_steps(&mut self) -> anyhow::Result<()> {
+        self.record_quotas().await;
         self.step(0, "deploy", "Deploy the replicator and the health checks", StepState::Began, None);
         match self.deploy().await {
             Ok(()) => self.step(
@@ -61,12 +62,11 @@ impl Game {
         }
         for (n, step) in self.scenario.step.clone().iter().enumerate() {
             let index = u32::try_from(n + 1)?;
-            let (name, label) = (plan::name(step), plan::label(step, &self.scenario));
+            self.steps_left_max = self.scenario.step[n..].iter().map(|step| *step.time_max()).sum();
+            let planned = self.plan.steps.get(n).context("the plan lacks a step")?;
+            let (name, label) = (plan::name(step), planned.label.clone());
             self.output.line(&format!("{:>5} {label}", format!("{}/{}", n + 1, self.scenario.step.len())));
             self.step(index, name, &label, StepState::Began, None);
-            let live = CancellationToken::new();
-            let _live = live.clone().drop_guard();
-            tokio::spawn(status::show(self.recorder.clone(), self.target.clone(), self.output.clone(), live));
             match self.play_step(step).await {
                 Ok(None) => self.step(index, name, &label, StepState::Completed, None),
                 Ok(Some(why)) => {
@@ -140,7 +140,7 @@ impl Game {
 
     /// Starts those who see what arrives in the secondary.
     fn observe(&self, identity: &Identity, name: &str) -> anyhow::Result<()> {
-        let Some(observation) = Observation::of(&self.scenario) else { return Ok(()) };
+        let Some(observation) = self.plan.observation else { return Ok(()) };
         self.recorder.event(Event::Observation(gameday_report::record::Observation {
             by: observation.by,
             observers: observation.observers,
@@ -231,6 +231,7 @@ impl Game {
             run: self.id.clone(),
             aws: self.aws.clone(),
             recorder: self.recorder.clone(),
+            journal: self.journal.clone(),
             recipe,
             is_pooled: self.pooled.is_some(),
             issued: Mutex::default(),
@@ -273,8 +274,7 @@ impl Game {
         });
         self.fleet = Some(shared.clone());
         let limit = Instant::now() + *step.at_most;
-        let observers =
-            Observation::of(&self.scenario).map_or(0, |observation| observation.observers as usize);
+        let observers = self.plan.observation.map_or(0, |observation| observation.observers as usize);
         // Those that are not there by then are in the record, and the judge makes of it that it does not know.
         self.recorder
             .board()
@@ -290,24 +290,22 @@ impl Game {
     }
 
     async fn break_(&mut self, step: &Break) -> anyhow::Result<Option<String>> {
+        self.arm().await?;
+        let ground = self.ground(&step.faults)?;
+        let mut acting = Vec::new();
         for fault in &step.faults {
-            self.broken.push(*fault);
-            let ground = self.ground()?;
-            ground
-                .apply(*fault)
-                .await
-                .with_context(|| format!("{} could not be applied", fault.entry().name))?;
-            self.output.line(&format!("      broken: {}", fault.entry().label));
+            self.broken.lock().push(fault.clone());
+            let applied = ground.apply(fault).await;
+            acting.push(applied.with_context(|| format!("{} could not be applied", fault.entry().name))?);
+            self.output.line(&format!("      broken: {}", fault.label()));
         }
-        let ground = self.ground()?;
-        let with = step.faults.as_slice();
         let prove =
-            |fault| async move { timeout(*step.at_most, ground.prove(fault, with)).await.unwrap_or(false) };
-        let proving = join_all(step.faults.iter().map(|fault| prove(*fault)));
+            |acting| async move { timeout(*step.at_most, ground.prove(acting)).await.unwrap_or(false) };
+        let proving = join_all(acting.into_iter().map(prove));
         let (proved, reached) = tokio::join!(proving, self.until(step.until, *step.at_most));
         for (fault, proved) in step.faults.iter().zip(proved) {
             if !proved {
-                self.output.line(&format!("      NOT SEEN TO ACT: {}", fault.entry().label));
+                self.output.line(&format!("      NOT SEEN TO ACT: {}", fault.label()));
             }
         }
         reached
@@ -315,7 +313,7 @@ impl Game {
 
     async fn heal(&mut self, step: &Heal) -> anyhow::Result<Option<String>> {
         self.cure().await;
-        if let Some(fault) = self.broken.first() {
+        if let Some(fault) = self.broken.get_mut().first() {
             return Ok(Some(format!("{} could not be healed", fault.entry().label)));
         }
         self.until(step.until, *step.at_most).await
@@ -325,34 +323,51 @@ impl Game {
     pub(super) async fn cure(&mut self) {
         let ended = self.journal.cure(&self.aws).await;
         let mut uncured = Vec::new();
-        for fault in std::mem::take(&mut self.broken) {
-            let Ok(ground) = self.ground() else { continue };
+        for fault in std::mem::take(self.broken.get_mut()) {
+            let Ok(ground) = self.ground(&[]) else { continue };
             let entry = fault.entry();
             let cured = ended.iter().find(|(name, _)| name == entry.name).map(|(_, ended)| ended.clone());
             // What the journal no longer holds is cured, and nobody knows since when.
             match cured.unwrap_or_else(|| Ok(Instant::now())) {
                 Ok(since) => {
-                    ground.record(fault, FaultState::Cured, format!("{} was undone", entry.label), since);
-                    ground.record(fault, FaultState::CureProved, entry.cure_proof.to_owned(), Instant::now());
+                    ground.record(&fault, FaultState::Cured, format!("{} was undone", entry.label), since);
+                    ground.record(
+                        &fault,
+                        FaultState::CureProved,
+                        entry.cure_proof.to_owned(),
+                        Instant::now(),
+                    );
                     self.output.line(&format!("      healed: {}", entry.label));
                 }
                 Err(why) => {
-                    ground.record(fault, FaultState::CureFailed, why.clone(), Instant::now());
+                    ground.record(&fault, FaultState::CureFailed, why.clone(), Instant::now());
                     self.output.line(&format!("      NOT HEALED: {}: {why}", entry.label));
                     uncured.push(fault);
                 }
             }
         }
-        self.broken = uncured;
+        *self.broken.get_mut() = uncured;
+        self.disarm().await;
     }
 
-    fn ground(&self) -> anyhow::Result<Ground<'_>> {
+    fn ground<'a>(&'a self, faults: &'a [Breakage]) -> anyhow::Result<Ground<'a>> {
+        let deployment = self.deployment.as_ref().context("nothing is deployed")?;
         Ok(Ground {
+            run: &self.id,
+            seed: self.seed,
             aws: &self.aws,
             target: &self.target,
-            deployment: self.deployment.as_ref().context("nothing is deployed")?,
+            deployment,
+            devices: &self.devices,
+            policy: self
+                .workshop
+                .as_ref()
+                .map_or(&deployment.device_policy, |workshop| &workshop.recipe.policy),
+            resolver: &self.resolver,
             journal: &self.journal,
             recorder: &self.recorder,
+            faults,
+            is_spoilt: self.is_spoilt,
         })
     }
 

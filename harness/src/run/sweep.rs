@@ -1,189 +1,19 @@
-//! The proof that nothing is left: everything of this run's name is listed again, in both Regions and globally.
-
-use std::collections::BTreeSet;
-
-use anyhow::{Context, bail};
-use aws_sdk_cloudformation::types::StackStatus;
-use aws_sdk_route53::types::{ResourceTagSet, TagResourceType};
-use gameday_report::record::{Event, Leftover};
+//! The last look of a run, into its record.
 
 use super::Game;
-use crate::{
-    aws::{Missing, RegionClients},
-    deploy::{TAG, health_policy, rule_prefix, stack_prefix},
-    journal::things,
-};
-
-/// Certificates have no names: this many pages of them are looked through for those of the run.
-const CERTIFICATE_PAGES_MAX: usize = 40;
-/// AWS's largest page.
-const PAGE: i32 = 250;
+use crate::sweep::{Certificates, Sweep};
 
 impl Game {
     /// Lists what is left; the answer is how much.
     pub(super) async fn sweep(&self) -> anyhow::Result<usize> {
-        self.output.status("looking for what is left");
-        let mut left = 0;
-        for clients in [&self.aws.primary, &self.aws.secondary] {
-            let leftovers = self.sweep_region(clients).await?;
-            left += leftovers.len();
-            let kinds =
-                ["stacks", "things", "certificates", "policies", "topic rules", "tables", "functions"];
-            self.swept(&clients.region, &kinds, leftovers);
+        let issued =
+            self.workshop.as_ref().map(|workshop| workshop.issued.lock().clone()).unwrap_or_default();
+        let certificates = Certificates::Issued(issued);
+        let sweep = Sweep { aws: &self.aws, run: &self.id, certificates, output: &self.output };
+        let (events, left) = sweep.run().await?;
+        for event in events {
+            self.recorder.event(event);
         }
-        let leftovers = self.sweep_global().await?;
-        left += leftovers.len();
-        self.swept("global", &["hosted zones", "health checks"], leftovers);
         Ok(left)
     }
-
-    fn swept(&self, region: &str, kinds: &[&str], leftovers: Vec<Leftover>) {
-        for leftover in &leftovers {
-            self.output.line(&format!("LEFT in {region}: {} {}", leftover.kind, leftover.name));
-        }
-        let kinds = kinds.iter().map(|kind| (*kind).to_owned()).collect();
-        self.recorder.event(Event::Swept { region: region.to_owned(), kinds, leftovers });
-    }
-
-    async fn sweep_region(&self, clients: &RegionClients) -> anyhow::Result<Vec<Leftover>> {
-        let mut left = Vec::new();
-        let mut add = |kind: &str, names: Vec<String>| {
-            left.extend(names.iter().map(|name| leftover(kind, name)));
-        };
-        // What the run makes itself, what it installs, and the health check's own.
-        let prefixes = [format!("gd-{}-", self.id), stack_prefix(&self.id), health_policy(&self.id)];
-        let rule_prefix = rule_prefix(&self.id);
-        let of_run = |name: &&str| prefixes.iter().any(|prefix| name.starts_with(prefix));
-        let pages: Vec<_> = clients
-            .cloudformation
-            .list_stacks()
-            .into_paginator()
-            .send()
-            .collect::<Result<_, _>>()
-            .await
-            .context("stacks could not be listed")?;
-        let stacks = pages
-            .iter()
-            .flat_map(aws_sdk_cloudformation::operation::list_stacks::ListStacksOutput::stack_summaries)
-            .filter(|stack| stack.stack_status() != Some(&StackStatus::DeleteComplete))
-            .filter_map(|stack| stack.stack_name());
-        add("stack", stacks.filter(of_run).map(str::to_owned).collect());
-        add("thing", things(clients, &self.id).await?);
-        add("certificate", self.certificates(clients).await?);
-        let pages: Vec<_> = clients
-            .iot
-            .list_policies()
-            .page_size(PAGE)
-            .into_paginator()
-            .send()
-            .collect::<Result<_, _>>()
-            .await
-            .context("policies could not be listed")?;
-        let policies = pages
-            .iter()
-            .flat_map(aws_sdk_iot::operation::list_policies::ListPoliciesOutput::policies)
-            .filter_map(|p| p.policy_name());
-        add("policy", policies.filter(of_run).map(str::to_owned).collect());
-        let pages: Vec<_> = clients
-            .iot
-            .list_topic_rules()
-            .into_paginator()
-            .send()
-            .collect::<Result<_, _>>()
-            .await
-            .context("rules could not be listed")?;
-        let rules = pages.iter().flat_map(|p| p.rules().iter()).filter_map(|r| r.rule_name());
-        add("topic rule", rules.filter(|r| r.starts_with(&rule_prefix)).map(str::to_owned).collect());
-        let tables: Vec<String> = clients
-            .dynamodb
-            .list_tables()
-            .into_paginator()
-            .items()
-            .send()
-            .collect::<Result<_, _>>()
-            .await
-            .context("tables could not be listed")?;
-        add("table", tables.into_iter().filter(|t| of_run(&t.as_str())).collect());
-        let pages: Vec<_> = clients
-            .lambda
-            .list_functions()
-            .into_paginator()
-            .send()
-            .collect::<Result<_, _>>()
-            .await
-            .context("functions could not be listed")?;
-        let functions = pages
-            .iter()
-            .flat_map(aws_sdk_lambda::operation::list_functions::ListFunctionsOutput::functions)
-            .filter_map(|f| f.function_name());
-        add("function", functions.filter(of_run).map(str::to_owned).collect());
-        Ok(left)
-    }
-
-    async fn certificates(&self, clients: &RegionClients) -> anyhow::Result<Vec<String>> {
-        let id = |arn: &str| arn.rsplit('/').next().unwrap_or_default().to_owned();
-        let issued = self.workshop.as_ref().map(|w| w.issued.lock().clone()).unwrap_or_default();
-        let ours: BTreeSet<String> = issued.iter().map(|arn| id(arn)).collect();
-        let mut pages = clients.iot.list_certificates().page_size(PAGE).into_paginator().send();
-        let mut found = Vec::new();
-        for _ in 0..CERTIFICATE_PAGES_MAX {
-            let Some(page) = pages.next().await else {
-                return Ok(found);
-            };
-            let page = page.context("certificates could not be listed")?;
-            let ids = page.certificates().iter().filter_map(|c| c.certificate_id());
-            found.extend(ids.filter(|id| ours.contains(*id)).map(str::to_owned));
-        }
-        bail!(
-            "{} has more certificates than the {CERTIFICATE_PAGES_MAX} pages that were looked through",
-            clients.region
-        )
-    }
-
-    async fn sweep_global(&self) -> anyhow::Result<Vec<Leftover>> {
-        let mark = format!("gd-{}", self.id);
-        let zones: Vec<_> = self
-            .aws
-            .route53
-            .list_hosted_zones()
-            .into_paginator()
-            .send()
-            .collect::<Result<_, _>>()
-            .await
-            .context("zones could not be listed")?;
-        let zones =
-            zones.iter().flat_map(|page| page.hosted_zones().iter()).filter(|z| z.name().starts_with(&mark));
-        let checks: Vec<_> = self
-            .aws
-            .route53
-            .list_health_checks()
-            .into_paginator()
-            .send()
-            .collect::<Result<_, _>>()
-            .await
-            .context("health checks could not be listed")?;
-        let checks = checks.iter().flat_map(|page| page.health_checks().iter());
-        let mut found: Vec<Leftover> = zones.map(|zone| leftover("hosted zone", zone.name())).collect();
-        // They have no names, and of a deployment that was not finished no ids are known: what tells is their tag.
-        for check in checks {
-            if self.is_tagged(check.id()).await? {
-                found.push(leftover("health check", check.id()));
-            }
-        }
-        Ok(found)
-    }
-
-    /// Whether a health check has the tag of this run's deployment.
-    async fn is_tagged(&self, check: &str) -> anyhow::Result<bool> {
-        let tags = self.aws.route53.list_tags_for_resource();
-        let tags = tags.resource_type(TagResourceType::Healthcheck).resource_id(check).send().await;
-        // One that went meanwhile is none.
-        let tags = tags.missing_ok().context("tags of a health check could not be listed")?;
-        let mut tags = tags.iter().filter_map(|tags| tags.resource_tag_set()).flat_map(ResourceTagSet::tags);
-        Ok(tags.any(|tag| tag.key() == Some(TAG) && tag.value() == Some(&self.id)))
-    }
-}
-
-fn leftover(kind: &str, name: &str) -> Leftover {
-    Leftover { kind: kind.to_owned(), name: name.to_owned() }
 }

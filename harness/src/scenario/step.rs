@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Fleet, Span};
-use crate::fault::FaultName;
+use crate::fault::{Breakage, Touches};
 
 /// One step. Each `[[step]]` holds exactly one of these keys.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -76,12 +76,20 @@ pub struct Readiness {
     pub at_most: Span,
 }
 
+/// What faults may touch beyond what the run makes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum MayTouch {
+    /// Devices of the fleet that stays.
+    Fleet,
+}
+
 /// Apply faults.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Break {
     /// Which, in this order.
-    pub faults: Vec<FaultName>,
+    pub faults: Vec<Breakage>,
     /// What ends the step. Without it the step ends once the faults are seen to act.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<Until>,
@@ -156,7 +164,7 @@ impl Break {
 }
 
 /// The order of steps that makes sense: provision, then connect, then the rest; what is broken may be broken once.
-pub(super) fn check(steps: &[Step], fleet: &Fleet) -> Result<(), (String, String)> {
+pub(super) fn check(steps: &[Step], fleet: &Fleet, may_touch: &[MayTouch]) -> Result<(), (String, String)> {
     let is_pooled = fleet.pool.is_some();
     let wrong = |n: usize, message: &str| Err((format!("step.{n}"), message.to_owned()));
     let (mut provisioned, mut connected, mut broken) = (false, false, false);
@@ -193,7 +201,10 @@ pub(super) fn check(steps: &[Step], fleet: &Fleet) -> Result<(), (String, String
             Step::Break(step) if step.until.is_some() && !connected => {
                 return wrong(n, "break.until waits for devices: needs a `connect` step before it");
             }
-            Step::Break(_) => broken = true,
+            Step::Break(step) => {
+                check_faults(n, &step.faults, is_pooled && !may_touch.contains(&MayTouch::Fleet))?;
+                broken = true;
+            }
             Step::Heal(_) if !broken => return wrong(n, "nothing is broken here"),
             Step::Heal(Heal { until: Some(Until::FailedBack), .. }) if !fleet.strategy.any_fails_back() => {
                 return wrong(
@@ -203,6 +214,28 @@ pub(super) fn check(steps: &[Step], fleet: &Fleet) -> Result<(), (String, String
             }
             Step::Heal(_) => broken = false,
             Step::Hold(_) | Step::Readiness(_) => {}
+        }
+    }
+    Ok(())
+}
+
+/// What is wrong with the faults of a break.
+fn check_faults(n: usize, faults: &[Breakage], is_fleet_safe: bool) -> Result<(), (String, String)> {
+    for (place, fault) in faults.iter().enumerate() {
+        let (path, entry) = (format!("step.{n}.break.faults.{place}"), fault.entry());
+        fault.check().map_err(|(key, why)| match key {
+            Some(key) => (format!("{path}.{key}"), why),
+            None => (path.clone(), why),
+        })?;
+        if faults.iter().take(place).any(|before| before.entry().name == entry.name) {
+            return Err((path, format!("{} is named twice", entry.name)));
+        }
+        if is_fleet_safe && entry.touches == Touches::Devices {
+            let why = format!(
+                "{} breaks devices of a fleet that stays: that needs may_touch = [\"fleet\"] at the top of the scenario",
+                entry.name
+            );
+            return Err((path, why));
         }
     }
     Ok(())

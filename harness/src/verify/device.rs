@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use anyhow::anyhow;
+use jiff::Timestamp;
 use replicator::{
     model::{Policy, Status},
     outcome::{Class, Failure, Outcome, Settled},
@@ -16,7 +17,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 use super::Verification;
 use crate::{
     fleet::Recipe,
-    identity::{Identity, KeyKind, key_and_csr},
+    identity::{Identity, KeyKind, key_and_csr, key_sha256},
     journal::Change,
     names::RUN_ATTRIBUTE,
 };
@@ -86,6 +87,11 @@ impl Verification<'_> {
         let created = self.both.primary.create_policy(&Policy { name: policy.clone(), document }).await;
         created.map_err(|failure| anyhow!("{failure}"))?;
         let (key, csr) = key_and_csr(&thing, KeyKind::P256)?;
+        self.journal.intend(Change::Certificates {
+            region: self.aws.primary.region.clone(),
+            since: Timestamp::now(),
+            keys: vec![key_sha256(&key)],
+        })?;
         let attributes = [(RUN_ATTRIBUTE.to_owned(), self.id.clone())].into();
         let recipe = Recipe { policy: policy.clone(), attributes, ..Recipe::default() };
         let issued = recipe.issue(self.aws, &thing, csr).await?;
@@ -94,6 +100,7 @@ impl Verification<'_> {
         for region in [&self.aws.secondary.region, &self.aws.primary.region] {
             self.journal.intend(Change::Certificate { region: region.clone(), id: issued.id.clone() })?;
         }
+        self.journal.is_found(&key_sha256(&key));
         recipe.equip(self.aws, &thing, &issued.arn).await?;
         let identity = Identity { certificate_pem: issued.pem, key_der: key.serialize_der() };
         Ok(Subject { name: thing, policy, certificate_id: issued.id, identity })
