@@ -92,12 +92,14 @@ async fn deployed_twice_it_works_and_destroyed_it_leaves_everything_as_it_was() 
     let wanted = ["THING", "THING_GROUP", "THING_GROUP_MEMBERSHIP", "THING_TYPE"];
     assert_eq!(primary.events_on().await.unwrap(), set(&wanted));
     for at in [primary, secondary] {
-        let table = at.tables.describe_table().table_name("gameday-blue-events").send().await.unwrap();
-        let table = table.table().unwrap();
-        assert_eq!(table.global_table_version(), Some("2019.11.21"));
-        assert!(table.latest_stream_arn().is_some());
-        let ttl = at.tables.describe_time_to_live().table_name("gameday-blue-events").send().await.unwrap();
-        assert_eq!(ttl.time_to_live_description().unwrap().attribute_name(), Some("expires"));
+        for name in ["gameday-blue-events", "gameday-blue-documents"] {
+            let table = at.tables.describe_table().table_name(name).send().await.unwrap();
+            let table = table.table().unwrap();
+            assert_eq!(table.global_table_version(), Some("2019.11.21"));
+            assert!(table.latest_stream_arn().is_some());
+            let ttl = at.tables.describe_time_to_live().table_name(name).send().await.unwrap();
+            assert_eq!(ttl.time_to_live_description().unwrap().attribute_name(), Some("expires"));
+        }
     }
 
     let checks: Vec<String> = [PRIMARY, SECONDARY]

@@ -13,7 +13,7 @@ use gameday_report::record::{Direction, Event, FaultState, Folder, Move, Record}
 
 pub use self::errors::Errors;
 use self::truth::Facts;
-pub use self::truth::switch_on;
+pub use self::truth::{control, switch_on};
 
 /// A window of the run's clock is this much wider for the truth: by so much two clocks may be misread.
 const SLACK_US: i64 = 1_000;

@@ -4,7 +4,7 @@
 use std::{collections::BTreeMap, fs};
 
 use aws_sdk_iot::types::CertificateStatus;
-use gameday_tests::{GameDay, fixture, play, run, site::Site};
+use gameday_tests::{GameDay, TwinProcess, fixture, play, run, site::Site, stopwatch::control};
 use serde_json::Value;
 
 /// What each device did: its strategy, its directions in order, and its moves.
@@ -145,6 +145,49 @@ fn devices_that_the_secondary_does_not_let_in_are_told_apart() {
     assert_eq!(cause(&unruled), "policy-missing", "{stragglers}");
     let report = fs::read_to_string(day.folder().unwrap().join("report.html")).unwrap();
     assert!(report.contains("Certificate missing in the secondary") && report.contains(&inactive));
+}
+
+#[test]
+fn a_storm_is_held_against_the_quota_that_the_twin_enforces() {
+    let twin = TwinProcess::start().unwrap();
+    let url = twin.variable("AWS_ENDPOINT_URL");
+    let quota = r#"{"region":"us-west-2","code":"L-AEA1E176","value":10}"#;
+    control(url, "PUT", "/_twin/quotas", quota).unwrap();
+    let more = ["--seed", "5", "--target", url, "--set", "twin.quotas={}"];
+    let (day, exit) = play(&fixture("storm.toml"), &more).unwrap();
+    let summary = day.summary().unwrap();
+    assert_eq!(exit, 0, "{}", summary["reason"]);
+    let storm = &summary["storm"];
+    let number = |value: &Value| value.as_f64().unwrap();
+    assert_eq!((number(&storm["quota"]["value"]), number(&storm["burst"])), (10.0, 10.0), "{storm}");
+    assert_eq!((&storm["devices"], &storm["missing"]), (&60.into(), &0.into()));
+
+    // Nobody was in before the bound allows it, and the fleet did not let the quota lie idle for long.
+    let shares = storm["shares"].as_array().unwrap();
+    let (last, ratio) = (shares.last().unwrap(), number(&storm["ratio"]));
+    assert!((number(&last["bound_ms"]) - 5_000.0).abs() < 1e-6, "50 beyond the bucket, 10 a second: {last}");
+    for share in shares {
+        assert!(number(&share["took_ms"]) >= number(&share["bound_ms"]), "{share}");
+    }
+    assert!((1.0..2.0).contains(&ratio), "{storm}");
+
+    // The twin counts what it throttles, too: devices, and health checks, of which each asks once in ten seconds.
+    let (_, refused) = control(url, "GET", "/_twin/quotas", "").unwrap();
+    let refused: Vec<Value> = serde_json::from_str(&refused).unwrap();
+    let its = refused.iter().find(|q| q["code"] == "L-AEA1E176" && q["region"] == "us-west-2").unwrap();
+    let (its, ours) = (its["refused"].as_u64().unwrap(), storm["throttled"].as_u64().unwrap());
+    assert!(ours > 40 && (ours..ours + 60).contains(&its), "{ours} of devices, {its} in all");
+    let failed = day.events("connect-failed").unwrap();
+    let throttled = failed.iter().filter(|event| event["connack"] == 3).count();
+    assert_eq!(throttled as u64, ours, "the record has each of them");
+
+    // All of it is in the folder, and drawn.
+    let folder = day.folder().unwrap();
+    let report = fs::read(folder.join("report.html")).unwrap();
+    assert!(String::from_utf8_lossy(&report).contains("Devices let in, by the time since the first CONNECT"));
+    fs::remove_file(folder.join("report.html")).unwrap();
+    assert_eq!(run(&["report", folder.to_str().unwrap()]).unwrap().status.code(), Some(0));
+    assert!(fs::read(folder.join("report.html")).unwrap() == report, "recomputed byte for byte");
 }
 
 #[test]

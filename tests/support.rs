@@ -101,6 +101,11 @@ impl GameDay {
         Ok(())
     }
 
+    /// Whether its process is gone.
+    pub fn has_ended(&mut self) -> Result<bool> {
+        Ok(self.child.try_wait()?.is_some())
+    }
+
     /// Waits, within a bound, for its exit code.
     pub fn exit(&mut self) -> Result<i32> {
         self.exit_within(Duration::from_secs(RUN_S_MAX))

@@ -120,19 +120,23 @@ def text(template):
 def deploy(url):
     primary, secondary = Stacks(url, PRIMARY), Stacks(url, SECONDARY)
     tables = secondary.make("tables", PrimaryRegion=PRIMARY)
-    stream = tables["EventsStream"]
+    stream, documents = tables["EventsStream"], tables["DocumentsStream"]
+    assert stream != documents, tables
     for dispatch in ("direct", "workflow"):
-        there = secondary.make("secondary", PrimaryRegion=PRIMARY, EventsStream=stream, Dispatch=dispatch, **secondary.code)
-        mapping = secondary.of("lambda").get_event_source_mapping(UUID=there["Mapping"])
+        streams = {"EventsStream": stream, "DocumentsStream": documents}
+        there = secondary.make("secondary", PrimaryRegion=PRIMARY, Dispatch=dispatch, **streams, **secondary.code)
         function = "dispatch" if dispatch == "workflow" else "replicate"
-        assert mapping["FunctionArn"].endswith(f"gameday-main-{function}"), mapping
-        assert mapping["EventSourceArn"] == stream, mapping
+        for output, of in (("Mapping", stream), ("DocumentsMapping", documents)):
+            mapping = secondary.of("lambda").get_event_source_mapping(UUID=there[output])
+            assert mapping["FunctionArn"].endswith(f"gameday-main-{function}"), mapping
+            assert mapping["EventSourceArn"] == of, mapping
         if dispatch == "direct":
             secondary.delete("secondary")
     machine = secondary.of("stepfunctions").describe_state_machine(stateMachineArn=there["Workflow"])
     assert "gameday-main-apply" in machine["definition"], machine["definition"]
     # MiniStack keeps a global table in one Region: the other one's stream is the same.
-    primary.make("primary", SecondaryRegion=SECONDARY, EventsTable=tables["EventsTable"], EventsStream=stream, **primary.code)
+    names = {name: tables[name] for name in ("EventsTable", "DocumentsTable")}
+    primary.make("primary", SecondaryRegion=SECONDARY, EventsStream=stream, **names, **primary.code)
     rules = primary.of("iot").list_topic_rules()["rules"]
     assert len(rules) == 8, rules
     for rule in rules:

@@ -231,8 +231,8 @@ fn entries_of(url: &str, kind: &str) -> Result<Vec<Entry>> {
     }
 }
 
-/// One call of the control API: the answer's head and body.
-fn control(url: &str, method: &str, path: &str, body: &str) -> Result<(String, String)> {
+/// One call of a twin's control API: head and body of its answer, which has to be a success.
+pub fn control(url: &str, method: &str, path: &str, body: &str) -> Result<(String, String)> {
     let host = url.trim_start_matches("http://").trim_end_matches('/');
     let mut stream = TcpStream::connect(host).with_context(|| format!("cannot connect to {host}"))?;
     stream.set_read_timeout(Some(READ_MAX))?;

@@ -3,6 +3,7 @@
 use std::{
     fs,
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
+    path::PathBuf,
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
@@ -38,12 +39,7 @@ pub(crate) struct Broker {
 impl Broker {
     /// mosquitto, if it is installed.
     pub(crate) fn mosquitto(fleet: &Fleet) -> Result<Option<Self>> {
-        let Some(program) = tool("mosquitto").or_else(|| Some("/usr/sbin/mosquitto".into())) else {
-            return Ok(None);
-        };
-        if !program.is_file() {
-            return Ok(None);
-        }
+        let Some(program) = mosquitto() else { return Ok(None) };
         let folder = tempfile::tempdir()?;
         let path = |name: &str| folder.path().join(name);
         fs::write(path("ca.pem"), &fleet.ca_pem)?;
@@ -157,7 +153,15 @@ impl Drop for Broker {
     }
 }
 
-fn until(mut ready: impl FnMut() -> bool) -> Result<()> {
+/// mosquitto's program, which Debian has where no path leads.
+pub(crate) fn mosquitto() -> Option<PathBuf> {
+    tool("mosquitto")
+        .or_else(|| Some("/usr/sbin/mosquitto".into()))
+        .filter(|program: &PathBuf| program.is_file())
+}
+
+/// Waits, within a bound, for a broker to be ready.
+pub(crate) fn until(mut ready: impl FnMut() -> bool) -> Result<()> {
     let began = Instant::now();
     while !ready() {
         if began.elapsed() > START_MAX {

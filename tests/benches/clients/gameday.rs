@@ -12,7 +12,7 @@ use anyhow::{Context, Result, bail, ensure};
 use gameday_tests::process::Usage;
 use serde_json::Value;
 
-use crate::{Cost, Settings, broker::Broker, identity::Fleet};
+use crate::{Cost, Settings};
 
 /// What a step begins with on a pipe, in the order of the scenario: "  2/3 Connect".
 const STEPS: [&str; 3] = ["1/3", "2/3", "3/3"];
@@ -21,11 +21,9 @@ const INCONCLUSIVE: i32 = 11;
 /// What comes behind the last of them.
 const AFTER: &str = "converge";
 
-pub(crate) fn cost(settings: Settings) -> Result<Cost> {
-    let twin = Broker::twin(&Fleet::make(0)?)?.context("no twin")?;
-    let api = twin.api().context("a twin has an API")?;
-    let idle = play(settings, api, "")?;
-    let busy = play(settings, api, "[load]\ntelemetry = { every = \"1s\", bytes = 128 }\n")?;
+pub(crate) fn cost(settings: Settings, target: &str) -> Result<Cost> {
+    let idle = play(settings, target, "")?;
+    let busy = play(settings, target, "[load]\ntelemetry = { every = \"1s\", bytes = 128 }\n")?;
     let [before, connected, _] = idle.moments;
     let [_, began, ended] = busy.moments;
     Ok(Cost { before, connected, sending: ended.since(began), messages: busy.acknowledged })
@@ -38,7 +36,7 @@ struct Day {
     acknowledged: f64,
 }
 
-fn play(settings: Settings, api: &str, load: &str) -> Result<Day> {
+fn play(settings: Settings, target: &str, load: &str) -> Result<Day> {
     let Settings { devices, per_s, seconds } = settings;
     let folder = tempfile::tempdir()?;
     let scenario = folder.path().join("clients.toml");
@@ -54,7 +52,7 @@ fn play(settings: Settings, api: &str, load: &str) -> Result<Day> {
     let mut child = Command::new(gameday_tests::gameday()?)
         .arg("run")
         .arg(&scenario)
-        .args(["--target", api, "--out"])
+        .args(["--target", target, "--out"])
         .arg(folder.path())
         .stdin(Stdio::null())
         .stdout(Stdio::null())

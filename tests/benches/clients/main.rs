@@ -1,6 +1,6 @@
-//! What a simulated device costs, beside devices of others, in one run against the same twin: gameday's own, with an identity
-//! each, strategy, ledger and histograms; MQTT.js; and emqtt-bench, if it is installed. The two others have one certificate for
-//! all and nothing but a client.
+//! What a simulated device costs, beside devices of others, in one run against a twin, and against mosquitto in its place if
+//! it is installed: gameday's own, with an identity each, strategy, ledger and histograms; MQTT.js; and emqtt-bench, if it is
+//! installed. The two others have one certificate for all and nothing but a client.
 //!
 //! `cargo bench --workspace --bench clients [-- --devices 2000 --per-s 500 --seconds 20]`
 //!
@@ -10,7 +10,7 @@
 #![allow(clippy::print_stdout, reason = "what it prints is what it is for")]
 
 #[path = "../broker/broker.rs"]
-#[allow(dead_code, reason = "of its brokers this bench has the twin")]
+#[allow(dead_code, reason = "its own mosquitto is for clients of its own")]
 mod broker;
 mod emqtt_bench;
 mod gameday;
@@ -19,12 +19,15 @@ mod http;
 #[path = "../broker/identity.rs"]
 #[allow(dead_code, reason = "peers take files")]
 mod identity;
+mod mosquitto;
 mod mqtt_js;
 mod peer;
 
 use anyhow::{Context, Result, bail};
 use gameday_tests::process::Usage;
 use rustix::process::{Resource, getrlimit, setrlimit};
+
+use self::{broker::Broker, identity::Fleet, mosquitto::Stand};
 
 /// Devices of one process: what its descriptors allow.
 const DEVICES_MAX: usize = 9_000;
@@ -93,14 +96,33 @@ fn settings() -> Result<Settings> {
 async fn compare(settings: Settings) -> Result<()> {
     let Settings { devices, per_s, seconds } = settings;
     println!("{devices} devices, {per_s} connects a second, then a message a second of each for {seconds} s");
-    let ours = gameday::cost(settings).context("gameday")?;
-    let place = peer::Place::make().await?;
+    let twin = Broker::twin(&Fleet::make(0)?)?.context("no twin")?;
+    beside(settings, &twin, None).await.context("against the twin")?;
+    drop(twin);
+    // A twin of its own: what one has gone through is no cost of the next.
+    let twin = Broker::twin(&Fleet::make(0)?)?.context("no twin")?;
+    if let Some(stand) = Stand::before(&twin).await? {
+        beside(settings, &twin, Some(&stand)).await.context("against mosquitto")?;
+    }
+    Ok(())
+}
+
+/// All clients against one broker: the twin, or what stands before it.
+async fn beside(settings: Settings, twin: &Broker, stand: Option<&Stand>) -> Result<()> {
+    let devices = settings.devices;
+    let target = match stand {
+        Some(stand) => &stand.url,
+        None => twin.api().context("a twin has an API")?,
+    };
+    let ours = gameday::cost(settings, target).context("gameday")?;
+    let place = peer::Place::make(twin, stand).await?;
     let costs = [
         ("gameday", Some(ours)),
         ("MQTT.js", mqtt_js::cost(settings, &place).await.context("MQTT.js")?),
         ("emqtt-bench", emqtt_bench::cost(settings, &place).await.context("emqtt-bench")?),
     ];
-    println!("{:<14}{:>16}{:>16}{:>16}", "", "KiB a device", "ms a connect", "us a message");
+    let broker = if stand.is_some() { "on mosquitto" } else { "on the twin" };
+    println!("{broker:<14}{:>16}{:>16}{:>16}", "KiB a device", "ms a connect", "us a message");
     for (name, cost) in &costs {
         let Some(cost) = cost else { continue };
         println!(

@@ -1,6 +1,6 @@
-// Connects clients at a steady pace, says `connected`, waits for a line, then publishes a QoS 1 message a second with each,
-// spread over the second, and says how many were acknowledged. Arguments: host, port, SNI, certificate, key, clients,
-// connects a second, seconds.
+// Says `ready`, waits for a line, connects clients at a steady pace, says `connected`, waits for a line, publishes a
+// QoS 1 message a second with each, spread over the second, and says how many were acknowledged. Arguments: host, port, SNI,
+// certificate, key, clients, connects a second, seconds.
 "use strict";
 const fs = require("fs");
 const mqtt = require("mqtt");
@@ -42,10 +42,15 @@ function publish() {
   }, Number(seconds) * 1000);
 }
 
-let next = 0;
-const pace = setInterval(() => {
-  for (let n = 0; n < Number(perS) / 100 && next < Number(clients); n += 1) connect(next++);
-  if (next >= Number(clients)) clearInterval(pace);
-}, 10);
-process.stdin.once("data", () => publish());
+function connectAll() {
+  let next = 0;
+  const pace = setInterval(() => {
+    for (let n = 0; n < Number(perS) / 100 && next < Number(clients); n += 1) connect(next++);
+    if (next >= Number(clients)) clearInterval(pace);
+  }, 10);
+}
+
+const acts = [connectAll, publish];
+process.stdin.on("data", () => acts.shift()?.());
 process.stdin.on("end", () => process.exit(0));
+console.log("ready");

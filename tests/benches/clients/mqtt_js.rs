@@ -20,7 +20,7 @@ const VERSION: &str = "mqtt@5";
 const SCRIPT: &str = include_str!("mqtt.js");
 /// For all to be connected.
 const CONNECTED_MAX: Duration = Duration::from_mins(5);
-/// Beyond the time of the messages.
+/// To start, and beyond the time of the messages.
 const MARGIN: Duration = Duration::from_secs(30);
 
 pub(crate) async fn cost(settings: Settings, place: &Place) -> Result<Option<Cost>> {
@@ -41,12 +41,15 @@ pub(crate) async fn cost(settings: Settings, place: &Place) -> Result<Option<Cos
     let pid = child.id().context("node has ended")?;
     let mut told = BufReader::new(child.stdout.take().context("its output")?).lines();
     let mut tell = child.stdin.take().context("its input")?;
-    // Node has loaded its modules when it has said nothing for a while and connects: the first counters are of its start.
+    let line = timeout(MARGIN, told.next_line()).await.context("it does not start")??;
+    ensure!(line.as_deref() == Some("ready"), "it said {line:?}");
+    // Its runtime and its modules are no cost of a device.
     let before = Usage::of(pid)?;
+    tell.write_all(b"connect\n").await?;
     let line = timeout(CONNECTED_MAX, told.next_line()).await.context("not connected in time")??;
     ensure!(line.as_deref() == Some("connected"), "it said {line:?}");
     let connected = Usage::of(pid)?;
-    tell.write_all(b"go\n").await?;
+    tell.write_all(b"publish\n").await?;
     let limit = Duration::from_secs(seconds as u64) + MARGIN;
     let line = timeout(limit, told.next_line()).await.context("no end of the messages")??;
     let sending = Usage::of(pid)?.since(connected);

@@ -1,4 +1,5 @@
-//! Where peers play: a twin with one certificate that all their clients have, which may connect as `bench-...`.
+//! Where peers play: a twin, or mosquitto before it, with one certificate that all their clients have, which may connect as
+//! `bench-...`.
 
 use std::{fs, net::SocketAddr, path::PathBuf};
 
@@ -7,9 +8,9 @@ use gameday_tests::process::Usage;
 use rcgen::{CertificateParams, KeyPair};
 use serde_json::{Value, json};
 
-use crate::{broker::Broker, http::Http, identity::Fleet};
+use crate::{broker::Broker, http::Http, identity::Fleet, mosquitto::Stand};
 
-/// The twin, and files for clients that take files.
+/// A broker, and files for clients that take files.
 pub(crate) struct Place {
     pub(crate) address: SocketAddr,
     /// The name of the endpoint, for SNI.
@@ -17,14 +18,12 @@ pub(crate) struct Place {
     pub(crate) certificate: PathBuf,
     pub(crate) key: PathBuf,
     pub(crate) folder: tempfile::TempDir,
-    _twin: Broker,
 }
 
 impl Place {
-    pub(crate) async fn make() -> Result<Self> {
-        let fleet = Fleet::make(0)?;
-        let twin = Broker::twin(&fleet)?.context("no twin")?;
-        twin.admit(&fleet, 0).await?;
+    /// The twin, or what stands before it.
+    pub(crate) async fn make(twin: &Broker, stand: Option<&Stand>) -> Result<Self> {
+        twin.admit(&Fleet::make(0)?, 0).await?;
         let key = KeyPair::generate()?;
         let csr = CertificateParams::default().serialize_request(&key)?.pem()?;
         let mut http = Http::connect(twin.api().context("a twin has an API")?).await?;
@@ -39,7 +38,8 @@ impl Place {
         fs::write(&certificate, made["certificatePem"].as_str().context("a certificate")?)?;
         fs::write(&key_file, key.serialize_pem())?;
         let server = twin.server.to_str().into_owned();
-        Ok(Self { address: twin.address, server, certificate, key: key_file, folder, _twin: twin })
+        let address = stand.map_or(twin.address, |stand| stand.address);
+        Ok(Self { address, server, certificate, key: key_file, folder })
     }
 }
 

@@ -104,15 +104,19 @@ pub(crate) async fn of_a_device() -> Result<()> {
 
 /// Writes every event of a device again, as rules and retries may: another expiry makes each a record of the stream.
 async fn told_again(site: &Site, device: &str) -> Result<usize> {
-    let (table, tables) = ("gameday-main-events", &site.primary.tables);
-    let of = AttributeValue::S(device.to_owned());
-    let query = tables.query().table_name(table).key_condition_expression("device = :device");
-    let rows = query.expression_attribute_values(":device", of).send().await?.items.unwrap_or_default();
-    for mut row in rows.clone() {
-        let expires: u64 = row.get("expires").and_then(|it| it.as_n().ok()).context("an expiry")?.parse()?;
-        row.insert("expires".to_owned(), AttributeValue::N((expires + 1).to_string()));
-        tables.put_item().table_name(table).set_item(Some(row)).send().await?;
+    let (tables, mut count) = (&site.primary.tables, 0);
+    for table in ["gameday-main-events", "gameday-main-documents"] {
+        let of = AttributeValue::S(device.to_owned());
+        let query = tables.query().table_name(table).key_condition_expression("device = :device");
+        let rows = query.expression_attribute_values(":device", of).send().await?.items.unwrap_or_default();
+        for mut row in rows {
+            let expires: u64 =
+                row.get("expires").and_then(|it| it.as_n().ok()).context("an expiry")?.parse()?;
+            row.insert("expires".to_owned(), AttributeValue::N((expires + 1).to_string()));
+            tables.put_item().table_name(table).set_item(Some(row)).send().await?;
+            count += 1;
+        }
     }
-    ensure!(rows.len() >= 3, "a device has events: the thing, its identity, its shadow; not {}", rows.len());
-    Ok(rows.len())
+    ensure!(count >= 3, "a device has events: the thing, its identity, its shadow; not {count}");
+    Ok(count)
 }

@@ -86,6 +86,7 @@ async fn start(executable: &Path, arguments: &[&str], function: &str) -> Result<
         .env("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
         .envs([("PRIMARY_REGION", "us-east-1"), ("SECONDARY_REGION", "us-west-2"), ("MODE", "complete")])
         .envs([("STATE_TABLE", "state"), ("ERROR_TABLE", "errors"), ("EVENTS_TABLE", "events")])
+        .env("DOCUMENTS_TABLE", "documents")
         .envs([("ACCOUNT_ID", "123456789012"), ("QUEUE_URL", "http://127.0.0.1:1/queue")])
         .env("STATE_MACHINE_ARN", arn)
         .stdin(Stdio::null())
