@@ -159,10 +159,20 @@ impl Journal {
             .collect()
     }
 
-    /// Undoes every fault that stands. The answer is each with the moment since when it is cured, or why it could not be.
-    pub(crate) async fn cure(&self, aws: &Aws) -> Vec<(String, Result<Instant, String>)> {
-        let ended = self.undo_where(aws, None, |change| matches!(change, Change::Fault { .. })).await;
-        ended.into_iter().map(|(change, ended)| (change.name(), ended)).collect()
+    /// Undoes every fault that stands. The answer is each with the moment since when all that it changed is cured, or why not.
+    pub(crate) async fn cure(&self, aws: &Aws) -> BTreeMap<String, Result<Instant, String>> {
+        let mut cured: BTreeMap<String, Result<Instant, String>> = BTreeMap::new();
+        for (change, ended) in
+            self.undo_where(aws, None, |change| matches!(change, Change::Fault { .. })).await
+        {
+            let all = cured.entry(change.name()).or_insert_with(|| ended.clone());
+            *all = match (&*all, ended) {
+                (Ok(before), Ok(since)) => Ok(since.max(*before)),
+                (Err(why), _) => Err(why.clone()),
+                (Ok(_), Err(why)) => Err(why),
+            };
+        }
+        cured
     }
 
     /// Undoes once more what was undone, in the same order: for what came into being meanwhile. What still cannot be undone is

@@ -57,11 +57,11 @@ pub(super) static MAPPING: FaultEntry = FaultEntry {
     colour: Colour::Replication,
     targets: Targets::TwinAndAws,
     touches: Touches::Deployment,
-    what: "The event source mapping that feeds the replicator in the secondary is disabled; what waits in the stream is \
-           applied afterwards.",
+    what: "The event source mappings that feed the replicator in the secondary are disabled; what waits in the streams \
+           is applied afterwards.",
     parameters: &[],
     proof: "a shadow written in the primary is not in the secondary, where one before the fault was",
-    cure_proof: "the mapping was read back as Enabled",
+    cure_proof: "the mappings were read back as Enabled",
     strike: |ground, _| Box::pin(mapping(ground)),
 };
 
@@ -104,12 +104,17 @@ async fn mapping(ground: Ground<'_>) -> anyhow::Result<Struck<'_>> {
     let (clients, function) = (&ground.aws.secondary, ground.function("replicate"));
     let list = clients.lambda.list_event_source_mappings().function_name(&function).send().await;
     let list = list.map_err(|e| anyhow!(describe(&e)))?;
-    let of = list.event_source_mappings().iter().find(|mapping| mapping.state() == Some("Enabled"));
-    let mapping = of.and_then(|mapping| mapping.uuid()).context("nothing feeds the replicator")?.to_owned();
+    let fed = list.event_source_mappings().iter().filter(|mapping| mapping.state() == Some("Enabled"));
+    let fed: Vec<String> = fed.filter_map(|mapping| mapping.uuid().map(str::to_owned)).collect();
     let way = Way::open(&ground, Cargo::Shadow).await?;
-    ground.intend(&MAPPING, &clients.region, Cure::Mapping { mapping: mapping.clone() })?;
-    let at = set_mapping(clients, &mapping, false).await?.context("the mapping is gone")?;
-    let detail = format!("the mapping {mapping} of {function} reads back as Disabled");
+    let mut at = None;
+    // Events and documents come by mappings of their own.
+    for mapping in &fed {
+        ground.intend(&MAPPING, &clients.region, Cure::Mapping { mapping: mapping.clone() })?;
+        at = Some(set_mapping(clients, mapping, false).await?.context("the mapping is gone")?);
+    }
+    let at = at.context("nothing feeds the replicator")?;
+    let detail = format!("{} of {function} read back as Disabled", fed.join(" and "));
     Ok(Struck { at, detail, proof: Box::pin(way.closed(ground)) })
 }
 

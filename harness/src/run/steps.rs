@@ -321,14 +321,13 @@ impl Game {
 
     /// Cures every fault that is applied, and says so in the record. Those that could not be cured stay on the list.
     pub(super) async fn cure(&mut self) {
-        let ended = self.journal.cure(&self.aws).await;
+        let cured = self.journal.cure(&self.aws).await;
         let mut uncured = Vec::new();
         for fault in std::mem::take(self.broken.get_mut()) {
             let Ok(ground) = self.ground(&[]) else { continue };
             let entry = fault.entry();
-            let cured = ended.iter().find(|(name, _)| name == entry.name).map(|(_, ended)| ended.clone());
             // What the journal no longer holds is cured, and nobody knows since when.
-            match cured.unwrap_or_else(|| Ok(Instant::now())) {
+            match cured.get(entry.name).cloned().unwrap_or_else(|| Ok(Instant::now())) {
                 Ok(since) => {
                     ground.record(&fault, FaultState::Cured, format!("{} was undone", entry.label), since);
                     ground.record(
