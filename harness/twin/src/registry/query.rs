@@ -375,9 +375,10 @@ mod tests {
             let _ = Query::parse(&text);
         }
 
-        /// For all texts, a text matches itself, its prefix with a star, and a star.
+        /// For all texts that are no operator, a text matches itself, its prefix with a star, and a star.
         #[test]
         fn globs(text in "[a-zA-Z0-9]{1,12}", cut in 0usize..12) {
+            prop_assume!(!matches!(text.as_str(), "AND" | "OR" | "NOT"));
             let prefix = &text[..cut.min(text.len())];
             for pattern in [text.clone(), format!("{prefix}*"), "*".to_owned()] {
                 let query = Query::parse(&format!("thingName:{pattern}")).unwrap();
