@@ -14,6 +14,7 @@ use crate::{
     aws::{Aws, RegionClients, describe},
     deploy::{Destruction, STACK_PREFIX, Stacks, tag_of},
     journal::{Change, undo_now},
+    lease::{self, Lease},
     names::{ID_CHARS, RUN_ATTRIBUTE},
     output::Output,
     sweep::{Certificates, Sweep},
@@ -35,6 +36,19 @@ pub(crate) struct Found(BTreeMap<(String, &'static str), BTreeSet<String>>);
 impl Found {
     fn add(&mut self, region: &str, kind: &'static str, name: &str) {
         self.0.entry((region.to_owned(), kind)).or_default().insert(name.to_owned());
+    }
+
+    /// Whether there is nothing of it but a lease, which ends by itself.
+    pub(crate) fn is_lease_only(&self) -> bool {
+        self.0.keys().all(|(_, kind)| *kind == LEASES)
+    }
+
+    /// The same in one line.
+    pub(crate) fn brief(&self) -> String {
+        let said = |((region, kind), names): (&(String, &'static str), &BTreeSet<String>)| {
+            format!("{} {kind} in {region}", names.len())
+        };
+        self.0.iter().map(said).collect::<Vec<_>>().join(", ")
     }
 
     /// Of that kind in that Region.
@@ -59,6 +73,7 @@ const STACKS: &str = "stacks";
 const THINGS: &str = "things";
 const POLICIES: &str = "policies";
 const ZONES: &str = "hosted zones";
+const LEASES: &str = "leases";
 const GLOBAL: &str = "global";
 
 /// Everything that carries a run's mark, by the run's id.
@@ -76,6 +91,9 @@ pub(crate) async fn discover(aws: &Aws) -> anyhow::Result<BTreeMap<String, Found
             if let (Some(run), Some(name)) = (run, thing.thing_name()) {
                 runs.entry(run.clone()).or_default().add(region, THINGS, name);
             }
+        }
+        if let Some(Lease { run, .. }) = lease::read(clients).await? {
+            runs.entry(run).or_default().add(region, LEASES, lease::NAME);
         }
         for name in policies(clients).await? {
             if let Some(run) = run_of_policy(&name) {
@@ -170,6 +188,11 @@ async fn pass_over(aws: &Aws, run: &str, output: &Output) -> anyhow::Result<Vec<
         }
     }
     changes.extend(found.named(GLOBAL, ZONES).map(|name| Change::HostedZone { name: name.clone() }));
+    for clients in [&aws.primary, &aws.secondary] {
+        let region = &clients.region;
+        let leases = found.named(region, LEASES);
+        changes.extend(leases.map(|_| Change::Lease { region: region.clone(), run: run.to_owned() }));
+    }
     for change in changes {
         output.status(&format!("deleting {} {} in {}", change.kind(), change.name(), change.region()));
         if let Err(error) = undo_now(aws, &change).await {

@@ -5,6 +5,7 @@ mod at;
 mod cleanup;
 mod cost;
 mod deploy;
+mod doctor;
 mod failback;
 mod faults;
 mod fleet;
@@ -19,6 +20,7 @@ mod report;
 mod restore;
 mod run;
 mod shadow_compare;
+mod started;
 mod status;
 mod switch;
 mod twin;
@@ -44,6 +46,8 @@ struct Cli {
 enum Command {
     /// Run a scenario and write its report.
     Run(run::Run),
+    /// Say whether a run would go on: what it looks at before it changes anything.
+    Doctor(doctor::Doctor),
     /// Say how a run stands: its phase, what is broken, where the devices are.
     Status(status::Status),
     /// Write down what somebody did, on a run's timeline.
@@ -127,6 +131,7 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let outcome = match cli.command {
         Command::Run(run) => run.run(),
+        Command::Doctor(doctor) => doctor.run(),
         Command::Status(status) => status.run(),
         Command::Note(note) => note.run(),
         Command::Abort(abort) => abort.run(),

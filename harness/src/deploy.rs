@@ -17,7 +17,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 pub(crate) use destroy::Destruction;
-pub(crate) use events::{rule_prefix, switch_off};
+pub(crate) use events::{off as events_off, rule_prefix, switch_off};
 pub(crate) use health::health_policy;
 pub(crate) use identity::device_document;
 pub(crate) use install::{Concurrency, Installation, STACK_PREFIX, Settings, TAG, stack_name, stack_prefix};
@@ -27,7 +27,7 @@ pub(crate) use package::{
 };
 pub(crate) use place::{AMAZON_ROOT_CA, MQTT_PORT, Place, RegionSite};
 pub(crate) use replica::Replica;
-pub(crate) use stack::{Stacks, tag_of};
+pub(crate) use stack::{Stacks, output_of, tag_of};
 
 use crate::{
     aws::{Aws, RegionClients},

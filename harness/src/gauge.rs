@@ -1,5 +1,7 @@
-//! What can be read of a run at any moment, and conditions on it: one table, for the scenario's `[stop]`, for errors, and for the
-//! documentation.
+//! What can be read of a run at any moment, and conditions on it: one table, for the scenario's `[stop]` and `[steady]`, for errors,
+//! and for the documentation.
+
+use std::fmt;
 
 use gameday_report::{Comparison, Op, Statistic, Target, Unit, nearest, units};
 
@@ -24,6 +26,7 @@ enum What {
     Away,
     AwayLongest,
     Behind,
+    Missing,
     ApiCalls,
     ApiThrottled,
     Acknowledged,
@@ -45,13 +48,14 @@ const GAUGES: &[Gauge] = &[
     gauge("devices.away", Unit::Devices, What::Away),
     gauge("devices.away_longest", Unit::Duration, What::AwayLongest),
     gauge("devices.behind", Unit::Devices, What::Behind),
+    gauge("devices.missing", Unit::Devices, What::Missing),
     gauge("api.calls", Unit::Count, What::ApiCalls),
     gauge("api.throttled", Unit::Count, What::ApiThrottled),
     gauge("messages.acknowledged", Unit::Count, What::Acknowledged),
     gauge("run.duration", Unit::Duration, What::Elapsed),
 ];
 
-/// A condition that ends a run when it holds.
+/// A gauge held against a number: as a condition that ends a run when it holds, or as a hypothesis that has to.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Condition {
     gauge: &'static Gauge,
@@ -60,18 +64,35 @@ pub(crate) struct Condition {
 }
 
 impl Condition {
-    /// What a scenario writes as `key = text`.
+    /// What a scenario writes as `key = text` of what ends a run.
     pub(crate) fn parse(key: &str, text: &str) -> Result<Self, String> {
+        let condition = Self::compared(key, text)?;
+        // An objective says what must hold, this what must not.
+        if !matches!(condition.comparison.op, Op::Above | Op::AtLeast) {
+            return Err(format!(
+                "the run stops when it holds: write > or >= and not {}",
+                condition.comparison.op.sign()
+            ));
+        }
+        Ok(condition)
+    }
+
+    /// What a scenario writes as `key = text` of what has to hold before anything is broken.
+    pub(crate) fn hypothesis(key: &str, text: &str) -> Result<Self, String> {
+        let hypothesis = Self::compared(key, text)?;
+        if matches!(hypothesis.comparison.op, Op::Above | Op::AtLeast) {
+            return Err(format!(
+                "it is steady when this holds: write <=, < or == and not {}",
+                hypothesis.comparison.op.sign()
+            ));
+        }
+        Ok(hypothesis)
+    }
+
+    fn compared(key: &str, text: &str) -> Result<Self, String> {
         let (gauge, statistic) = named(key)?;
         let comparison =
             Comparison::parse(gauge.name, gauge.unit, text).map_err(|error| error.to_string())?;
-        // An objective says what must hold, this what must not.
-        if !matches!(comparison.op, Op::Above | Op::AtLeast) {
-            return Err(format!(
-                "the run stops when it holds: write > or >= and not {}",
-                comparison.op.sign()
-            ));
-        }
         Ok(Self { gauge, statistic, comparison })
     }
 
@@ -81,18 +102,39 @@ impl Condition {
         if !self.comparison.op.holds(value, self.comparison.target.value()) {
             return None;
         }
-        let shown = match (self.gauge.unit, self.comparison.target) {
+        let (was, over) = (self.shown(value), self.over(window));
+        Some(format!("{} was {was}{over}, and the scenario stops at {}", self.key(), self.comparison))
+    }
+
+    /// Why a hypothesis does not hold, if it does not. `of_nothing`: whether it holds when there is no value.
+    pub(crate) fn fails(&self, window: &Window, reading: &Reading, of_nothing: bool) -> Option<String> {
+        let (key, over) = (self.key(), self.over(window));
+        match self.value(window, reading) {
+            Some(value) if self.comparison.op.holds(value, self.comparison.target.value()) => None,
+            Some(value) => {
+                Some(format!("{key} was {}{over}, and is to be {}", self.shown(value), self.comparison))
+            }
+            None if of_nothing => None,
+            None => Some(format!("{key} has no value{over}, and is to be {}", self.comparison)),
+        }
+    }
+
+    fn shown(&self, value: f64) -> String {
+        match (self.gauge.unit, self.comparison.target) {
             (Unit::Duration, _) => units::duration(value),
             (_, Target::Percent(_)) => units::percent(value),
             _ => units::number(value),
-        };
-        let over = match self.gauge.what {
+        }
+    }
+
+    /// What it is of, when that is not the moment.
+    fn over(&self, window: &Window) -> String {
+        match self.gauge.what {
             What::SendsFailed | What::ConnectsFailed | What::Latency(_) => {
                 format!(" over the last {}", units::duration(window.over_us() as f64))
             }
             _ => String::new(),
-        };
-        Some(format!("{} was {shown}{over}, and the scenario stops at {}", self.key(), self.comparison))
+        }
     }
 
     fn key(&self) -> String {
@@ -119,11 +161,19 @@ impl Condition {
             What::Away => of_fleet(reading.away),
             What::AwayLongest => Some(reading.away_longest_us as f64),
             What::Behind => of_fleet(reading.behind?),
+            What::Missing => of_fleet(reading.missing),
             What::ApiCalls => Some(reading.api_calls as f64),
             What::ApiThrottled => Some(reading.api_throttled as f64),
             What::Acknowledged => Some(reading.acknowledged as f64),
             What::Elapsed => Some(reading.elapsed_us as f64),
         }
+    }
+}
+
+impl fmt::Display for Condition {
+    /// As a scenario writes it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.key(), self.comparison)
     }
 }
 
@@ -155,7 +205,7 @@ fn named(key: &str) -> Result<(&'static Gauge, Option<Statistic>), String> {
             });
             let meant = nearest(key, all).map(|name| format!(", did you mean {name:?}?")).unwrap_or_default();
             let names = names.collect::<Vec<_>>().join(", ");
-            Err(format!("there is no metric {key:?}{meant}; a run can stop by {names}"))
+            Err(format!("there is no metric {key:?}{meant}; those of a run that goes on are {names}"))
         }
     }
 }
@@ -185,6 +235,26 @@ mod tests {
         assert!(error("api.calls.p99", "> 5").contains("is one number"));
         assert!(error("publish.ack.p99", "<= 5s").contains("write > or >= and not <="));
         assert!(error("sends.failed", "> 5").contains("a percentage such as 5%"));
+    }
+
+    #[test]
+    fn a_hypothesis_says_what_must_hold_and_of_no_value_it_does_not() {
+        let error = |key, text| Condition::hypothesis(key, text).unwrap_err();
+        assert!(error("devices.missing", "> 0").contains("write <=, < or == and not >"));
+        assert!(error("devices.mising", "== 0").contains("did you mean \"devices.missing\"?"));
+        let window = Window::new(10_000_000);
+        let reading = Reading { fleet: 40, missing: 10, ..Reading::default() };
+        let fails = |key: &str, text: &str, of_nothing| {
+            Condition::hypothesis(key, text).unwrap().fails(&window, &reading, of_nothing)
+        };
+        assert_eq!(fails("devices.missing", "<= 25%", false), None);
+        assert_eq!(
+            fails("devices.missing", "== 0", true).unwrap(),
+            "devices.missing was 10, and is to be == 0"
+        );
+        assert_eq!(fails("sends.failed", "== 0%", true), None);
+        let said = fails("sends.failed", "== 0%", false).unwrap();
+        assert!(said.starts_with("sends.failed has no value over the last 10 s"), "{said}");
     }
 
     #[test]

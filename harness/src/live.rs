@@ -67,6 +67,8 @@ pub(crate) struct Reading {
     /// Devices that were there, and have no connection on which anything was acknowledged.
     pub(crate) away: u32,
     pub(crate) away_longest_us: u64,
+    /// Devices that have no such connection, whether they were ever there or not.
+    pub(crate) missing: u32,
     pub(crate) behind: Option<u32>,
     pub(crate) acknowledged: u64,
     pub(crate) elapsed_us: u64,
@@ -175,17 +177,22 @@ impl Live {
 
     /// The numbers of now. What the record does not hold is 0.
     pub(crate) fn reading(&self, now_us: u64) -> Reading {
-        let (mut away, mut away_longest_us) = (0, 0);
+        let (mut away, mut away_longest_us, mut there) = (0, 0, 0);
         for place in self.devices.values() {
-            if let Place::AwaySince(since_us) = place {
-                away += 1;
-                away_longest_us = away_longest_us.max(now_us.saturating_sub(*since_us));
+            match place {
+                Place::There => there += 1,
+                Place::AwaySince(since_us) => {
+                    away += 1;
+                    away_longest_us = away_longest_us.max(now_us.saturating_sub(*since_us));
+                }
             }
         }
+        let fleet = self.info.as_ref().map_or(0, |info| info.devices);
         Reading {
-            fleet: self.info.as_ref().map_or(0, |info| info.devices),
+            fleet,
             away,
             away_longest_us,
+            missing: fleet.saturating_sub(there),
             behind: self.sample.behind,
             acknowledged: self.acknowledged,
             elapsed_us: now_us,

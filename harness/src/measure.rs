@@ -12,6 +12,7 @@ mod vitals;
 mod watch;
 
 pub(crate) use board::{Board, State};
+pub(crate) use health::is_healthy;
 pub(crate) use ledger::Ledger;
 pub(crate) use meter::{Meter, Metric};
 pub(crate) use observer::{Observer, Turns, observe};

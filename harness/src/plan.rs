@@ -193,6 +193,7 @@ fn creates(scenario: &Scenario) -> Vec<Made> {
         made("policy", Place::Secondary, 3),
         made("health check", Place::Global, 2),
         made("hosted zone", Place::Global, 1),
+        made("lease", Place::Secondary, 1),
     ];
     let provisions = scenario.step.iter().any(|step| matches!(step, Step::Provision(_)));
     let own = if provisions && scenario.fleet.pool.is_none() { scenario.fleet.devices } else { 0 };

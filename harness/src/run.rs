@@ -7,14 +7,15 @@ mod finish;
 mod guard;
 mod halt;
 mod interrupt;
+mod lease;
 mod onlooker;
 mod page;
 mod pooled;
-mod preflight;
 mod quotas;
 mod readiness;
 mod shout;
 mod status;
+mod steady;
 mod steps;
 mod sweep;
 
@@ -31,13 +32,14 @@ use anyhow::Context;
 use futures::FutureExt;
 use gameday_report::{
     ExitCode,
-    record::{EndReason, Event, Folder, RunInfo},
+    record::{EndReason, Event, Folder, Preflight, RunInfo},
 };
 use parking_lot::Mutex;
 use tokio::task::JoinSet;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use self::{halt::Halt, onlooker::Onlooker, page::Page, pooled::Pooled};
+pub(crate) use self::guard::ready as stops_ready;
+use self::{halt::Halt, onlooker::Onlooker, page::Page, pooled::Pooled, steady::SteadyWatch};
 use crate::{
     aws::Aws,
     clock::RunClock,
@@ -50,6 +52,7 @@ use crate::{
     names::{device_name, new_id},
     output::{Output, Progress},
     plan::Plan,
+    preflight::{self, Ground},
     restore,
     scenario::Scenario,
     target::Target,
@@ -63,6 +66,10 @@ pub(crate) struct RunOptions {
     /// What `gameday plan` prints for the same scenario.
     pub(crate) plan: Plan,
     pub(crate) target: String,
+    /// The accounts in which the target's file lets it go on, if there is a file.
+    pub(crate) accounts: Option<Vec<String>>,
+    /// Checks of pre-flight that are overlooked.
+    pub(crate) ignored: Vec<String>,
     pub(crate) out: PathBuf,
     /// Where fleets are that stay.
     pub(crate) fleets: PathBuf,
@@ -111,6 +118,10 @@ pub(crate) struct Game {
     /// Ends observers and watchers.
     watch_stop: CancellationToken,
     seed: u64,
+    /// What ends the run before its last step.
+    halt: Halt,
+    /// Whether it is steady, until the first fault.
+    steady: Option<SteadyWatch>,
 }
 
 /// How the steps ended.
@@ -119,7 +130,17 @@ pub(crate) enum Played {
     Completed,
     /// What ended it is in the record, and known to [`Halt`].
     Stopped,
+    /// Before anything was broken, and it is no error.
+    Ended(Ended),
     Failed(anyhow::Error),
+}
+
+/// Why a run ends before anything was broken.
+#[derive(Debug, thiserror::Error)]
+#[error("{why}")]
+pub(crate) struct Ended {
+    reason: EndReason,
+    why: String,
 }
 
 /// Runs a scenario.
@@ -132,7 +153,7 @@ pub(crate) async fn run(options: RunOptions) -> anyhow::Result<ExitCode> {
     let id = new_id();
     let output = Arc::new(Output::told(options.progress));
     // A run that is refused leaves no folder behind.
-    let (opened, page) = match open(&options, descriptors).await {
+    let (opened, looked, page) = match open(&options, descriptors, &output).await {
         Ok(opened) => opened,
         Err(error) => {
             output.finish();
@@ -151,9 +172,10 @@ pub(crate) async fn run(options: RunOptions) -> anyhow::Result<ExitCode> {
     output.line(&format!("      run {id}, seed {}, {}", options.seed, path.display()));
     let mut game = Game::new(&options, id, folder.clone(), clock, output.clone(), opened)?;
     game.recorder.event(Event::RunBegan(info(&options, &game, &name)));
+    game.recorder.event(Event::Preflight(looked));
     let sampling = CancellationToken::new();
     let sampler = tokio::spawn(sample(game.recorder.clone(), folder.clone(), sampling.clone()));
-    let halt = Halt::new(game.recorder.clone());
+    let halt = game.halt.clone();
     interrupt::watch(folder.clone(), halt.clone(), output.clone())?;
     // What goes on beside the run ends with this.
     let mut beside = JoinSet::new();
@@ -223,7 +245,37 @@ fn abandoned(halt: &Halt) -> (EndReason, Option<String>) {
 /// What a run works with: the target, reached and looked at, and the fleet if it is one that stays.
 type Opened = (Target, Aws, Option<Pooled>);
 
-async fn open(options: &RunOptions, descriptors: Option<u64>) -> anyhow::Result<(Opened, Option<Page>)> {
+/// Looks at everything that a run looks at before it changes anything; the error says why it cannot be looked at.
+pub(crate) async fn look(options: &RunOptions) -> anyhow::Result<Preflight> {
+    let descriptors = descriptors::raise();
+    let (target, aws, pooled) = reach(options).await?;
+    let looked = preflight_of(options, descriptors, &target, &aws, pooled.as_ref()).await;
+    target.close().await;
+    looked
+}
+
+async fn preflight_of(
+    options: &RunOptions,
+    descriptors: Option<u64>,
+    target: &Target,
+    aws: &Aws,
+    pooled: Option<&Pooled>,
+) -> anyhow::Result<Preflight> {
+    let ground = Ground {
+        scenario: &options.scenario,
+        target,
+        aws,
+        resolver: &Resolver::new(&target.endpoints)?,
+        accounts: options.accounts.as_deref(),
+        devices: pooled.map(|pooled| pooled.names(options.scenario.fleet.devices)),
+        out: &options.out,
+        descriptors,
+        seed: options.seed,
+    };
+    Ok(preflight::look(&ground, &options.ignored).await)
+}
+
+async fn reach(options: &RunOptions) -> anyhow::Result<Opened> {
     let scenario = &options.scenario;
     let pooled = scenario.fleet.pool.as_ref().map(|name| Pooled::open(&options.fleets, name)).transpose()?;
     let target = Target::open(&options.target, &scenario.twin).await?;
@@ -231,13 +283,28 @@ async fn open(options: &RunOptions, descriptors: Option<u64>) -> anyhow::Result<
         pooled.check(&target.endpoints, scenario.fleet.devices)?;
     }
     let aws = Aws::connect(&target.endpoints).await;
-    preflight::check(&target, &aws, scenario, descriptors).await?;
-    guard::ready(&scenario.stop).await?;
+    Ok((target, aws, pooled))
+}
+
+async fn open(
+    options: &RunOptions,
+    descriptors: Option<u64>,
+    output: &Output,
+) -> anyhow::Result<(Opened, Preflight, Option<Page>)> {
+    let (target, aws, pooled) = reach(options).await?;
+    let looked = preflight_of(options, descriptors, &target, &aws, pooled.as_ref()).await?;
+    for line in preflight::lines(&looked) {
+        output.line(&line);
+    }
+    if let Some(why) = preflight::refusal(&looked) {
+        target.close().await;
+        anyhow::bail!(why);
+    }
     let page = match options.page {
         Some(address) => Some(Page::open(address).await?),
         None => None,
     };
-    Ok(((target, aws, pooled), page))
+    Ok(((target, aws, pooled), looked, page))
 }
 
 impl Game {
@@ -266,6 +333,7 @@ impl Game {
         let over_us = u64::try_from(scenario.stop.over.as_micros()).unwrap_or(u64::MAX);
         let recorder =
             Recorder::create(&folder, clock, &[target.primary(), target.secondary()], over_us, devices)?;
+        let halt = Halt::new(recorder.clone());
         Ok(Self {
             aws,
             resolver: Arc::new(Resolver::new(&target.endpoints)?),
@@ -289,6 +357,8 @@ impl Game {
             device_tasks: TaskTracker::new(),
             watch_stop: CancellationToken::new(),
             seed: options.seed,
+            halt,
+            steady: None,
         })
     }
 

@@ -8,6 +8,7 @@ mod locate;
 mod set;
 mod share;
 mod span;
+mod steady;
 mod step;
 mod stop;
 mod strategy;
@@ -26,6 +27,8 @@ pub use backoff::Backoff;
 pub use load::{Load, Ramp, ShadowLoad, Telemetry};
 pub(crate) use share::places;
 pub use span::Span;
+pub(crate) use steady::Hypotheses;
+pub use steady::Steady;
 pub use step::{Break, Connect, Heal, Hold, MayTouch, Provision, ProvisionVia, Readiness, Step, Until};
 pub use stop::{Http, Stop};
 pub use strategy::{Cname, DualEndpoint, Share, Sticky, Strategies, Strategy};
@@ -57,6 +60,9 @@ pub struct Scenario {
     /// How long, after the last step, the secondary may take to catch up before its state is judged.
     #[serde(default = "Scenario::converge_default")]
     pub converge_at_most: Span,
+    /// What has to hold before the first fault.
+    #[serde(default, skip_serializing_if = "Steady::is_default")]
+    pub steady: Steady,
     /// What ends the run before its last step.
     #[serde(default, skip_serializing_if = "Stop::is_default")]
     pub stop: Stop,
@@ -275,6 +281,7 @@ impl Scenario {
             return wrong("fleet.pool", &message);
         }
         step::check(&self.step, &self.fleet, &self.may_touch)?;
+        self.steady.check(&self.step)?;
         self.stop.check()?;
         for (metric, text) in &self.objectives {
             if let Err(error) = Objective::parse(metric, text) {

@@ -12,6 +12,7 @@ use crate::{
     aws::{Aws, Missing, RegionClients},
     deploy::{TAG, health_policy, rule_prefix, stack_prefix},
     journal::{issued_for, things},
+    lease,
     output::Output,
 };
 
@@ -52,8 +53,16 @@ impl Sweep<'_> {
             events.push(Event::Swept { region: region.to_owned(), kinds, leftovers });
         };
         for clients in [&self.aws.primary, &self.aws.secondary] {
-            let kinds =
-                ["stacks", "things", "certificates", "policies", "topic rules", "tables", "functions"];
+            let kinds = [
+                "stacks",
+                "things",
+                "certificates",
+                "policies",
+                "topic rules",
+                "tables",
+                "functions",
+                "leases",
+            ];
             swept(&clients.region, &kinds, self.sweep_region(clients).await?);
         }
         swept("global", &["hosted zones", "health checks"], self.sweep_global().await?);
@@ -132,6 +141,8 @@ impl Sweep<'_> {
             .flat_map(aws_sdk_lambda::operation::list_functions::ListFunctionsOutput::functions)
             .filter_map(|f| f.function_name());
         add("function", functions.filter(of_run).map(str::to_owned).collect());
+        let lease = lease::read(clients).await?.filter(|lease| lease.run == self.run);
+        add("lease", lease.map(|_| lease::NAME.to_owned()).into_iter().collect());
         Ok(left)
     }
 

@@ -3,6 +3,8 @@
 //! Whatever it is, a run knows it by the same few facts: endpoints, the DNS server to ask, the root certificate, and the
 //! control API for faults that AWS has no call for.
 
+mod file;
+
 use std::{io::ErrorKind, net::SocketAddr, time::Duration};
 
 use anyhow::{Context, bail};
@@ -11,6 +13,8 @@ use http_body_util::{BodyExt, Full};
 use hyper::{Method, Request, body::Bytes, client::conn::http1};
 use hyper_util::rt::TokioIo;
 use tokio::{net::TcpStream, time::Instant};
+
+pub(crate) use file::TargetFile;
 
 use crate::scenario::TwinSettings;
 

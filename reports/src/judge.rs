@@ -10,6 +10,7 @@ mod measure;
 mod observer;
 mod spread;
 mod stage;
+mod steady;
 mod storm;
 mod stragglers;
 mod strategies;
@@ -109,17 +110,21 @@ impl<'a> Evidence<'a> {
 pub fn judge(record: &Record) -> Summary {
     let evidence = Evidence::of(record);
     let undo = undo::undo(record, &evidence.timeline);
-    let objectives: Vec<ObjectiveRow> = record
+    let mut objectives: Vec<ObjectiveRow> = record
         .info
         .objectives
         .iter()
         .map(|(key, condition)| measure::row(&evidence, key, condition))
         .collect();
-    let mut checks = checks::checks(&evidence.timeline, objectives.len(), &evidence.harness, &undo);
+    let steady = steady::check(record);
+    let mut checks = checks::checks(&evidence.timeline, steady, objectives.len(), &evidence.harness, &undo);
     checks.extend(observer::observer(record));
+    let ended = evidence.timeline.end.as_ref().map(|(reason, _)| *reason);
+    if ended == Some(EndReason::NotSteady) {
+        objectives.iter_mut().for_each(steady::of_no_day);
+    }
     let verdicts = objectives.iter().map(|row| row.verdict).chain(checks.iter().map(|row| row.verdict));
     let verdict = Verdict::combine(verdicts);
-    let ended = evidence.timeline.end.as_ref().map(|(reason, _)| *reason);
     let exit = exit(ended, verdict, &undo);
     let mut summary = Summary {
         format: SUMMARY_FORMAT,
@@ -137,6 +142,7 @@ pub fn judge(record: &Record) -> Summary {
         steps: evidence.timeline.steps.clone(),
         stopping: stopping(record),
         acts: acts(record),
+        preflight: steady::preflight(record),
         readiness: evidence.readiness,
         devices: evidence.devices.clone(),
         failover: evidence.failovers.waterfall(
@@ -176,8 +182,8 @@ fn exit(ended: Option<EndReason>, verdict: Verdict, undo: &Undo) -> ExitCode {
         (Some(EndReason::Operator), _) => ExitCode::Operator,
         (Some(EndReason::StopCondition), _) => ExitCode::StopCondition,
         (Some(EndReason::Error), _) => ExitCode::Error,
+        (Some(EndReason::NotSteady), _) | (_, Verdict::Unknown) => ExitCode::Inconclusive,
         (_, Verdict::Fail) => ExitCode::Missed,
-        (_, Verdict::Unknown) => ExitCode::Inconclusive,
         (_, Verdict::Pass) => ExitCode::Pass,
     }
 }

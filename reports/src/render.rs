@@ -15,6 +15,7 @@ mod head;
 mod html;
 mod journey;
 mod latency;
+mod preflight;
 mod storm;
 mod stragglers;
 mod strategies;
@@ -47,6 +48,7 @@ pub fn render(record: &Record, summary: &Summary) -> String {
         writes::writes(summary),
         fleet::fleet(summary),
         latency::acks(summary),
+        preflight::preflight(summary),
         trust::run(summary),
         trust::undo(summary),
         trust::api(summary),

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 
 use crate::record::{
     Act, ActKind, ApiCalls, Backoff, Direction, EndReason, Entry, Event, FaultState, Guide, HarnessSample,
-    Histogram, HistogramSeries, Interval, Leftover, Move, NotReady, Observation, ObservedBy, Quota,
-    Readiness, Record, RunInfo, Sample, StepState, Strategy, UndoEntry, UndoState, Write, new_histogram,
+    Histogram, HistogramSeries, Interval, Leftover, Move, NotReady, Observation, ObservedBy, Preflight,
+    PreflightCheck, PreflightOutcome, Quota, Readiness, Record, RunInfo, Sample, Steady, StepState, Strategy,
+    UndoEntry, UndoState, Write, new_histogram,
 };
 
 const S: u64 = 1_000_000;
@@ -245,6 +246,7 @@ impl Day {
     fn begin(&mut self) {
         let info = self.record.info.clone();
         self.push(0, Event::RunBegan(info.clone()));
+        self.before();
         let devices = info.devices;
         let observation = Observation { by: ObservedBy::Wildcard, observers: 1, devices, observed: devices };
         self.push(S / 20, Event::Observation(observation));
@@ -309,6 +311,32 @@ impl Day {
                 Event::Answer { name: name.clone(), target, region: region.clone(), resolution_us: None },
             );
         }
+    }
+
+    /// What was looked at before anything was changed, and that it was steady before anything was broken.
+    fn before(&mut self) {
+        let check = |name: &str, label: &str, outcome, why: &str| PreflightCheck {
+            name: name.into(),
+            label: label.into(),
+            outcome,
+            why: why.into(),
+            ignored: outcome == PreflightOutcome::Unknown,
+        };
+        let checks = vec![
+            check("account", "The account", PreflightOutcome::Passed, "123456789012 is on the list"),
+            check("connects", "CONNECTs", PreflightOutcome::Warned, "coming over takes 8 s at the least"),
+            check("leftovers", "Leftovers", PreflightOutcome::Unknown, "things could not be listed"),
+        ];
+        self.push(S / 100, Event::Preflight(Preflight { checks }));
+        self.push(
+            BROKEN - S / 2,
+            Event::Steady(Steady {
+                held: true,
+                for_us: 12 * S,
+                hypotheses: vec!["devices.missing == 0".into(), "sends.failed == 0%".into()],
+                broken: Vec::new(),
+            }),
+        );
     }
 
     fn device(&mut self, number: u32) {

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::record::{ActKind, EndReason, NotReady, Observation, RunInfo, StepState};
+use crate::record::{ActKind, EndReason, NotReady, Observation, PreflightCheck, RunInfo, StepState};
 use crate::verdict::{ExitCode, Verdict};
 
 mod fleet;
@@ -58,6 +58,9 @@ pub struct Summary {
     pub stopping: Option<StoppingRow>,
     /// What people did, the first of it when it was much.
     pub acts: Vec<ActRow>,
+    /// What was looked at before anything was changed; none for a record of old.
+    #[serde(default)]
+    pub preflight: Vec<PreflightCheck>,
     /// A row each time that devices were looked at in both Regions.
     pub readiness: Vec<ReadinessRow>,
     /// What became of the devices.

@@ -185,6 +185,8 @@ impl Killed {
             let on = region.events_on().await?;
             ensure!(on.is_empty(), "registry events are on: {on:?}");
         }
+        let lease = site.secondary.iot.describe_thing_group().thing_group_name("gameday-health-lease").send();
+        ensure!(lease.await.is_err(), "the lease is still there");
         let twin = Path::new(site.twin.variable("GAMEDAY_CA")).parent().context("the twin's folder")?;
         for entry in fs::read_dir(twin)? {
             let path = entry?.path();

@@ -9,6 +9,7 @@ use aws_sdk_iot::{
 };
 use aws_smithy_runtime_api::client::orchestrator::Metadata;
 use gameday_report::record::ApiCalls;
+use jiff::{Timestamp, fmt::rfc2822};
 use parking_lot::Mutex;
 
 use super::Pace;
@@ -18,6 +19,8 @@ use super::Pace;
 pub(crate) struct Calls {
     pace: Pace,
     counts: Arc<Mutex<BTreeMap<Key, Count>>>,
+    /// By Region, how far this machine's clock was ahead of it at the last answer.
+    ahead_us: Arc<Mutex<BTreeMap<String, i64>>>,
 }
 
 /// Region, service, operation.
@@ -32,7 +35,7 @@ struct Count {
 
 impl Calls {
     pub(super) fn new(pace: Pace) -> Self {
-        Self { pace, counts: Arc::default() }
+        Self { pace, counts: Arc::default(), ahead_us: Arc::default() }
     }
 
     pub(super) fn interceptor(&self, region: &str) -> Counter {
@@ -44,6 +47,12 @@ impl Calls {
         let counts = self.counts.lock();
         let all = counts.values().map(|count| count.ok + count.throttled + count.failed).sum();
         (all, counts.values().map(|count| count.throttled).sum())
+    }
+
+    /// How far this machine's clock is ahead of a Region's, by the last answer that it gave: within half a second and the time
+    /// that an answer takes. None: no answer said so.
+    pub(crate) fn clock_ahead_us(&self, region: &str) -> Option<i64> {
+        self.ahead_us.lock().get(region).copied()
     }
 
     /// Everything counted so far, by Region, service and operation.
@@ -94,6 +103,10 @@ impl Intercept for Counter {
             // No answer says nothing of quotas.
             None => {}
         }
+        let date = context.response().and_then(|response| response.headers().get("date"));
+        if let Some(ahead_us) = date.and_then(|date| ahead_us(date, Timestamp::now())) {
+            self.calls.ahead_us.lock().insert(self.region.clone(), ahead_us);
+        }
         let mut counts = self.calls.counts.lock();
         let count = counts.entry((self.region.clone(), service, operation)).or_default();
         match (succeeded, throttled) {
@@ -105,10 +118,32 @@ impl Intercept for Counter {
     }
 }
 
+/// How far `now` is ahead of what a `Date` header says: on average half a second has gone since then.
+fn ahead_us(date: &str, now: Timestamp) -> Option<i64> {
+    const HALF_US: i64 = 500_000;
+    let said = rfc2822::DateTimeParser::new().parse_timestamp(date).ok()?;
+    Some(now.as_microsecond().saturating_sub(said.as_microsecond()).saturating_sub(HALF_US))
+}
+
 fn is_throttle(response: &aws_sdk_iot::config::http::HttpResponse) -> bool {
     let code = response.headers().get("x-amzn-errortype").unwrap_or_default();
     let named = |text: &str| text.contains("Throttl") || text.contains("TooManyRequests");
     response.status().as_u16() == 429
         || named(code)
         || response.body().bytes().is_some_and(|body| named(&String::from_utf8_lossy(body)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_date_header_tells_how_far_a_clock_is_off() {
+        let now: Timestamp = "2026-11-23T12:00:10.5Z".parse().unwrap();
+        let ahead = |date| ahead_us(date, now);
+        assert_eq!(ahead("Mon, 23 Nov 2026 12:00:10 GMT"), Some(0));
+        assert_eq!(ahead("Mon, 23 Nov 2026 12:00:15 GMT"), Some(-5_000_000));
+        assert_eq!(ahead("Mon, 23 Nov 2026 11:00:10 GMT"), Some(3_600_000_000));
+        assert_eq!(ahead("noon"), None);
+    }
 }

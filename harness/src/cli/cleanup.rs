@@ -11,7 +11,7 @@ use gameday_report::{ExitCode, record::Folder};
 use super::{at::TargetArgs, block_on, usage};
 use crate::{
     cleanup::{delete, discover, is_id},
-    log,
+    lease, log,
     output::{Output, data},
 };
 
@@ -25,7 +25,7 @@ use crate::{
 It finds what runs have left by the marks that all of it carries, in both Regions, and needs no run folder. With one,
 `gameday restore` does more: it heals faults, and finds certificates that nothing leads to. Deployments and fleets that stay are
 not touched: `gameday destroy` and `gameday fleet delete` take them down by name. A run that goes on on this machine, with its
-folder below --out, is left alone; of one on another machine nothing is known here. 0: nothing is left. 20: something is.")]
+folder below --out, is left alone; so is, unless it is named, one whose lease has not ended, wherever it is. 0: nothing is left. 20: something is.")]
 pub(super) struct Cleanup {
     /// The runs, by their ids.
     #[arg(value_parser = id)]
@@ -70,9 +70,14 @@ impl Cleanup {
             data("nothing is left of any run");
         }
         let (mut left, going) = (Vec::new(), going_on(&self.out));
+        let leased = if self.all { lease::in_the_way(&reached.aws).await? } else { None };
         for run in wanted {
             if going.contains(&run) {
                 output.line(&format!("run {run} goes on, and is left alone"));
+                continue;
+            }
+            if let Some(lease) = leased.as_ref().filter(|lease| lease.run == run) {
+                output.line(&format!("{lease}, and is left alone; by its id it is deleted all the same"));
                 continue;
             }
             let what =

@@ -27,7 +27,12 @@ impl Recorded {
         let name = path.join("scenario.toml");
         let scenario = Scenario::parse(&record.scenario, &name.display().to_string(), &[])
             .with_context(|| format!("{}: the scenario of the run is not known", path.display()))?;
-        let plan = Plan::timed(&scenario, Aim::twin(&scenario.twin), &times(&record.events))?;
+        let mut times = times(&record.events);
+        // What was waited for until it was steady is part of the step that then broke something.
+        if record.events.iter().any(|entry| matches!(entry.event, Event::Steady(_))) {
+            times.insert(scenario.step.len() + 1, 0.0);
+        }
+        let plan = Plan::timed(&scenario, Aim::twin(&scenario.twin), &times)?;
         let others: Vec<Quantity> = plan
             .quantities
             .iter()

@@ -15,7 +15,7 @@ const RULE_PREFIX: &str = "gameday_";
 const RULE_PAGES_MAX: usize = 100;
 
 /// The kinds that are wanted and off.
-pub(super) async fn off(clients: &RegionClients) -> anyhow::Result<Vec<String>> {
+pub(crate) async fn off(clients: &RegionClients) -> anyhow::Result<Vec<String>> {
     let now = clients.iot.describe_event_configurations().send().await;
     let now = now
         .map_err(|e| anyhow!(describe(&e)))

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::fault::Cure;
+use crate::{fault::Cure, lease::NAME as LEASE};
 
 /// A change. Names are derived from the run's id before anything is made.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -24,6 +24,8 @@ pub(crate) enum Change {
     Fleet { region: String, run: String, policy: String },
     /// Registry events; `kinds` are those that were switched on for the deployment and that no other one needs.
     RegistryEvents { region: String, deployment: String, kinds: Vec<String> },
+    /// The lease that keeps other game days out.
+    Lease { region: String, run: String },
     /// A hosted zone with all its records.
     HostedZone { name: String },
     /// The process that restores what this one cannot any more, on that machine, for that run folder. Until then it has ended.
@@ -38,9 +40,9 @@ impl Change {
         matches!(self, Self::Stack { replicates: true, .. })
     }
 
-    /// Whether this is looked for when all else is undone, for most of it has gone with that.
+    /// Whether this comes when all else is undone: most of it has gone with that, or it is there for the undo.
     pub(crate) fn is_remainder(&self) -> bool {
-        matches!(self, Self::Certificates { .. } | Self::Switch { .. })
+        matches!(self, Self::Certificates { .. } | Self::Switch { .. } | Self::Lease { .. })
     }
 
     /// What is changed, in a word.
@@ -54,6 +56,7 @@ impl Change {
             Self::Fleet { .. } => "devices",
             Self::RegistryEvents { .. } => "registry events",
             Self::HostedZone { .. } => "hosted zone",
+            Self::Lease { .. } => "lease",
             Self::Fault { .. } => "fault",
         }
     }
@@ -64,7 +67,7 @@ impl Change {
             Self::Certificate { id, .. } => id.clone(),
             Self::Certificates { keys, .. } => format!("of {} keys", keys.len()),
             Self::Switch { machine, .. } => format!("on machine {machine}"),
-            Self::Fleet { run, .. } => format!("of run {run}"),
+            Self::Fleet { run, .. } | Self::Lease { run, .. } => format!("of run {run}"),
             Self::RegistryEvents { .. } => "configuration".to_owned(),
             Self::Fault { fault, .. } => fault.clone(),
         }
@@ -78,6 +81,7 @@ impl Change {
             | Self::Certificates { region, .. }
             | Self::Fleet { region, .. }
             | Self::RegistryEvents { region, .. }
+            | Self::Lease { region, .. }
             | Self::Fault { region, .. } => region,
             Self::HostedZone { .. } => "global",
             Self::Switch { .. } => "no Region",
@@ -128,6 +132,10 @@ impl Change {
             }
             Self::HostedZone { name } => format!(
                 "aws route53 list-hosted-zones-by-name --dns-name {name}; delete its records and then the zone"
+            ),
+            Self::Lease { run, .. } => format!(
+                "aws iot describe-thing-group --region {region} --thing-group-name {LEASE}; if it is of run {run}, aws iot \
+                 delete-thing-group --region {region} --thing-group-name {LEASE}; it also ends by itself"
             ),
             Self::Fault { cure, .. } => cure.manual(region),
         }

@@ -7,7 +7,7 @@ use super::{Change, certificates, fleet};
 use crate::{
     aws::{Aws, Missing},
     deploy::{Stacks, switch_off},
-    switch,
+    lease, switch,
 };
 
 /// Undoes a change; the answer is since when it is undone.
@@ -28,6 +28,7 @@ pub(super) async fn undo(aws: &Aws, change: &Change) -> anyhow::Result<Instant> 
                 tracing::info!(%region, "registry events stay on: another deployment has rules that take them");
             }
         }
+        Change::Lease { region, run } => lease::release(aws.region(region), run).await?,
         Change::HostedZone { name } => hosted_zone(aws, name).await?,
         Change::Fault { region, cure, .. } => return cure.apply(aws, region).await,
     }

@@ -255,6 +255,7 @@ impl Status {
             Some(EndReason::StopCondition) => "by a stop condition",
             Some(EndReason::Refused) => "before it began",
             Some(EndReason::Error) => "by an error",
+            Some(EndReason::NotSteady) => "because it was not steady",
         };
         let detail = self.stopping.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
         format!("ended after {}, {why}{detail}", short(self.elapsed_ms))

@@ -11,6 +11,11 @@ use jiff::Timestamp;
 /// More than this share of the checkers has to call an endpoint healthy.
 const HEALTHY_SHARE: f64 = 0.18;
 
+/// What Route 53 makes of so many checkers that call an endpoint healthy.
+pub(crate) fn is_healthy(healthy: usize, checkers: usize) -> bool {
+    healthy as f64 > checkers as f64 * HEALTHY_SHARE
+}
+
 /// One checker's last result, as it was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Seen {
@@ -70,8 +75,7 @@ impl Health {
     fn turn(&self, checked: Option<Timestamp>) -> Turn {
         let (healthy, checkers) =
             (self.checkers.values().filter(|checker| checker.healthy).count(), self.checkers.len());
-        let is_healthy = healthy as f64 > checkers as f64 * HEALTHY_SHARE;
-        Turn { healthy: is_healthy, checked, checkers_healthy: healthy, checkers }
+        Turn { healthy: is_healthy(healthy, checkers), checked, checkers_healthy: healthy, checkers }
     }
 }
 

@@ -8,6 +8,8 @@ use super::{
 };
 use crate::{
     aws::Pace,
+    lease::RENEWAL,
+    preflight,
     scenario::{Scenario, Step},
 };
 
@@ -20,6 +22,8 @@ const PAGE: f64 = 250.0;
 /// A stack that is made or deleted is looked at so often at the most.
 const LOOKS_MAX: f64 = 120.0;
 const ABOUT: f64 = 0.25;
+/// Renewals of the lease beside those of the steps.
+const RENEWALS_BESIDE: f64 = 4.0;
 /// A shadow that another wrote in between is read again.
 const TRIES_MAX: f64 = 2.0;
 
@@ -48,6 +52,12 @@ enum Per {
     Writer,
     /// Each second of the run.
     Second,
+    /// The run, on a target that does not end with it.
+    Shared,
+    /// The same, each time that the lease is renewed.
+    Renewed,
+    /// Each device of a fleet that stays that pre-flight draws.
+    Drawn,
 }
 
 /// One line of the table.
@@ -63,8 +73,11 @@ struct Row {
 }
 
 use Caller::{CloudFormation, Harness, Replicator};
-use Per::{Awaited, Device, Looked, Made, MadeAbout, Run, Second, Stack, Sweep, SweepPage, Writer};
-use Phase::{Deploy, Load, Provision, Undo};
+use Per::{
+    Awaited, Device, Drawn, Looked, Made, MadeAbout, Renewed, Run, Second, Shared, Stack, Sweep, SweepPage,
+    Writer,
+};
+use Phase::{Deploy, Load, Preflight, Provision, Undo};
 use Place::{Global, Primary, Secondary};
 
 const fn row(
@@ -81,9 +94,41 @@ const DATA: &str = "iotdata";
 
 /// Calls whose number does not depend on what the devices say. Those of each shadow update are in `messages`.
 const TABLE: &[Row] = &[
+    // What is looked at before anything is changed. What is listed may be more pages, of an account that has more.
+    row((Preflight, Harness, Primary), ("sts", "GetCallerIdentity"), Run, 1.0),
+    row((Preflight, Harness, Primary), (IOT, "DescribeEndpoint"), Run, 1.0),
+    row((Preflight, Harness, Secondary), (IOT, "DescribeEndpoint"), Run, 1.0),
+    row((Preflight, Harness, Primary), (IOT, "DescribeEventConfigurations"), Run, 1.0),
+    row((Preflight, Harness, Primary), (IOT, "ListThings"), Run, 1.0),
+    row((Preflight, Harness, Secondary), (IOT, "ListThings"), Run, 1.0),
+    row((Preflight, Harness, Primary), (IOT, "ListPolicies"), Run, 1.0),
+    row((Preflight, Harness, Secondary), (IOT, "ListPolicies"), Run, 1.0),
+    row((Preflight, Harness, Primary), (IOT, "DescribeThingGroup"), Run, 2.0),
+    row((Preflight, Harness, Secondary), (IOT, "DescribeThingGroup"), Run, 2.0),
+    row((Preflight, Harness, Primary), (IOT, "DescribeThingGroup"), Shared, 1.0),
+    row((Preflight, Harness, Secondary), (IOT, "DescribeThingGroup"), Shared, 1.0),
+    row((Preflight, Harness, Primary), ("cloudformation", "DescribeStacks"), Run, 1.0),
+    row((Preflight, Harness, Secondary), ("cloudformation", "DescribeStacks"), Run, 2.0),
+    row((Preflight, Harness, Global), ("route53", "ListHostedZones"), Run, 1.0),
+    row((Preflight, Harness, Secondary), ("servicequotas", "ListServiceQuotas"), Run, 1.0),
+    row((Preflight, Harness, Primary), (IOT, "DescribeThing"), Drawn, 1.0),
+    row((Preflight, Harness, Secondary), (IOT, "DescribeThing"), Drawn, 1.0),
+    row((Preflight, Harness, Primary), (IOT, "ListThingPrincipals"), Drawn, 1.0),
+    row((Preflight, Harness, Secondary), (IOT, "ListThingPrincipals"), Drawn, 1.0),
+    row((Preflight, Harness, Primary), (IOT, "DescribeCertificate"), Drawn, 1.0),
+    row((Preflight, Harness, Secondary), (IOT, "DescribeCertificate"), Drawn, 1.0),
+    row((Preflight, Harness, Primary), (IOT, "ListAttachedPolicies"), Drawn, 1.0),
+    row((Preflight, Harness, Secondary), (IOT, "ListAttachedPolicies"), Drawn, 1.0),
+    row((Preflight, Harness, Primary), (IOT, "ListThingGroupsForThing"), Drawn, 1.0),
+    row((Preflight, Harness, Secondary), (IOT, "ListThingGroupsForThing"), Drawn, 1.0),
+    // The lease.
+    row((Deploy, Harness, Primary), (IOT, "DescribeThingGroup"), Shared, 1.0),
+    row((Deploy, Harness, Secondary), (IOT, "DescribeThingGroup"), Shared, 2.0),
+    row((Deploy, Harness, Secondary), (IOT, "CreateThingGroup"), Shared, 1.0),
+    row((Load, Harness, Secondary), (IOT, "UpdateThingGroup"), Renewed, 1.0),
+    row((Undo, Harness, Secondary), (IOT, "DescribeThingGroup"), Shared, 1.0),
+    row((Undo, Harness, Secondary), (IOT, "DeleteThingGroup"), Shared, 1.0),
     // The deployment.
-    row((Deploy, Harness, Primary), (IOT, "DescribeEndpoint"), Run, 1.0),
-    row((Deploy, Harness, Secondary), (IOT, "DescribeEndpoint"), Run, 1.0),
     row((Deploy, Harness, Primary), (IOT, "DescribeEventConfigurations"), Run, 1.0),
     row((Deploy, Harness, Primary), (IOT, "UpdateEventConfigurations"), Run, 1.0),
     row((Deploy, Harness, Primary), (IOT, "ListTargetsForPolicy"), Run, 1.0),
@@ -207,6 +252,8 @@ const TABLE: &[Row] = &[
     row((Undo, Harness, Secondary), (IOT, "ListPolicies"), Sweep, 1.0),
     row((Undo, Harness, Primary), (IOT, "ListTopicRules"), Sweep, 2.0),
     row((Undo, Harness, Secondary), (IOT, "ListTopicRules"), Sweep, 1.0),
+    row((Undo, Harness, Primary), (IOT, "DescribeThingGroup"), Sweep, 1.0),
+    row((Undo, Harness, Secondary), (IOT, "DescribeThingGroup"), Sweep, 1.0),
     row((Undo, Harness, Primary), ("cloudformation", "ListStacks"), Sweep, 1.0),
     row((Undo, Harness, Secondary), ("cloudformation", "ListStacks"), Sweep, 1.0),
     row((Undo, Harness, Primary), ("dynamodb", "ListTables"), Sweep, 1.0),
@@ -269,6 +316,7 @@ struct Sizes {
     devices: f64,
     made: f64,
     looked: f64,
+    drawn: f64,
     writers: f64,
 }
 
@@ -286,6 +334,11 @@ impl Sizes {
             devices,
             made: if scenario.fleet.pool.is_none() { devices } else { 0.0 },
             looked: looks.sum(),
+            drawn: if scenario.fleet.pool.is_some() {
+                f64::from(scenario.fleet.devices.min(preflight::SAMPLE))
+            } else {
+                0.0
+            },
             writers: if connects && scenario.load.shadow.is_some() { devices } else { 0.0 },
         }
     }
@@ -315,6 +368,10 @@ impl Sizes {
             Looked => (count * self.looked, count * self.looked),
             Writer => (0.0, count * self.writers * TRIES_MAX),
             Second => (count * all_s.0, count * all_s.1),
+            Shared => (0.0, count),
+            // As long as the deployment and the undo take it is renewed, too.
+            Renewed => (0.0, count * (all_s.1 / RENEWAL.as_secs_f64() + RENEWALS_BESIDE)),
+            Drawn => (count * self.drawn, count * self.drawn),
         };
         (most > 0.0).then(|| Quantity {
             phase: row.phase,
@@ -339,8 +396,9 @@ impl Sizes {
                 under_way / POLL_S
             }
             (Looked, _) => pace.readiness_per_s().min(self.looked) * row.count,
+            (Drawn, _) => pace.readiness_per_s().min(self.drawn) * row.count,
             (Second, _) => row.count,
-            (Writer | Run | Sweep | SweepPage | Stack, _) => return None,
+            (Writer | Run | Shared | Renewed | Sweep | SweepPage | Stack, _) => return None,
         };
         let paced = match row.caller {
             Harness => pace.rate_per_s(row.operation).unwrap_or(f64::MAX),

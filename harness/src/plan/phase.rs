@@ -17,6 +17,8 @@ const SETTLE_S: f64 = 1.0;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Phase {
+    /// What is there is looked at.
+    Preflight,
     /// The replicator and the health checks are installed.
     Deploy,
     /// Devices are made, and confirmed in the secondary.
@@ -38,7 +40,8 @@ pub(crate) enum Phase {
 }
 
 impl Phase {
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 10] = [
+        Self::Preflight,
         Self::Deploy,
         Self::Provision,
         Self::Readiness,
@@ -52,6 +55,7 @@ impl Phase {
 
     pub(crate) fn name(self) -> &'static str {
         match self {
+            Self::Preflight => "preflight",
             Self::Deploy => "deploy",
             Self::Provision => "provision",
             Self::Readiness => "readiness",
@@ -127,6 +131,18 @@ pub(super) fn steps(scenario: &Scenario, pace: &Pace) -> Vec<PlannedStep> {
             waits: false,
             is_hold: false,
             talks: false,
+        });
+    }
+    // Last, so that the steps of the scenario keep their places.
+    if scenario.steady.hypotheses(&scenario.step).is_some() {
+        steps.push(PlannedStep {
+            label: "Be steady before the first fault".to_owned(),
+            phase: Phase::Load,
+            least_s: 0.0,
+            most_s: scenario.steady.at_most.as_secs_f64(),
+            waits: false,
+            is_hold: true,
+            talks: scenario.step.iter().any(|step| matches!(step, Step::Connect(_))),
         });
     }
     steps

@@ -8,7 +8,7 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-use super::{Game, Played, halt::Halt};
+use super::{Ended, Game, Played, halt::Halt};
 
 /// Devices get this long to say goodbye.
 const FLEET_STOP: Duration = Duration::from_secs(5);
@@ -65,6 +65,7 @@ impl Game {
                 let (reason, why) = halt.why().unwrap_or((EndReason::Operator, "stopped".to_owned()));
                 (reason, Some(why))
             }
+            Played::Ended(Ended { reason, why }) => (reason, Some(why)),
             Played::Failed(error) => (EndReason::Error, Some(format!("{error:#}"))),
         }
     }

@@ -27,7 +27,7 @@ struct Guard {
 }
 
 /// Refuses a run that would have to end at once, or whose conditions cannot be watched.
-pub(super) async fn ready(stop: &Stop) -> anyhow::Result<()> {
+pub(crate) async fn ready(stop: &Stop) -> anyhow::Result<()> {
     if !stop.alarms.is_empty() {
         bail!(
             "the scenario stops by CloudWatch alarms ([stop] alarms: {}), and a twin has no CloudWatch: give --set 'stop.alarms=[]'",

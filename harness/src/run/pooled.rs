@@ -55,6 +55,11 @@ impl Pooled {
         Ok(())
     }
 
+    /// The names of the first devices.
+    pub(super) fn names(&self, count: u32) -> Vec<String> {
+        (1..=count).map(|number| self.pool.device(number)).collect()
+    }
+
     pub(super) fn recipe(&self) -> anyhow::Result<&Recipe> {
         Ok(&self.making()?.recipe)
     }

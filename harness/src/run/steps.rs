@@ -33,11 +33,13 @@ impl Game {
     pub(super) async fn play(&mut self) -> Played {
         match self.play_steps().await {
             Ok(()) => Played::Completed,
-            Err(error) => Played::Failed(error),
+            Err(error) => error.downcast().map_or_else(Played::Failed, Played::Ended),
         }
     }
 
     async fn play_steps(&mut self) -> anyhow::Result<()> {
+        self.take_lease().await?;
+        self.watch_steadiness();
         self.record_quotas().await;
         self.step(0, "deploy", "Deploy the replicator and the health checks", StepState::Began, None);
         match self.deploy().await {
@@ -178,7 +180,7 @@ impl Game {
     }
 
     /// Runs something beside the steps until the run ends.
-    fn watch(&self, watching: impl Future<Output = ()> + Send + 'static) {
+    pub(super) fn watch(&self, watching: impl Future<Output = ()> + Send + 'static) {
         let stop = self.watch_stop.clone();
         tokio::spawn(async move {
             tokio::select! {
@@ -290,6 +292,7 @@ impl Game {
     }
 
     async fn break_(&mut self, step: &Break) -> anyhow::Result<Option<String>> {
+        self.be_steady().await?;
         self.arm().await?;
         let ground = self.ground(&step.faults)?;
         let mut acting = Vec::new();

@@ -15,11 +15,13 @@ pub(crate) fn row(name: &str, label: &str, verdict: Verdict, why: String) -> Che
 /// Every check of a run.
 pub(crate) fn checks(
     timeline: &Timeline,
+    steady: Option<CheckRow>,
     objectives: usize,
     harness: &HarnessHealth,
     undo: &Undo,
 ) -> Vec<CheckRow> {
     let mut rows = vec![run(timeline)];
+    rows.extend(steady);
     if objectives == 0 {
         rows.push(row(
             "objectives",
@@ -45,6 +47,7 @@ fn run(timeline: &Timeline) -> CheckRow {
                 EndReason::StopCondition => "A stop condition ended the run",
                 EndReason::Refused => "Pre-flight refused the run; nothing was changed",
                 EndReason::Error => "An error ended the run",
+                EndReason::NotSteady => "It was not steady, and nothing was broken",
             };
             let detail = detail.as_ref().map(|detail| format!(": {detail}")).unwrap_or_default();
             (Verdict::Unknown, format!("{what}{detail}."))

@@ -213,6 +213,7 @@ fn how_a_run_ended_decides_its_exit_code() {
         (EndReason::StopCondition, 12),
         (EndReason::Refused, 14),
         (EndReason::Error, 1),
+        (EndReason::NotSteady, 11),
         (EndReason::Completed, 0),
     ];
     for (reason, code) in ends {
@@ -227,6 +228,44 @@ fn how_a_run_ended_decides_its_exit_code() {
     let summary = judge(&killed);
     assert_eq!((summary.exit_code, summary.ended), (11, None));
     assert_eq!(check(&summary, "run").0, Verdict::Unknown);
+}
+
+#[test]
+fn what_was_not_steady_is_unknown_whatever_was_measured() {
+    let summary = judge(&day());
+    assert_eq!(check(&summary, "steady").0, Verdict::Pass);
+    assert!(check(&summary, "steady").1.contains("12 s: devices.missing == 0"), "{summary:?}");
+    assert_eq!(summary.preflight.len(), 3);
+
+    let mut record = record(500, Luck::Bad);
+    assert_eq!(verdict_of(&judge(&record), "failover.outage.p99"), Verdict::Fail);
+    let what = "devices.missing was 3, and is to be == 0".to_owned();
+    for entry in &mut record.events {
+        if let Event::Steady(steady) = &mut entry.event {
+            (steady.held, steady.broken) = (false, vec![what.clone()]);
+        }
+    }
+    let end = Event::RunEnded { reason: EndReason::NotSteady, detail: Some(what.clone()) };
+    record.events.last_mut().unwrap().event = end;
+    record.undo.clear();
+    record.events.retain(|entry| !matches!(entry.event, Event::Fault { .. } | Event::Swept { .. }));
+    let summary = judge(&record);
+    assert!(summary.objectives.iter().all(|row| row.verdict == Verdict::Unknown), "{summary:#?}");
+    assert_eq!(
+        (summary.verdict, summary.exit),
+        (Verdict::Unknown, ExitCode::Inconclusive),
+        "{}",
+        summary.reason
+    );
+    assert!(check(&summary, "steady").1.contains(&what));
+    assert!(
+        summary.reason.contains("nothing was broken") && summary.reason.contains(&what),
+        "{}",
+        summary.reason
+    );
+    let page = crate::render(&record, &summary);
+    let head = page.split("</header>").next().unwrap();
+    assert!(head.contains("devices.missing was 3"), "where the verdict is");
 }
 
 #[test]

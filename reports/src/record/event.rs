@@ -6,7 +6,7 @@ use indexmap::IndexMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Backoff, Quota, Strategy};
+use super::{Backoff, Preflight, Quota, Steady, Strategy};
 
 /// One line of `events.ndjson`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -26,6 +26,10 @@ pub struct Entry {
 pub enum Event {
     /// The first line of every record.
     RunBegan(RunInfo),
+    /// What was looked at before anything was changed.
+    Preflight(Preflight),
+    /// Whether it was steady, before the first fault.
+    Steady(Steady),
     /// A step of the scenario began or ended.
     Step {
         /// Its place in the scenario, from 0.
@@ -446,6 +450,8 @@ pub enum EndReason {
     StopCondition,
     /// Pre-flight refused it; nothing was changed.
     Refused,
+    /// It was not steady, so that nothing was broken.
+    NotSteady,
     /// An error ended it.
     Error,
 }

@@ -69,6 +69,12 @@ fn nothing_from_a_record_is_markup() {
             Event::Readiness(look) => {
                 look.devices = vec![NotReady { device: HOSTILE.into(), why: HOSTILE.into() }];
             }
+            Event::Preflight(look) => {
+                for check in &mut look.checks {
+                    (check.label, check.why) = (HOSTILE.into(), HOSTILE.into());
+                }
+            }
+            Event::Steady(steady) => steady.hypotheses = vec![HOSTILE.into()],
             Event::Api(calls) => calls.operation = HOSTILE.to_owned(),
             Event::Swept { region, kinds, leftovers } => {
                 (*region, *kinds) = (HOSTILE.into(), vec![HOSTILE.into()]);

@@ -1,50 +1,47 @@
-//! What is looked at before anything is made: both Regions answer as the ones that they should be, nothing is broken before we
-//! break it, and a twin of its own is as the scenario asks. A run that is refused leaves nothing behind, no folder either.
+//! Whether a twin is as the scenario asks, and nothing of it is broken before we break it.
 
-use anyhow::{Context, bail};
+use futures::{FutureExt, future::ready};
 use gameday_twin::{Endpoints, FaultState};
 
-use crate::{
-    aws::{Aws, describe},
-    descriptors,
-    plan::Observation,
-    scenario::{Scenario, TwinSettings},
-    target::{self, Target},
+use super::{Check, Finding, Ground, Stage};
+use crate::{scenario::TwinSettings, target};
+
+pub(super) static AS_ASKED: Check = Check {
+    name: "target",
+    label: "The target is as the scenario asks",
+    stage: Stage::Here,
+    can_be_ignored: false,
+    look: |ground| ready(as_asked(ground)).boxed_local(),
 };
 
-/// Refuses what could not become a game day; the error says what to do.
-pub(super) async fn check(
-    target: &Target,
-    aws: &Aws,
-    scenario: &Scenario,
-    descriptors: Option<u64>,
-) -> anyhow::Result<()> {
-    let fleet = &scenario.fleet;
-    let observers = Observation::of(scenario).map_or(0, |observation| observation.observers);
-    let others = fleet.strategy.probing(fleet.devices) + observers;
-    descriptors::check(fleet.devices, others, target.is_embedded(), descriptors)?;
-    // The embedded one was started as the scenario asks.
-    if !target.is_embedded() {
-        let wrong = differences(&scenario.twin, &target.endpoints);
-        if !wrong.is_empty() {
-            bail!(wrong.join("\n  "));
-        }
+pub(super) static UNBROKEN: Check = Check {
+    name: "faults",
+    label: "Nothing is broken yet",
+    stage: Stage::Here,
+    can_be_ignored: false,
+    look: |ground| unbroken(ground).boxed_local(),
+};
+
+fn as_asked(ground: &Ground<'_>) -> Finding {
+    // The embedded one was started so.
+    if ground.target.is_embedded() {
+        return Finding::passed("the twin was started so");
     }
-    // Before the calls, since a dark Region answers nothing.
-    let faults = target::fault_states(&target.endpoints.api_url).await?;
-    if !faults.is_empty() {
-        bail!(broken(&faults, &target.endpoints.api_url));
+    let wrong = differences(&ground.scenario.twin, &ground.target.endpoints);
+    if wrong.is_empty() {
+        return Finding::passed("quotas and replication delay are as [twin] asks");
     }
-    for clients in [&aws.primary, &aws.secondary] {
-        let endpoint = clients.iot.describe_endpoint().endpoint_type("iot:Data-ATS").send().await;
-        let endpoint = endpoint
-            .map_err(|e| anyhow::anyhow!(describe(&e)))
-            .with_context(|| format!("{} is not reachable", clients.region))?;
-        if endpoint.endpoint_address() != Some(target.host(&clients.region)) {
-            bail!("{} has another data endpoint than the target says", clients.region);
-        }
+    Finding::refused(wrong.join("\n  "))
+}
+
+/// Asked of the twin's own control, since a dark Region answers nothing.
+async fn unbroken(ground: &Ground<'_>) -> Finding {
+    let url = &ground.target.endpoints.api_url;
+    match target::fault_states(url).await {
+        Ok(faults) if faults.is_empty() => Finding::passed("no fault of the twin is on"),
+        Ok(faults) => Finding::refused(broken(&faults, url)),
+        Err(error) => Finding::unknown(format!("{error:#}")),
     }
-    Ok(())
 }
 
 /// In what a twin is not as the scenario's `[twin]` asks.
