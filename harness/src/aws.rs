@@ -14,7 +14,7 @@ use replicator::aws::{AwsRegion, Both, Clients};
 pub(crate) use calls::Calls;
 pub(crate) use error::{Missing, describe, is_held};
 pub(crate) use pace::Pace;
-pub(crate) use quotas::applied_quotas;
+pub(crate) use quotas::{AppliedQuota, Asked, applied_quotas, ask_for_more, pending};
 
 /// One attempt of a call gets this long.
 const ATTEMPT_S_MAX: u64 = 5;

@@ -10,6 +10,7 @@ mod failback;
 mod faults;
 mod fleet;
 mod function;
+mod kept;
 mod limits;
 mod note;
 mod plan;

@@ -12,7 +12,7 @@ mod usage;
 
 pub(crate) use bill::Bill;
 pub(crate) use guide::{Example, examples};
-pub(crate) use month::{Dispatch, Month};
+pub(crate) use month::{Dispatch, Month, TRANSITIONS};
 pub(crate) use price::{Moment, Prices};
 pub(crate) use recorded::Recorded;
 pub(crate) use show::{notes, show, show_examples, total, usd};

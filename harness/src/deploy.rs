@@ -19,7 +19,7 @@ use tempfile::TempDir;
 pub(crate) use destroy::Destruction;
 pub(crate) use events::{off as events_off, rule_prefix, switch_off};
 pub(crate) use health::health_policy;
-pub(crate) use identity::device_document;
+pub(crate) use identity::{create_policy, device_document, issue};
 pub(crate) use install::{Concurrency, Installation, STACK_PREFIX, Settings, TAG, stack_name, stack_prefix};
 pub(crate) use package::{
     Package, deployed as deployed_package, is_current as is_current_package,

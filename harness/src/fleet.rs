@@ -33,6 +33,7 @@ pub(crate) use follow::{Name, Pointed};
 pub(crate) use heat::{Heat, hottest};
 pub(crate) use provision::{Workshop, look_for, provision};
 pub(crate) use recipe::{Issued, Recipe};
+pub(crate) use refusal::Refusal;
 pub(crate) use resolver::Resolver;
 pub(crate) use schedule::Schedule;
 

@@ -8,6 +8,7 @@
 
 mod calls;
 mod course;
+mod mqtt;
 mod rung;
 
 use std::collections::BTreeMap;
@@ -16,6 +17,7 @@ use serde::Serialize;
 
 pub(crate) use calls::{CALLS, Callers, HarmlessCall, With};
 use course::Course;
+pub(crate) use mqtt::{Endpoint, MQTT_CALLS, MqttCall, Over};
 pub(crate) use rung::{Answer, Rung, Seen};
 
 /// What a ladder found of one operation in one Region. Rates are calls a second.

@@ -12,7 +12,10 @@ use std::{fmt, fs, time::Duration};
 
 use anyhow::{Context, anyhow, bail};
 use aws_sdk_iot::{
-    operation::describe_thing_group::DescribeThingGroupOutput,
+    operation::{
+        create_thing_group::CreateThingGroupError,
+        describe_thing_group::{DescribeThingGroupError, DescribeThingGroupOutput},
+    },
     types::{AttributePayload, ThingGroupProperties},
 };
 use jiff::{SignedDuration, Timestamp};
@@ -112,7 +115,11 @@ impl fmt::Display for Lease {
 pub(crate) async fn read(clients: &RegionClients) -> anyhow::Result<Option<Lease>> {
     match clients.iot.describe_thing_group().thing_group_name(NAME).send().await {
         Ok(group) => Lease::of(&clients.region, &group).map(Some),
-        Err(error) if error.as_service_error().is_some_and(|e| e.is_resource_not_found_exception()) => {
+        Err(error)
+            if error
+                .as_service_error()
+                .is_some_and(DescribeThingGroupError::is_resource_not_found_exception) =>
+        {
             Ok(None)
         }
         Err(error) => Err(anyhow!(describe(&error)))
@@ -181,7 +188,11 @@ async fn create(clients: &RegionClients, run: &str) -> anyhow::Result<bool> {
     let create = clients.iot.create_thing_group().thing_group_name(NAME);
     match create.thing_group_properties(properties(run)).send().await {
         Ok(_) => Ok(true),
-        Err(error) if error.as_service_error().is_some_and(|e| e.is_resource_already_exists_exception()) => {
+        Err(error)
+            if error
+                .as_service_error()
+                .is_some_and(CreateThingGroupError::is_resource_already_exists_exception) =>
+        {
             Ok(false)
         }
         Err(error) => Err(anyhow!(describe(&error)))

@@ -31,6 +31,7 @@ mod plan;
 mod pool;
 mod preflight;
 mod pubsub;
+mod quota;
 mod restore;
 mod run;
 mod runs;

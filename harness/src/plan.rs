@@ -3,6 +3,7 @@
 
 mod aim;
 mod calls;
+mod demand;
 mod headroom;
 mod messages;
 mod observation;
@@ -17,12 +18,13 @@ use serde::Serialize;
 
 pub(crate) use aim::Aim;
 pub(crate) use calls::replicator_calls_of_a_device;
+pub(crate) use demand::{Demand, Influx, Limited, of_workflow};
 pub(crate) use headroom::Headroom;
 pub(crate) use messages::{CHECKERS, STATE_WRITES, STREAM_BATCH, queries_per_s};
 pub(crate) use observation::Observation;
 pub(crate) use phase::{Phase, PlannedStep};
 pub(crate) use quantity::{Caller, Place, Quantity, unit};
-pub(crate) use show::{number, range, show};
+pub(crate) use show::{number, range, show, span};
 
 use crate::{
     aws::Pace,
@@ -60,6 +62,12 @@ pub(crate) struct Plan {
     pub(crate) duration_s_max: f64,
     /// Everything that is called, said and invoked, by phase, place and caller.
     pub(crate) quantities: Vec<Quantity>,
+    /// What is asked of each quota, by phase.
+    #[serde(skip)]
+    pub(crate) demands: Vec<Demand>,
+    /// The storms of devices that move together.
+    #[serde(skip)]
+    pub(crate) influxes: Vec<Influx>,
     /// Each peak beside its quota, the tightest first.
     pub(crate) headroom: Vec<Headroom>,
     /// What the run would cost on AWS.
@@ -136,6 +144,7 @@ impl Plan {
                 .cmp(&(b.phase, b.service, b.unit, b.place, b.caller))
         });
         let sizes = Sizes::of(scenario);
+        let demands = demand::all(&quantities, &stays, &phases);
         let cost = Bill::of(&Usage::of_run(&quantities, sizes), &Prices::read()?, Moment::Newest)?;
         Ok(Self {
             title: scenario.title.clone(),
@@ -148,7 +157,9 @@ impl Plan {
             observation,
             duration_s_min: all.0,
             duration_s_max: all.1,
-            headroom: headroom::all(&quantities, &stays, &aim),
+            headroom: headroom::all(&demands, &aim),
+            influxes: demand::influxes(&quantities, &stays),
+            demands,
             quantities,
             steps,
             aim,

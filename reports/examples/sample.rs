@@ -52,6 +52,10 @@ fn write(folder: &Folder, record: &record::Record) -> Result<(), RecordError> {
             log.interval(interval.start_us, interval.duration_us, &interval.histogram)?;
         }
     }
+    let path = folder.quotas();
+    let quotas = serde_json::to_string_pretty(&record.quotas)
+        .map_err(|source| RecordError::Json { path: path.clone(), source })?;
+    std::fs::write(&path, quotas).map_err(|source| RecordError::Io { action: "write", path, source })?;
     let path = folder.scenario();
     std::fs::write(&path, &record.scenario).map_err(|source| RecordError::Io {
         action: "write",

@@ -8,6 +8,7 @@
 //! runs/<scenario>/<UTC time>-<id>/
 //!   scenario.toml      the scenario with every default filled in
 //!   plan.json          what was going to be created, called, broken and undone
+//!   quota.json, .csv   what that asks of each quota, beside the quotas when the run began
 //!   undo.ndjson        the undo journal: a line before each change, a line after its cure
 //!   events.ndjson      what happened, one line an event
 //!   acts.ndjson        what people did: notes, and what ended the run; also after it

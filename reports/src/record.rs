@@ -13,6 +13,7 @@ mod log;
 mod ndjson;
 mod preflight;
 mod quota;
+mod quotas;
 mod strategy;
 mod undo;
 
@@ -29,5 +30,6 @@ pub use ledger::{Write, WriteFate};
 pub use log::{EventLog, LedgerLog, UndoLog};
 pub use preflight::{Preflight, PreflightCheck, PreflightOutcome, Steady};
 pub use quota::{Backoff, Quota};
+pub use quotas::{QuotaReport, QuotaRequest, QuotaRow, QuotaStorm, QuotaValue, QuotaVerdict};
 pub use strategy::{Guide, Strategy};
 pub use undo::{UndoEntry, UndoState};

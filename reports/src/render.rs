@@ -16,6 +16,7 @@ mod html;
 mod journey;
 mod latency;
 mod preflight;
+mod quotas;
 mod storm;
 mod stragglers;
 mod strategies;
@@ -41,6 +42,7 @@ pub fn render(record: &Record, summary: &Summary) -> String {
         fleet::readiness(summary),
         journey::failover(summary),
         storm::storm(summary),
+        quotas::quotas(record.quotas.as_ref()),
         stragglers::stragglers(summary),
         journey::failback(summary),
         strategies::strategies(summary),

@@ -6,8 +6,9 @@ use std::collections::BTreeMap;
 use crate::record::{
     Act, ActKind, ApiCalls, Backoff, Direction, EndReason, Entry, Event, FaultState, Guide, HarnessSample,
     Histogram, HistogramSeries, Interval, Leftover, Move, NotReady, Observation, ObservedBy, Preflight,
-    PreflightCheck, PreflightOutcome, Quota, Readiness, Record, RunInfo, Sample, Steady, StepState, Strategy,
-    UndoEntry, UndoState, Write, new_histogram,
+    PreflightCheck, PreflightOutcome, Quota, QuotaReport, QuotaRequest, QuotaRow, QuotaStorm, QuotaValue,
+    QuotaVerdict, Readiness, Record, RunInfo, Sample, Steady, StepState, Strategy, UndoEntry, UndoState,
+    Write, new_histogram,
 };
 
 const S: u64 = 1_000_000;
@@ -197,6 +198,7 @@ impl Day {
             undo: Vec::new(),
             histograms: BTreeMap::new(),
             plan: serde_json::Value::Null,
+            quotas: Some(quota_report()),
             scenario: "title = \"The primary Region is lost\"\n".into(),
             notes: Vec::new(),
         };
@@ -618,5 +620,66 @@ impl Day {
                 self.record.undo.push(entry);
             }
         }
+    }
+}
+
+/// What a fleet of 480 asks that comes over within four seconds to a Region that takes 60 CONNECTs a second.
+pub(crate) fn quota_report() -> QuotaReport {
+    let row = |phase: &str, what: &str, region: &str, peak: f64, quota: f64, verdict| QuotaRow {
+        phase: phase.into(),
+        what: what.into(),
+        region: region.into(),
+        unit: "per second".into(),
+        sustained: Some(peak / 2.0),
+        peak,
+        is_count: false,
+        quota: Some(QuotaValue {
+            service: "iotcore".into(),
+            code: Quota::CONNECTS.into(),
+            name: "Connect requests per second per account".into(),
+            value: quota,
+            adjustable: true,
+            source: "made up".into(),
+        }),
+        quota_elsewhere: Some(500.0),
+        share: Some(peak / quota),
+        verdict,
+        why: String::new(),
+    };
+    QuotaReport {
+        title: "The primary Region is lost".into(),
+        devices: 480,
+        primary: "eu-west-1".into(),
+        secondary: "eu-central-1".into(),
+        source: "made up".into(),
+        verdict: QuotaVerdict::Exceeded,
+        tightest: Some(1),
+        rows: vec![
+            row("provisioning", "DescribeCertificate", "eu-central-1", 8.0, 10.0, QuotaVerdict::Ok),
+            row("failover", "CONNECT", "eu-central-1", 120.0, 60.0, QuotaVerdict::Exceeded),
+        ],
+        storms: vec![QuotaStorm {
+            phase: "failover".into(),
+            region: "eu-central-1".into(),
+            devices: 480,
+            offered_per_s: 120.0,
+            quota_per_s: Some(60.0),
+            burst: 60.0,
+            others_per_s: 1.6,
+            backoff: Backoff { min_ms: 500, max_ms: 8_000 },
+            time_least_s: Some(7.0),
+            time_most_s: Some(15.2),
+            wait_mean_s: Some(3.1),
+        }],
+        requests: vec![QuotaRequest {
+            region: "eu-central-1".into(),
+            service: "iotcore".into(),
+            code: Quota::CONNECTS.into(),
+            name: "Connect requests per second per account".into(),
+            applied: 60.0,
+            desired: Some(150.0),
+            reason: "480 devices come over within four seconds".into(),
+        }],
+        notes: Vec::new(),
     }
 }

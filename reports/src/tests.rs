@@ -25,6 +25,7 @@ fn write(record: &Record) -> (tempfile::TempDir, Folder) {
         }
     }
     std::fs::write(folder.scenario(), &record.scenario).unwrap();
+    std::fs::write(folder.quotas(), serde_json::to_string(&record.quotas).unwrap()).unwrap();
     (keep, folder)
 }
 
@@ -39,6 +40,7 @@ fn a_folder_says_all_that_the_run_knew() {
         (record.ledger.clone(), record.undo.clone(), record.info.clone())
     );
     assert_eq!((read.plan, read.notes.len()), (Value::Null, 0));
+    assert_eq!(read.quotas, record.quotas);
     let summary = write_results(&folder).unwrap();
     assert_eq!(summary, judge(&record));
     let first = std::fs::read(folder.report()).unwrap();

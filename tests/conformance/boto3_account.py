@@ -53,6 +53,20 @@ def an_increase_is_requested(t):
             QuotaCode="L-211F680E", DesiredValue=1.0, status=400)
 
 
+@case("service-quotas:RequestServiceQuotaIncrease service-quotas:ListRequestedServiceQuotaChangeHistory")
+def a_request_for_more_is_pending_and_made_once(t):
+    quotas = t.boto("service-quotas", SECONDARY)
+    more = {"ServiceCode": "iotcore", "QuotaCode": "L-889800F7", "DesiredValue": 200_000.0}
+    asked = quotas.request_service_quota_increase(**more)["RequestedQuota"]
+    refused("ResourceAlreadyExistsException", quotas.request_service_quota_increase, **more, status=400)
+    def listed(client, **of):
+        pages = client.get_paginator("list_requested_service_quota_change_history").paginate(**of)
+        return pages.build_full_result()["RequestedQuotas"]
+    found = [x for x in listed(quotas, ServiceCode="iotcore", Status="PENDING") if x["Id"] == asked["Id"]]
+    equal([(x["QuotaCode"], x["DesiredValue"]) for x in found], [("L-889800F7", 200_000.0)])
+    equal([x for x in listed(t.boto("service-quotas"), ServiceCode="iotcore") if x["Id"] == asked["Id"]], [])
+
+
 @case("iot:ListTopicRules", alone=True)
 def too_many_calls_are_throttled(t):
     # One a second is AWS's quota; the twin of the tests may have a multiple of it.

@@ -256,6 +256,13 @@ def _(t):
     return {"ServiceCode": "iotcore"}, ["L-64CBACAC"]
 
 
+@pages("service-quotas:ListRequestedServiceQuotaChangeHistory", "RequestedQuotas", by("Id"), peers=False)
+def _(t):
+    ask = t.boto("service-quotas").request_service_quota_increase
+    asked = [ask(ServiceCode="iotcore", QuotaCode=code, DesiredValue=1e6) for code in ("L-AEA1E176", "L-4B33E451")]
+    return {"ServiceCode": "iotcore"}, [x["RequestedQuota"]["Id"] for x in asked]
+
+
 @pages("service-quotas:ListServices", "Services", by("ServiceCode"), peers=False)
 def _(t):
     return {}, ["iot", "iotcore"]

@@ -68,6 +68,23 @@ impl TargetArgs {
         self.target.is_some()
     }
 
+    /// Whether anything says where: an argument, or the environment.
+    pub(super) fn is_anywhere(&self) -> bool {
+        self.target.is_some() || std::env::var("AWS_ENDPOINT_URL").is_ok()
+    }
+
+    /// Both Regions, if they are given.
+    pub(super) fn regions(&self) -> anyhow::Result<Option<(&str, &str)>> {
+        match (&self.primary, &self.secondary) {
+            (Some(primary), Some(secondary)) if primary == secondary => {
+                Err(usage("--primary and --secondary are the same Region").into())
+            }
+            (Some(primary), Some(secondary)) => Ok(Some((primary, secondary))),
+            (None, None) => Ok(None),
+            _ => Err(usage("give --primary and --secondary, or neither").into()),
+        }
+    }
+
     pub(super) async fn reach(&self) -> anyhow::Result<Reached> {
         let target = self.target.clone().or_else(|| std::env::var("AWS_ENDPOINT_URL").ok());
         let target = target.ok_or_else(|| {

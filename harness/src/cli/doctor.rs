@@ -83,6 +83,7 @@ mod tests {
 
     #[test]
     fn what_is_not_known_is_no_pass() {
+        use PreflightOutcome::{Passed, Refused, Unknown, Warned};
         let of = |outcomes: &[(PreflightOutcome, bool)]| {
             let check = |(outcome, ignored): &(PreflightOutcome, bool)| PreflightCheck {
                 name: "x".to_owned(),
@@ -93,7 +94,6 @@ mod tests {
             };
             exit(&Preflight { checks: outcomes.iter().map(check).collect() })
         };
-        use PreflightOutcome::{Passed, Refused, Unknown, Warned};
         assert_eq!(of(&[(Passed, false), (Warned, false)]), ExitCode::Pass);
         assert_eq!(of(&[(Passed, false), (Unknown, false)]), ExitCode::Inconclusive);
         assert_eq!(of(&[(Unknown, false), (Refused, false)]), ExitCode::Refused);

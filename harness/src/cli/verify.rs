@@ -1,27 +1,21 @@
 //! `gameday verify`: a device goes the whole way through a deployment.
 
-use std::{
-    panic::AssertUnwindSafe,
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{panic::AssertUnwindSafe, path::PathBuf, sync::Arc};
 
-use anyhow::Context;
 use clap::Args;
 use futures::FutureExt;
-use gameday_report::{ExitCode, Verdict, record::Folder};
-use jiff::Timestamp;
+use gameday_report::{ExitCode, Verdict};
 use parking_lot::Mutex;
 use serde::Serialize;
 
 use super::{
     at::{At, Reached},
     block_on,
+    kept::Kept,
 };
 use crate::{
     deploy::Replica,
     fleet::Resolver,
-    journal::Journal,
     log,
     names::new_id,
     output::{Output, data, to_stderr},
@@ -115,7 +109,7 @@ impl Verify {
             None => Resolver::of_machine()?,
         };
         let id = new_id();
-        let kept = Kept::create(&self.out, &id)?;
+        let kept = Kept::create(&self.out, "verify", &id)?;
         let stop = stop_on_signal(output, STOPPING)?;
         let verification = Verification {
             id: id.clone(),
@@ -153,37 +147,6 @@ impl Verify {
     fn identities_within(&self, reached: &Reached) -> Span {
         let default = if reached.twin().is_some() { self.within } else { self.within.max(IDENTITIES_ON_AWS) };
         self.identities_within.unwrap_or(default)
-    }
-}
-
-/// The undo journal, in a folder that goes when all is undone.
-struct Kept {
-    journal: Journal,
-    path: PathBuf,
-}
-
-impl Kept {
-    fn create(out: &Path, id: &str) -> anyhow::Result<Self> {
-        let time = Timestamp::now().strftime("%Y%m%dT%H%M%SZ");
-        let path = out.join("verify").join(format!("{time}-{id}"));
-        let folder = Folder::create(&path).context("the folder of the undo journal could not be made")?;
-        Ok(Self { journal: Journal::create(&folder)?, path })
-    }
-
-    fn close(self, left: &[String]) {
-        if left.is_empty() {
-            drop(self.journal);
-            // A folder that stays says no more than that it could not be deleted; what is above it goes if there is nothing else.
-            let _ = std::fs::remove_dir_all(&self.path);
-            for above in self.path.ancestors().skip(1).take(2) {
-                let _ = std::fs::remove_dir(above);
-            }
-            return;
-        }
-        for left in left {
-            to_stderr(&format!("NOT UNDONE: {left}"));
-        }
-        to_stderr(&format!("the undo journal is {}", self.path.join("undo.ndjson").display()));
     }
 }
 

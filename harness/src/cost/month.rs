@@ -19,7 +19,7 @@ const RECONCILE_S: f64 = 1_800.0;
 /// A run of `reconcile` goes on for so long at the most, at 256 MB.
 const RECONCILE_GB_S: f64 = 0.25 * 300.0;
 /// Transitions of an execution: the choice and its task. Tries that follow are not counted.
-const TRANSITIONS: f64 = 2.0;
+pub(crate) const TRANSITIONS: f64 = 2.0;
 /// CONNECT, SUBSCRIBE, two messages, both delivered and acknowledged.
 const PROBE_MESSAGES: f64 = 8.0;
 

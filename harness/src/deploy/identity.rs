@@ -23,7 +23,7 @@ pub(crate) fn device_document(arn: &str) -> Value {
     ]})
 }
 
-pub(super) async fn create_policy(
+pub(crate) async fn create_policy(
     clients: &RegionClients,
     name: &str,
     document: &Value,
@@ -43,7 +43,7 @@ pub(super) async fn create_policy(
 /// An ACTIVE certificate with a policy, and its ARN. The policy's undo takes the certificate along, which is why the two
 /// calls are a task of their own: an interrupt does not come between them. Should this process be killed between them, the
 /// journal has the key; without a journal nothing has.
-pub(super) async fn issue(
+pub(crate) async fn issue(
     clients: &RegionClients,
     policy: &str,
     journal: Option<&Journal>,

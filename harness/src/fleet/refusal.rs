@@ -6,13 +6,13 @@ use rumqttc::{ConnectionError, StateError, mqttbytes};
 
 /// What an endpoint answered instead of letting a device in. Both are absent where it did not answer.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Refusal {
+pub(crate) struct Refusal {
     /// The return code of CONNACK.
-    pub(super) connack: Option<u8>,
+    pub(crate) connack: Option<u8>,
     /// The number of the TLS alert.
-    pub(super) alert: Option<u8>,
+    pub(crate) alert: Option<u8>,
     /// It ended the connection without either.
-    pub(super) is_cut_off: bool,
+    pub(crate) is_cut_off: bool,
 }
 
 /// How a connection ends that the other side has ended: with goodbye, without, or with what was sent to it unread.
@@ -24,7 +24,7 @@ const CUT_OFF: [io::ErrorKind; 4] = [
 ];
 
 impl Refusal {
-    pub(super) fn of(error: &ConnectionError) -> Self {
+    pub(crate) fn of(error: &ConnectionError) -> Self {
         match error {
             ConnectionError::ConnectionRefused(code) => {
                 Self { connack: Some(*code as u8), ..Self::default() }

@@ -1,6 +1,6 @@
 //! What a plan is for: Regions and the quotas that apply in them.
 
-use gameday_twin::{QuotaBook, QuotaSetting, TwinConfig};
+use gameday_twin::{Endpoints, QuotaBook, QuotaSetting, TwinConfig};
 use serde::Serialize;
 
 use super::Place;
@@ -46,6 +46,20 @@ impl Aim {
         }
     }
 
+    /// A twin in its own process, as it says that it is.
+    pub(crate) fn of_twin(endpoints: &Endpoints) -> Self {
+        let region =
+            |n: usize| endpoints.regions.get(n).map(|region| region.region.clone()).unwrap_or_default();
+        Self {
+            target: "twin",
+            primary: region(0),
+            secondary: region(1),
+            quota_scale: endpoints.quota_scale,
+            quotas_enforced: endpoints.quotas_enforced,
+            settings: Vec::new(),
+        }
+    }
+
     pub(crate) fn region(&self, place: Place) -> &str {
         match place {
             Place::Secondary => &self.secondary,
@@ -53,7 +67,7 @@ impl Aim {
         }
     }
 
-    pub(super) fn quotas(&self) -> QuotaBook {
+    pub(crate) fn quotas(&self) -> QuotaBook {
         QuotaBook::new(self.quota_scale, &self.settings, &[self.primary.clone(), self.secondary.clone()])
     }
 }

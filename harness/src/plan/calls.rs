@@ -318,6 +318,8 @@ struct Sizes {
     looked: f64,
     drawn: f64,
     writers: f64,
+    /// Shadow updates of all of them.
+    writes_per_s: f64,
 }
 
 impl Sizes {
@@ -340,6 +342,7 @@ impl Sizes {
                 0.0
             },
             writers: if connects && scenario.load.shadow.is_some() { devices } else { 0.0 },
+            writes_per_s: scenario.load.shadow.as_ref().map_or(0.0, |s| devices / s.every.as_secs_f64()),
         }
     }
 
@@ -398,7 +401,9 @@ impl Sizes {
             (Looked, _) => pace.readiness_per_s().min(self.looked) * row.count,
             (Drawn, _) => pace.readiness_per_s().min(self.drawn) * row.count,
             (Second, _) => row.count,
-            (Writer | Run | Shared | Renewed | Sweep | SweepPage | Stack, _) => return None,
+            // The first updates of all shadows come as fast as any.
+            (Writer, _) => self.writes_per_s.min(self.writers) * row.count * TRIES_MAX,
+            (Run | Shared | Renewed | Sweep | SweepPage | Stack, _) => return None,
         };
         let paced = match row.caller {
             Harness => pace.rate_per_s(row.operation).unwrap_or(f64::MAX),

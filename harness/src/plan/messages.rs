@@ -33,21 +33,15 @@ const DARK: &str = "primary-region-dark";
 /// How long how many devices are somewhere, in one phase.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Stay {
-    phase: Phase,
-    place: Place,
+    pub(super) phase: Phase,
+    pub(super) place: Place,
     /// Devices times seconds.
     device_s: (f64, f64),
     /// Devices that come there in this phase, and how many in a second.
-    arrivals: (f64, f64),
-    arrivals_per_s: f64,
+    pub(super) arrivals: (f64, f64),
+    pub(super) arrivals_per_s: f64,
     /// Devices that are there at the most.
     pub(super) devices: f64,
-}
-
-impl Stay {
-    pub(super) fn is_at(&self, place: Place) -> bool {
-        self.place == place
-    }
 }
 
 /// Where devices are in each phase.

@@ -1,18 +1,18 @@
-//! What will be in the fleet's way at a failover, read before anything is made and kept in the record: the secondary's CONNECT
-//! quota as Service Quotas tells it, and how devices wait that it refuses. By these the report draws what was possible.
+//! What will be in the fleet's way, read before anything is made and kept in the record: what the plan asks of each quota beside
+//! what Service Quotas says, the secondary's CONNECT quota, and how devices wait that it refuses. By these the report draws what
+//! was possible.
 
-use gameday_report::record::{Backoff, Event, Quota};
+use gameday_report::record::{Backoff, Event, Quota, QuotaReport};
 
 use super::Game;
-use crate::aws::describe;
-
-/// Service Quotas' code of AWS IoT's data plane.
-const SERVICE: &str = "iotcore";
-/// What a bucket of the twin holds, in seconds of its rate. AWS publishes none for CONNECT.
-const TWIN_BURST_S: f64 = 1.0;
+use crate::{
+    cost::Dispatch,
+    plan::{Aim, Limited},
+    quota::{self, Applied, burst},
+};
 
 impl Game {
-    /// Writes down what the secondary takes. What cannot be read is said, and the report then has no bound to draw.
+    /// Writes down what both Regions take. What cannot be read is said, and the report then has no bound to draw.
     pub(super) async fn record_quotas(&self) {
         let backoff = &self.scenario.fleet.backoff;
         let whole_ms = |span: std::time::Duration| u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
@@ -20,33 +20,37 @@ impl Game {
             min_ms: whole_ms(*backoff.min),
             max_ms: whole_ms(*backoff.max),
         }));
+        let aim = Aim::of_twin(&self.target.endpoints);
+        let applied = match Applied::read(&self.plan, &aim, &self.aws).await {
+            Ok(applied) => applied,
+            Err(error) => return self.note(format!("The quotas could not be read: {error:#}")),
+        };
+        // A run deploys the replicator as it is by default.
+        let report = quota::report(&self.plan, &self.scenario, &applied, Dispatch::Direct);
+        if let Err(error) = self.keep(&report) {
+            self.note(format!("The quota report could not be written: {error:#}"));
+        }
         if !self.target.endpoints.quotas_enforced {
             return self.note("The twin enforces no quotas: no CONNECT is throttled.".to_owned());
         }
-        let clients = &self.aws.secondary;
-        let asked =
-            clients.quotas.get_service_quota().service_code(SERVICE).quota_code(Quota::CONNECTS).send().await;
-        let quota = match asked {
-            Ok(answer) => answer.quota,
-            Err(error) => {
-                let why = describe(&error);
-                return self
-                    .note(format!("The CONNECT quota of {} could not be read: {why}", clients.region));
-            }
-        };
-        let Some((quota, value)) = quota.and_then(|quota| quota.value.map(|value| (quota, value))) else {
-            return self.note(format!("{} says no CONNECT quota", clients.region));
+        let region = self.target.secondary();
+        let Some(quota) = applied.of(&Limited::Code(Quota::CONNECTS, "CONNECT"), region) else {
+            return self.note(format!("{region} says no CONNECT quota"));
         };
         self.recorder.event(Event::Quota(Quota {
-            region: clients.region.clone(),
-            service: SERVICE.to_owned(),
-            code: Quota::CONNECTS.to_owned(),
-            name: quota.quota_name.unwrap_or_default(),
-            value,
-            // It fills what it holds, and holds one at the least.
-            burst: Some((value * TWIN_BURST_S).max(1.0)),
-            source: "Service Quotas when the run began".to_owned(),
+            region: region.to_owned(),
+            service: quota.service,
+            code: quota.code,
+            name: quota.name,
+            value: quota.value,
+            burst: Some(burst(quota.value)),
+            source: format!("{} when the run began", quota.source),
         }));
+    }
+
+    fn keep(&self, report: &QuotaReport) -> anyhow::Result<()> {
+        std::fs::write(self.folder.quotas(), serde_json::to_string_pretty(report)?)?;
+        Ok(std::fs::write(self.folder.quotas_csv(), report.csv())?)
     }
 
     fn note(&self, text: String) {

@@ -6,6 +6,7 @@
 
 mod book;
 mod data_plane;
+mod increase;
 mod limit;
 
 use std::{collections::BTreeMap, sync::Arc};
@@ -15,6 +16,7 @@ use tokio::time::Instant;
 
 pub use book::{AppliedQuota, QuotaBook};
 pub(crate) use data_plane::DataPlane;
+pub(crate) use increase::{Increase, Increases, NotTaken};
 pub(crate) use limit::Limit;
 
 const DEFAULTS: &str = include_str!("../data/aws-quotas.csv");
@@ -166,6 +168,8 @@ pub(crate) struct Quotas {
     enforced: bool,
     /// By Region, in the order of the list.
     limits: BTreeMap<String, Vec<Arc<Limit>>>,
+    /// What was asked for.
+    pub(crate) increases: Increases,
 }
 
 impl Quotas {
@@ -187,7 +191,8 @@ impl Quotas {
             (region.clone(), limits.collect())
         });
         let codes = list.iter().enumerate().map(|(n, quota)| (quota.code, n)).collect();
-        Self { rates: rates.collect(), codes, scale, enforced, limits: limits.collect(), list }
+        let (rates, limits) = (rates.collect(), limits.collect());
+        Self { rates, codes, scale, enforced, limits, list, increases: Increases::default() }
     }
 
     /// What AWS's defaults of rates are multiplied by.

@@ -5,7 +5,9 @@ use std::fs::{File, TryLockError};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use super::{Act, Entry, Event, HistogramSeries, RecordError, RunInfo, UndoEntry, Write, ndjson};
+use super::{
+    Act, Entry, Event, HistogramSeries, QuotaReport, RecordError, RunInfo, UndoEntry, Write, ndjson,
+};
 
 /// The folder of one run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +32,8 @@ pub struct Record {
     pub histograms: BTreeMap<String, HistogramSeries>,
     /// What was going to be done; `Null` when there is no plan.
     pub plan: serde_json::Value,
+    /// What it was going to ask of the quotas; absent when the run could not read them, or is one of old.
+    pub quotas: Option<QuotaReport>,
     /// The scenario's text; empty when there is none.
     pub scenario: String,
     /// What the reader of the folder noticed, for example a last line that was cut off.
@@ -91,6 +95,16 @@ impl Folder {
     /// What was going to be created, called, broken and undone.
     pub fn plan(&self) -> PathBuf {
         self.path.join("plan.json")
+    }
+
+    /// What the plan asks of the quotas.
+    pub fn quotas(&self) -> PathBuf {
+        self.path.join("quota.json")
+    }
+
+    /// The same as a table.
+    pub fn quotas_csv(&self) -> PathBuf {
+        self.path.join("quota.csv")
     }
 
     /// The undo journal.
@@ -177,9 +191,17 @@ impl Folder {
             undo,
             histograms: self.read_histograms(&mut notes)?,
             plan: self.read_plan()?,
+            quotas: self.read_quotas()?,
             scenario: read_optional(&self.scenario())?.unwrap_or_default(),
             notes,
         })
+    }
+
+    fn read_quotas(&self) -> Result<Option<QuotaReport>, RecordError> {
+        let path = self.quotas();
+        let text = read_optional(&path)?;
+        let parsed = text.map(|text| serde_json::from_str(&text)).transpose();
+        parsed.map_err(|source| RecordError::Json { path, source })
     }
 
     fn read_plan(&self) -> Result<serde_json::Value, RecordError> {

@@ -6,19 +6,23 @@ use serde_json::{Value, json};
 use crate::{
     call::{Call, Reply},
     error::AwsError,
-    quota::Quota,
+    quota::{Increase, NotTaken, Quota},
     world::World,
 };
 
 const CONTENT_TYPE: &str = "application/x-amz-json-1.1";
 /// The services whose quotas the twin has, by code.
-const SERVICES: [(&str, &str); 5] = [
+const SERVICES: [(&str, &str); 7] = [
+    ("apigateway", "Amazon API Gateway (APIGateway)"),
+    ("dynamodb", "Amazon DynamoDB"),
     ("iot", "AWS IoT Device Management"),
     ("iotcore", "AWS IoT Core"),
     ("lambda", "AWS Lambda"),
     ("route53", "Amazon Route 53"),
     ("states", "AWS Step Functions"),
 ];
+/// Nobody decides on a request.
+const PENDING: &str = "PENDING";
 /// AWS's largest page.
 const PAGE_MAX: usize = 100;
 
@@ -60,19 +64,15 @@ fn answer(world: &World, call: &Call) -> Result<Value, AwsError> {
             quotas(world, &request, |quota| shown(quota, quota.default_in(region)))
         }
         "RequestServiceQuotaIncrease" => {
-            let quota = find(world, &request)?;
-            if !quota.adjustable {
-                return Err(illegal(format!("{} is not adjustable", quota.name)));
-            }
-            let applied = world.quotas.applied(quota, region);
-            if !request["DesiredValue"].as_f64().is_some_and(|desired| desired > applied) {
-                return Err(illegal("You must provide a quota value greater than the current quota value"));
-            }
-            Ok(json!({"RequestedQuota": {
-                "Id": uuid::Uuid::new_v4().simple().to_string(), "Status": "PENDING",
-                "ServiceCode": quota.service, "QuotaCode": quota.code, "QuotaName": quota.name,
-                "DesiredValue": request["DesiredValue"], "Created": world.clock.now_s(),
-            }}))
+            Ok(json!({"RequestedQuota": requested(world, &request_increase(world, region, &request)?)}))
+        }
+        "ListRequestedServiceQuotaChangeHistory" => {
+            // All of them are pending.
+            let is_wanted = request["Status"].as_str().is_none_or(|status| status == PENDING);
+            let mut all = world.quotas.increases.of(region, request["ServiceCode"].as_str());
+            all.retain(|_| is_wanted);
+            let show = |increase: &Increase| requested(world, increase);
+            page(&request, "RequestedQuotas", &all, |increase| increase.id.as_str(), show)
         }
         other => Err(AwsError::new(
             400,
@@ -80,6 +80,61 @@ fn answer(world: &World, call: &Call) -> Result<Value, AwsError> {
             format!("The twin does not have the operation {other} of Service Quotas"),
         )),
     }
+}
+
+/// Takes a request for more than what applies.
+fn request_increase(world: &World, region: &str, request: &Value) -> Result<Increase, AwsError> {
+    let quota = find(world, request)?;
+    if !quota.adjustable {
+        return Err(illegal(format!("{} is not adjustable", quota.name)));
+    }
+    let applied = world.quotas.applied(quota, region);
+    let Some(desired) = request["DesiredValue"].as_f64().filter(|desired| *desired > applied) else {
+        return Err(illegal("You must provide a quota value greater than the current quota value"));
+    };
+    let increase = Increase {
+        id: uuid::Uuid::new_v4().simple().to_string(),
+        region: region.to_owned(),
+        service: quota.service,
+        code: quota.code,
+        desired,
+        created_s: world.clock.now_s(),
+    };
+    world.quotas.increases.take(increase.clone()).map_err(|why| match why {
+        NotTaken::Open => AwsError::new(
+            400,
+            "ResourceAlreadyExistsException",
+            "Only one open service quota increase request is allowed per quota.",
+        ),
+        NotTaken::Full => {
+            AwsError::new(400, "QuotaExceededException", "You have exceeded your service quota")
+        }
+    })?;
+    Ok(increase)
+}
+
+/// A request as AWS tells of it.
+fn requested(world: &World, increase: &Increase) -> Value {
+    let quota = world.quotas.list().iter().find(|quota| quota.code == increase.code);
+    let mut body = json!({
+        "Id": increase.id,
+        "Status": PENDING,
+        "ServiceCode": increase.service,
+        "ServiceName": service_name(increase.service),
+        "QuotaCode": increase.code,
+        "QuotaArn": arn(world, &increase.region, increase.service, increase.code),
+        "DesiredValue": increase.desired,
+        "Created": increase.created_s,
+        "LastUpdated": increase.created_s,
+        "Requester": json!({"accountId": world.account}).to_string(),
+        "GlobalQuota": false,
+        "QuotaRequestedAtLevel": "ACCOUNT",
+    });
+    if let Some(quota) = quota {
+        body["QuotaName"] = json!(quota.name);
+        body["Unit"] = json!(quota.unit.unwrap_or("None"));
+    }
+    body
 }
 
 fn find<'a>(world: &'a World, request: &Value) -> Result<&'a Quota, AwsError> {
@@ -111,7 +166,7 @@ fn quotas(world: &World, request: &Value, show: impl Fn(&Quota) -> Value) -> Res
         return Err(AwsError::new(
             400,
             "NoSuchResourceException",
-            "The twin has the quotas of iot, iotcore, lambda, route53 and states only",
+            "The twin has the quotas of apigateway, dynamodb, iot, iotcore, lambda, route53 and states only",
         ));
     }
     page(request, "Quotas", &quotas, |quota| quota.code, |quota| show(quota))
@@ -141,11 +196,19 @@ fn page<T>(
     Ok(body)
 }
 
+fn service_name(service: &str) -> Option<&'static str> {
+    SERVICES.iter().find(|(code, _)| *code == service).map(|(_, name)| *name)
+}
+
+fn arn(world: &World, region: &str, service: &str, code: &str) -> String {
+    format!("arn:aws:servicequotas:{region}:{}:{service}/{code}", world.account)
+}
+
 fn describe(world: &World, quota: &Quota, region: &str, value: f64) -> Value {
     let mut body = json!({
         "ServiceCode": quota.service,
-        "ServiceName": SERVICES.iter().find(|(code, _)| *code == quota.service).map(|(_, name)| name),
-        "QuotaArn": format!("arn:aws:servicequotas:{region}:{}:{}/{}", world.account, quota.service, quota.code),
+        "ServiceName": service_name(quota.service),
+        "QuotaArn": arn(world, region, quota.service, quota.code),
         "QuotaCode": quota.code,
         "QuotaName": quota.name,
         "Value": value,
@@ -200,6 +263,34 @@ mod tests {
         assert_eq!(increase(json!(101)).await.unwrap()["RequestedQuota"]["Status"], "PENDING");
         for value in [json!(100), json!(1), Value::Null] {
             assert_eq!(increase(value).await.unwrap_err().code, "IllegalArgumentException");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_request_is_listed_where_it_was_made_and_not_taken_twice() {
+        let twin = Twin::start(TwinConfig { health_checkers: 1, ..TwinConfig::default() }).await.unwrap();
+        let ask = |region: &'static str, operation: &'static str, request: Value| {
+            answer(twin.world(), &Call::json_rpc(region, "servicequotas", operation, &request))
+        };
+        let more = json!({"ServiceCode": "iotcore", "QuotaCode": "L-AEA1E176", "DesiredValue": 750.0});
+        let request = "ServiceQuotasV20190624.RequestServiceQuotaIncrease";
+        let taken = ask("us-west-2", request, more.clone()).unwrap();
+        let again = ask("us-west-2", request, more).unwrap_err();
+        assert_eq!(again.code, "ResourceAlreadyExistsException");
+        let listed = |region, of: Value| {
+            ask(region, "ServiceQuotasV20190624.ListRequestedServiceQuotaChangeHistory", of).unwrap()
+        };
+        let all = json!([taken["RequestedQuota"]]);
+        assert_eq!(
+            listed("us-west-2", json!({"ServiceCode": "iotcore", "Status": "PENDING"}))["RequestedQuotas"],
+            all
+        );
+        for (region, of) in [
+            ("us-east-1", json!({})),
+            ("us-west-2", json!({"ServiceCode": "iot"})),
+            ("us-west-2", json!({"Status": "APPROVED"})),
+        ] {
+            assert_eq!(listed(region, of)["RequestedQuotas"], json!([]));
         }
     }
 }

@@ -11,6 +11,8 @@ pub struct QuotaBook {
 /// A quota, and what of it applies in a Region.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct AppliedQuota {
+    /// Service Quotas' code of the service, for example `iotcore`.
+    pub service: &'static str,
     /// For example `L-64CBACAC`.
     pub code: &'static str,
     /// For example `CreateThing API TPS`.
@@ -19,6 +21,8 @@ pub struct AppliedQuota {
     pub value: f64,
     /// Whether AWS raises it when asked to.
     pub adjustable: bool,
+    /// Whether Service Quotas lists it; AWS enforces some that it does not.
+    pub listed: bool,
 }
 
 impl QuotaBook {
@@ -46,10 +50,12 @@ impl QuotaBook {
     fn applied(&self, quota: &Quota, region: &str) -> Option<AppliedQuota> {
         let value = self.quotas.applied(quota, region);
         value.is_finite().then_some(AppliedQuota {
+            service: quota.service,
             code: quota.code,
             name: quota.name,
             value,
             adjustable: quota.adjustable,
+            listed: quota.is_listed(),
         })
     }
 }
