@@ -11,9 +11,11 @@ mod faults;
 mod fleet;
 mod function;
 mod kept;
+mod leave;
 mod limits;
 mod note;
 mod plan;
+mod predict;
 mod pubsub;
 mod quota;
 mod readiness;
@@ -59,6 +61,8 @@ enum Command {
     Plan(plan::PlanCommand),
     /// Say what a game day costs a run, and the replicator a month; offline, by dated prices.
     Cost(cost::Cost),
+    /// Say how long a scenario would take with a fleet of any size, with its range; or check that against a run.
+    Predict(predict::Predict),
     /// Check scenario files; say where and what is wrong.
     Validate(validate::Validate),
     /// Make summary, JUnit and HTML report again, from a run folder alone.
@@ -138,6 +142,7 @@ pub fn main() -> ExitCode {
         Command::Abort(abort) => abort.run(),
         Command::Plan(plan) => plan.run(),
         Command::Cost(cost) => cost.run(),
+        Command::Predict(predict) => predict.run(),
         Command::Validate(validate) => Ok(validate.run()),
         Command::Report(report) => report.run(),
         Command::Restore(restore) => restore.run(),

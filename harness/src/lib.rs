@@ -29,6 +29,7 @@ mod names;
 mod output;
 mod plan;
 mod pool;
+mod predict;
 mod preflight;
 mod pubsub;
 mod quota;

@@ -17,6 +17,7 @@ mod listing;
 mod policy_versions;
 mod progress;
 mod queue;
+mod quota_share;
 mod region;
 mod shadows;
 mod state;
@@ -33,6 +34,7 @@ pub use errors_table::ErrorTable;
 pub use executions::StateMachine;
 pub use progress::ProgressTable;
 pub use queue::Queue;
+pub use quota_share::{QUOTA_SHARE, quota_share};
 pub use region::AwsRegion;
 pub use state::StateTable;
 

@@ -22,7 +22,7 @@ use std::sync::{Mutex, PoisonError};
 use clap::{Args, Parser, Subcommand};
 use serde::Serialize;
 
-use crate::aws::{AwsRegion, Both};
+use crate::aws::{AwsRegion, Both, quota_share};
 use crate::mode::Mode;
 use crate::sync::{WORKERS, WORKERS_MAX};
 
@@ -176,6 +176,7 @@ fn query(flag: Option<&String>) -> Option<String> {
 
 impl Common {
     async fn connect(&self) -> Result<Both, Error> {
+        quota_share().map_err(misuse)?;
         let primary = needed(self.primary_region.as_ref(), "PRIMARY_REGION", "--primary-region")?;
         let secondary = needed(self.secondary_region.as_ref(), "SECONDARY_REGION", "--secondary-region")?;
         if primary == secondary {

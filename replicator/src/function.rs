@@ -63,7 +63,7 @@ pub const HEALTH: &str = "health";
 /// Environment: `IOT_POLICY_NAME`, `REGION` (else `AWS_REGION`), `SHARES_THINGS` (`true` or not).
 pub const JITR: &str = "jitr";
 
-/// The names that [`run`] knows.
+/// The names that [`run`] knows. Those that call AWS IoT take [`QUOTA_SHARE`](crate::aws::QUOTA_SHARE) of its quotas.
 pub const NAMES: [&str; 9] = [REPLICATE, DISPATCH, APPLY, GIVE_UP, REPAIR, CAPTURE, RECONCILE, HEALTH, JITR];
 
 /// Runs the function of that name until the runtime ends it.
@@ -72,6 +72,7 @@ pub async fn run(name: &str) -> Result<(), Error> {
         return Err(format!("no function is called {name:?}; there are {NAMES:?}").into());
     }
     start_log();
+    crate::aws::quota_share()?;
     match name {
         REPLICATE => replicate::run().await,
         DISPATCH => dispatch::run().await,

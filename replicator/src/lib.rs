@@ -48,6 +48,7 @@ pub mod permissions;
 pub mod policy;
 pub mod ports;
 pub mod progress;
+pub mod rate;
 pub mod readiness;
 pub mod reconcile;
 pub mod record;

@@ -1,212 +1,177 @@
-//! Turns: calls of one operation are spread so that few of them are throttled, and none of its quota is left unused.
+//! Turns: calls of one operation wait for each other at the pace of its [`Rate`], so that few of them are throttled and none of
+//! the quota is left unused.
 //!
-//! A function knows neither the account's quotas nor how many of its instances share them. Calls are not held back until
-//! one is throttled. From then on the operation's rate falls to what went through lately when tries are throttled, at most
-//! once a second, and grows by a part each second. It swings about the instance's share of the quota, by less than what a
-//! second of the quota makes up for; with back-off alone, most tries are throttled, and still everybody may be asleep while
-//! the quota fills up.
-//!
-//! Tries that an SDK makes again on its own have no turn; they count as all others do.
+//! Who comes first is first. Only the one at the head of the queue looks at the rate, so that it holds for all who wait as soon
+//! as it changes. Tries that an SDK makes again on its own have no turn; their answers count as all others do.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-/// The rate of an operation after its first throttled try.
-const RATE_PER_S_FIRST: f64 = 50.0;
+use tokio::time::{Instant, sleep, timeout};
 
-/// No operation is called less often than this.
-const RATE_PER_S_MIN: f64 = 0.2;
+use crate::rate::Rate;
 
-/// Above this there is nothing to be spread.
-const RATE_PER_S_MAX: f64 = 1_000.0;
-
-/// What throttled tries leave of the rate at the most, and at the least.
-const THROTTLED: (f64, f64) = (0.9, 0.5);
-
-/// And of what went through since the last sign.
-const WENT: f64 = 0.95;
-
-/// Throttled tries closer to each other than this are one sign.
-const SIGN: Duration = Duration::from_secs(1);
-
-/// By what part of itself a rate grows in a second.
-const GROWTH_PER_S: f64 = 0.05;
-
-/// And by how much beyond that, so that instances which share a quota come to about the same rate.
-const GROWTH_PER_S_PER_S: f64 = 0.05;
-
-/// Time without answers says nothing of what is beyond this.
-const GROWTH_MAX: Duration = Duration::from_secs(2);
-
-/// No turn is further away: whoever waits holds a key meanwhile. If that is too soon, the call is throttled, its event is
-/// tried again later, and the [crowd](crate::crowd) gets smaller.
+/// No turn of a function is further away: whoever waits holds a key meanwhile. If that is too soon, the call is throttled, its
+/// event is tried again later, and the [crowd](crate::crowd) gets smaller.
 pub const TURN_MS_MAX: u64 = 2_500;
 
 /// The turns of one Region, shared by all that call it.
-#[derive(Debug, Clone, Default)]
-pub struct Turns(Arc<Mutex<BTreeMap<&'static str, Slot>>>);
+#[derive(Debug, Clone)]
+pub struct Turns(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    origin: Instant,
+    wait_max: Duration,
+    /// Of quotas that are not known.
+    share: f64,
+    slots: Mutex<BTreeMap<&'static str, Arc<Slot>>>,
+}
 
 /// One operation.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 struct Slot {
-    /// None as long as nothing is throttled.
-    rate_per_s: Option<f64>,
-    next: Instant,
-    /// When the last try was answered.
-    answered: Instant,
-    /// The last sign.
-    sign: Instant,
-    /// What went through since then.
-    went: u32,
+    rate: Mutex<Rate>,
+    queue: tokio::sync::Mutex<()>,
 }
 
 impl Turns {
-    /// Waits for the turn of a call of that operation, by AWS's name for it.
-    pub async fn take(&self, operation: &'static str) {
-        let wait = self.wait(operation, Instant::now());
-        if !wait.is_zero() {
-            tokio::time::sleep(wait).await;
-        }
+    /// Turns that are no further away than `wait_max`, and take that share of what they learn.
+    pub fn new(wait_max: Duration, share: f64) -> Self {
+        let (origin, slots) = (Instant::now(), Mutex::default());
+        Self(Arc::new(Shared { origin, wait_max, share, slots }))
     }
 
-    /// How long a call that asks now has to wait; that is its place then.
-    fn wait(&self, operation: &'static str, now: Instant) -> Duration {
-        let mut slots = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let slot = slots.entry(operation).or_insert_with(|| Slot::new(now));
-        let turn = slot.next.clamp(now, now + Duration::from_millis(TURN_MS_MAX));
-        slot.next = turn + slot.rate_per_s.map_or(Duration::ZERO, |rate| Duration::from_secs_f64(1.0 / rate));
-        turn.duration_since(now)
+    /// Waits for the turn of a call of that operation, by AWS's name for it.
+    pub async fn take(&self, operation: &'static str) {
+        self.wait(&self.slot(operation)).await;
+    }
+
+    /// The same of an operation whose quota is known: no more than so many a second.
+    pub async fn take_below(&self, operation: &'static str, per_s: f64) {
+        let slot = self.slot(operation);
+        slot.rate().set_most(per_s);
+        self.wait(&slot).await;
     }
 
     /// A try of that operation was answered. One that takes no turns has no rate.
     pub fn answered(&self, operation: &str, is_throttled: bool) {
-        self.answered_at(operation, is_throttled, Instant::now());
+        let slot = self.slots().get(operation).cloned();
+        if let Some(slot) = slot {
+            slot.rate().answered(self.0.origin.elapsed(), is_throttled);
+        }
     }
 
-    fn answered_at(&self, operation: &str, is_throttled: bool, now: Instant) {
-        let mut slots = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(slot) = slots.get_mut(operation) {
-            slot.grow(now);
-            if is_throttled { slot.throttle(now) } else { slot.went += 1 }
+    /// Calls a second of that operation; none if nothing holds them back.
+    pub fn per_s(&self, operation: &str) -> Option<f64> {
+        let slot = self.slots().get(operation).cloned()?;
+        slot.rate().per_s()
+    }
+
+    async fn wait(&self, slot: &Slot) {
+        let turn = async {
+            let _first = slot.queue.lock().await;
+            let now = self.0.origin.elapsed();
+            let turn = slot.rate().turn_within(now, self.0.wait_max);
+            if turn > now {
+                sleep(turn.saturating_sub(now)).await;
+            }
+        };
+        if slot.rate().per_s().is_none() {
+            // Nobody waits; that somebody asked counts.
+            slot.rate().turn(self.0.origin.elapsed());
+        } else if self.0.wait_max == Duration::MAX {
+            turn.await;
+        } else {
+            // Who waited that long goes.
+            timeout(self.0.wait_max, turn).await.ok();
         }
+    }
+
+    fn slot(&self, operation: &'static str) -> Arc<Slot> {
+        let new = || {
+            Arc::new(Slot {
+                rate: Mutex::new(Rate::default().sharing(self.0.share)),
+                queue: tokio::sync::Mutex::default(),
+            })
+        };
+        self.slots().entry(operation).or_insert_with(new).clone()
+    }
+
+    fn slots(&self) -> MutexGuard<'_, BTreeMap<&'static str, Arc<Slot>>> {
+        self.0.slots.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Slot {
-    fn new(now: Instant) -> Self {
-        Self { rate_per_s: None, next: now, answered: now, sign: now, went: 0 }
+    fn rate(&self) -> MutexGuard<'_, Rate> {
+        self.rate.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
 
-    fn grow(&mut self, now: Instant) {
-        let since_s = now.duration_since(self.answered).min(GROWTH_MAX).as_secs_f64();
-        self.answered = now;
-        let grown = |rate: f64| rate + (rate * GROWTH_PER_S + GROWTH_PER_S_PER_S) * since_s;
-        self.rate_per_s = self.rate_per_s.map(grown).filter(|rate| *rate <= RATE_PER_S_MAX);
-    }
-
-    fn throttle(&mut self, now: Instant) {
-        let since = now.duration_since(self.sign);
-        self.rate_per_s = match self.rate_per_s {
-            None => Some(RATE_PER_S_FIRST),
-            Some(_) if since < SIGN => return,
-            Some(rate) => {
-                let went_per_s = f64::from(self.went) / since.as_secs_f64();
-                let (most, least) = (rate * THROTTLED.0, rate * THROTTLED.1);
-                Some((went_per_s * WENT).clamp(least, most).max(RATE_PER_S_MIN))
-            }
-        };
-        (self.sign, self.went) = (now, 0);
+impl Default for Turns {
+    /// Of quotas that are not known, all of them, however long it takes.
+    fn default() -> Self {
+        Self::new(Duration::MAX, 1.0)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::cmp::Reverse;
-    use std::collections::BinaryHeap;
-
     use super::*;
 
     const OPERATION: &str = "DescribeCertificate";
 
-    #[test]
-    fn nothing_waits_until_something_is_throttled() {
-        let (turns, now) = (Turns::default(), Instant::now());
-        let wait_ms = |operation| turns.wait(operation, now).as_millis();
-        assert_eq!((0..1_000).map(|_| wait_ms(OPERATION)).max(), Some(0));
+    async fn waited_ms(turns: &Turns, operation: &'static str) -> u128 {
+        let began = Instant::now();
+        turns.take(operation).await;
+        began.elapsed().as_millis()
+    }
+
+    #[tokio::test]
+    async fn nothing_waits_until_something_is_throttled() {
+        let turns = Turns::default();
+        let began = Instant::now();
+        for _ in 0..1_000 {
+            turns.take(OPERATION).await;
+        }
+        assert!(began.elapsed().as_millis() < 500, "{:?}", began.elapsed());
+        assert_eq!(turns.per_s(OPERATION), None);
+        // As many went through as a quota of 50 a second lets through at once.
+        (0..50).for_each(|_| turns.answered(OPERATION, false));
         turns.answered(OPERATION, true);
-        assert_eq!((0..4).map(|_| wait_ms(OPERATION)).collect::<Vec<_>>(), [0, 20, 40, 60]);
-        assert_eq!((0..4).map(|_| wait_ms("AttachPolicy")).max(), Some(0), "another has its own");
+        let mut all = 0;
+        for _ in 0..20 {
+            all += waited_ms(&turns, OPERATION).await;
+        }
+        assert!((300..=2_000).contains(&all), "about 50 a second: {all} ms");
+        assert!(waited_ms(&turns, "AttachPolicy").await < 20, "another has its own");
         turns.answered("ListThings", true);
-        assert_eq!(wait_ms("ListThings"), 0, "it took no turn");
+        assert_eq!(turns.per_s("ListThings"), None, "it took no turn");
     }
 
-    #[test]
-    fn a_turn_is_never_far_away_and_a_rate_comes_back() {
-        let (turns, now) = (Turns::default(), Instant::now());
-        turns.wait(OPERATION, now);
-        (0..60).for_each(|s| turns.answered_at(OPERATION, true, now + SIGN * s));
-        let now = now + SIGN * 60;
-        let waits: Vec<_> = (0..5).map(|_| turns.wait(OPERATION, now).as_millis()).collect();
-        assert_eq!(waits, [0, 2_500, 2_500, 2_500, 2_500]);
-        (0..300).for_each(|s| turns.answered_at(OPERATION, false, now + SIGN * s));
-        let later = now + SIGN * 300;
-        assert_eq!((0..100).map(|_| turns.wait(OPERATION, later).as_millis()).max(), Some(0));
-    }
-
-    /// What instances make of a quota that they share in two minutes: the share of it that they used, and the tries for each
-    /// call that went through. Each instance has calls to make at any time, and as many at once; a throttled try is made
-    /// again after a back-off.
-    fn shared(quota_per_s: f64, instances: usize, at_once: usize) -> (f64, f64) {
-        const LATENCY: Duration = Duration::from_millis(20);
-        const SETTLED: Duration = Duration::from_secs(20);
-        const END: Duration = Duration::from_mins(2);
-        let (began, mut random) = (Instant::now(), 88_172_645_463_325_252_u64);
-        let turns: Vec<Turns> = (0..instances).map(|_| Turns::default()).collect();
-        let turn = |at: Duration, instance: usize| at + turns[instance].wait(OPERATION, began + at);
-        let mut drawn = |below_ms: u64| {
-            random ^= random << 13;
-            random ^= random >> 7;
-            random ^= random << 17;
-            Duration::from_micros(random % (below_ms * 1_000))
+    #[tokio::test]
+    async fn who_waits_gains_by_a_rate_that_rises() {
+        let (turns, began) = (Turns::default(), Instant::now());
+        turns.take_below(OPERATION, 4.0).await;
+        let waiting = futures::future::join_all((0..12).map(|_| turns.take_below(OPERATION, 4.0)));
+        let raise = async {
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            turns.slot(OPERATION).rate().set_most(1_000.0);
         };
-        let mut tries: BinaryHeap<Reverse<(Duration, usize, u32)>> = BinaryHeap::new();
-        for instance in (0..instances).flat_map(|instance| std::iter::repeat_n(instance, at_once)) {
-            tries.push(Reverse((turn(drawn(500), instance), instance, 0)));
-        }
-        let (mut tokens, mut filled, mut went, mut tried) = (quota_per_s, Duration::ZERO, 0, 0);
-        while let Some(Reverse((at, instance, failures))) = tries.pop() {
-            if at > END {
-                break;
-            }
-            tokens = (at.saturating_sub(filled).as_secs_f64() * quota_per_s + tokens).min(quota_per_s);
-            filled = at;
-            let is_throttled = tokens < 1.0;
-            turns[instance].answered_at(OPERATION, is_throttled, began + at);
-            let counts = u32::from(at > SETTLED);
-            tried += counts;
-            let (next, failures) = if is_throttled {
-                (at + LATENCY + drawn((250 << failures.min(2)).min(1_000)), failures + 1)
-            } else {
-                tokens -= 1.0;
-                went += counts;
-                (turn(at + LATENCY, instance), 0)
-            };
-            tries.push(Reverse((next, instance, failures)));
-        }
-        let could = quota_per_s * END.saturating_sub(SETTLED).as_secs_f64();
-        (f64::from(went) / could, f64::from(tried) / f64::from(went))
+        futures::join!(waiting, raise);
+        let took = began.elapsed();
+        assert!(took < Duration::from_millis(1_500), "at the old rate it would be three seconds: {took:?}");
     }
 
-    #[test]
-    fn a_quota_is_used_whatever_it_is_and_whoever_shares_it() {
-        for (quota_per_s, instances, at_once) in
-            [(10.0, 1, 8), (10.0, 8, 2), (200.0, 1, 16), (200.0, 5, 8), (200.0, 16, 16), (2_000.0, 8, 16)]
-        {
-            let (used, tries) = shared(quota_per_s, instances, at_once);
-            let what =
-                format!("{quota_per_s} a second, {instances} with {at_once} at once: {used:.3}, {tries:.2}");
-            assert!(used > 0.97 && tries < 2.0, "{what}");
-        }
+    #[tokio::test]
+    async fn a_turn_is_never_far_away() {
+        let turns = Turns::new(Duration::from_millis(200), 1.0);
+        turns.take_below(OPERATION, 0.1).await;
+        let began = Instant::now();
+        futures::future::join_all((0..5).map(|_| turns.take_below(OPERATION, 0.1))).await;
+        let took = began.elapsed();
+        assert!((200..1_500).contains(&took.as_millis()), "{took:?}");
     }
 }

@@ -42,7 +42,7 @@ pub use nearest::nearest;
 pub use objective::{
     Comparison, METRICS, Metric, Objective, ObjectiveError, Op, Shape, Statistic, Target, Unit,
 };
-pub use render::{STYLE, render};
+pub use render::{Curve, STYLE, chart_page, render};
 pub use summary::Summary;
 pub use verdict::{ExitCode, Verdict};
 

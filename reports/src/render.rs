@@ -15,6 +15,7 @@ mod head;
 mod html;
 mod journey;
 mod latency;
+mod prediction;
 mod preflight;
 mod quotas;
 mod storm;
@@ -30,6 +31,8 @@ use html::esc;
 use crate::record::Record;
 use crate::summary::Summary;
 use crate::units;
+
+pub use prediction::{Curve, chart_page};
 
 /// The style of the report, for pages that look like it.
 pub const STYLE: &str = include_str!("render/report.css");

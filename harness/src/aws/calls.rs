@@ -1,5 +1,5 @@
-//! Counts every attempt of every call: succeeded, throttled, or failed. What is throttled slows its operation's pace; any other
-//! answer, be it that something is not there, shows that there is room and restores it.
+//! Counts every attempt of every call: succeeded, throttled, or failed. The pace of its operation
+//! learns from each answer whether there was room, be it that something is not there.
 
 use std::{collections::BTreeMap, sync::Arc};
 

@@ -60,14 +60,24 @@ impl PlanCommand {
     }
 
     fn aim(&self, scenario: &Scenario) -> anyhow::Result<Aim> {
-        match (self.target.as_str(), &self.primary, &self.secondary) {
-            ("aws", Some(primary), Some(secondary)) if primary == secondary => {
-                Err(usage("--primary and --secondary are the same Region").into())
-            }
-            ("aws", Some(primary), Some(secondary)) => Ok(Aim::aws(primary, secondary)),
-            ("aws", ..) => Err(usage("AWS needs --primary REGION and --secondary REGION").into()),
-            (_, None, None) => Ok(Aim::twin(&scenario.twin)),
-            _ => Err(usage("--primary and --secondary are for AWS: a twin says itself which it has").into()),
+        aim(&self.target, self.primary.as_deref(), self.secondary.as_deref(), scenario)
+    }
+}
+
+/// What a scenario is planned for.
+pub(super) fn aim(
+    target: &str,
+    primary: Option<&str>,
+    secondary: Option<&str>,
+    scenario: &Scenario,
+) -> anyhow::Result<Aim> {
+    match (target, primary, secondary) {
+        ("aws", Some(primary), Some(secondary)) if primary == secondary => {
+            Err(usage("--primary and --secondary are the same Region").into())
         }
+        ("aws", Some(primary), Some(secondary)) => Ok(Aim::aws(primary, secondary)),
+        ("aws", ..) => Err(usage("AWS needs --primary REGION and --secondary REGION").into()),
+        (_, None, None) => Ok(Aim::twin(&scenario.twin)),
+        _ => Err(usage("--primary and --secondary are for AWS: a twin says itself which it has").into()),
     }
 }

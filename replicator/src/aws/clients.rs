@@ -10,9 +10,10 @@ use tokio::sync::OnceCell;
 
 use super::answers::Answers;
 use super::errors::{failure, unread};
+use super::quota_share;
 use super::{ATTEMPT_MS_MAX, ATTEMPTS_MAX, CALL_MS_MAX, CONNECT_MS_MAX, WAIT_MS_FIRST, WAIT_MS_MAX};
 use crate::outcome::{Failure, Outcome};
-use crate::turns::Turns;
+use crate::turns::{TURN_MS_MAX, Turns};
 
 /// What makes clients of one Region.
 #[derive(Debug)]
@@ -44,7 +45,8 @@ impl Clients {
             .load()
             .await;
         let unlimited = RetryPartition::custom("iot").token_bucket(TokenBucket::unlimited()).build();
-        let turns = Turns::default();
+        // Whoever runs has looked whether it is one.
+        let turns = Turns::new(Duration::from_millis(TURN_MS_MAX), quota_share().unwrap_or(1.0));
         let iot = aws_sdk_iot::config::Builder::from(&config);
         let iot = iot.retry_partition(unlimited).interceptor(Answers(turns.clone())).build();
         let iot = aws_sdk_iot::Client::from_conf(iot);

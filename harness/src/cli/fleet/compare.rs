@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::{Folder, elsewhere, home};
 use crate::{
-    cli::{at::TargetArgs, usage},
+    cli::{at::TargetArgs, leave::Leave, usage},
     output::{Output, data},
     pool::{self, Comparison, Method, Pool, Which, valid_name},
 };
@@ -35,6 +35,8 @@ pub(super) struct Compare {
     /// Leave certificates and policies aside, as is done with fleets of just-in-time registration.
     #[arg(long)]
     things_only: bool,
+    #[command(flatten)]
+    leave: Leave,
     #[command(flatten)]
     target: TargetArgs,
     /// As JSON.
@@ -68,6 +70,7 @@ impl Compare {
                 (Which::Named(names), !self.things_only && by != Method::JustInTime)
             }
         };
+        self.leave.apply(&reached.aws).await;
         let output = Arc::new(Output::new());
         let both = reached.aws.both(&home.account);
         let pace = &reached.aws.pace;

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Named, STOPPING, elsewhere, home};
 use crate::{
-    cli::{at::TargetArgs, usage},
+    cli::{at::TargetArgs, leave::Leave, usage},
     identity::KeyKind,
     output::{Output, data, to_stderr},
     pool::{self, Counts, Creation, Delivery, Given, Lock, Method, Pool, Progress, SETTLE},
@@ -70,6 +70,8 @@ pub(super) struct Create {
     /// Bulk only: the role that AWS IoT reads the bucket and makes devices with. A twin needs none.
     #[arg(long, value_name = "ARN")]
     role: Option<String>,
+    #[command(flatten)]
+    leave: Leave,
     #[command(flatten)]
     target: TargetArgs,
     /// Print the outcome as JSON.
@@ -161,6 +163,7 @@ impl Create {
             )
             .into());
         }
+        self.leave.apply(&reached.aws).await;
         let role = self.role.clone().unwrap_or_else(|| format!("arn:aws:iam::{}:role/any", home.account));
         let mut creation = Creation {
             pool: &mut pool,

@@ -7,7 +7,7 @@ use gameday_report::ExitCode;
 
 use super::{Named, STOPPING, elsewhere, home};
 use crate::{
-    cli::at::TargetArgs,
+    cli::{at::TargetArgs, leave::Leave},
     descriptors,
     output::{Output, data, to_stderr},
     pool::{Creation, Deletion, Delivery, Doomed, Pool, Progress, SETTLE, doomed},
@@ -33,6 +33,8 @@ pub(super) struct Delete {
     /// Delete the folder alone: for a fleet of a twin that is gone.
     #[arg(long)]
     forget: bool,
+    #[command(flatten)]
+    leave: Leave,
     #[command(flatten)]
     target: TargetArgs,
     /// Print what would be deleted as JSON.
@@ -81,6 +83,7 @@ impl Delete {
             if let Some(error) = elsewhere(&pool, &home) {
                 return Err(error);
             }
+            self.leave.apply(&reached.aws).await;
             let stop = stop_on_signal(output, STOPPING)?;
             let mut creation = Creation {
                 pool: &mut pool,
