@@ -10,6 +10,7 @@ mod failback;
 mod faults;
 mod fleet;
 mod function;
+mod init;
 mod kept;
 mod leave;
 mod limits;
@@ -22,6 +23,8 @@ mod readiness;
 mod report;
 mod restore;
 mod run;
+mod schedule;
+mod schema;
 mod shadow_compare;
 mod started;
 mod status;
@@ -63,6 +66,12 @@ enum Command {
     Cost(cost::Cost),
     /// Say how long a scenario would take with a fleet of any size, with its range; or check that against a run.
     Predict(predict::Predict),
+    /// Write a commented scenario, or copy one of the library.
+    Init(init::Init),
+    /// Print the JSON Schema of scenario files, for editors.
+    Schema(schema::Schema),
+    /// Write, for review, what runs a scenario on a timer: files for EventBridge, Kubernetes, systemd or GitHub.
+    Schedule(schedule::Schedule),
     /// Check scenario files; say where and what is wrong.
     Validate(validate::Validate),
     /// Make summary, JUnit and HTML report again, from a run folder alone.
@@ -143,6 +152,9 @@ pub fn main() -> ExitCode {
         Command::Plan(plan) => plan.run(),
         Command::Cost(cost) => cost.run(),
         Command::Predict(predict) => predict.run(),
+        Command::Init(init) => init.run(),
+        Command::Schema(schema) => schema.run(),
+        Command::Schedule(schedule) => schedule.run(),
         Command::Validate(validate) => Ok(validate.run()),
         Command::Report(report) => report.run(),
         Command::Restore(restore) => restore.run(),

@@ -26,6 +26,7 @@ mod quota;
 mod region;
 mod replication;
 mod rule;
+mod schema;
 
 pub use breakage::Breakage;
 pub use catalogue::{CATALOGUE, FaultEntry, FaultName, Targets, Touches};

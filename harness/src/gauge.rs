@@ -55,6 +55,16 @@ const GAUGES: &[Gauge] = &[
     gauge("run.duration", Unit::Duration, What::Elapsed),
 ];
 
+/// Everything that a run can stop by, as a scenario names it, with its unit.
+pub(crate) fn keys() -> impl Iterator<Item = (String, Unit)> {
+    GAUGES.iter().flat_map(|gauge| match gauge.what {
+        What::Latency(_) => {
+            Statistic::ALL.map(|s| (format!("{}.{}", gauge.name, s.name()), gauge.unit)).to_vec()
+        }
+        _ => vec![(gauge.name.to_owned(), gauge.unit)],
+    })
+}
+
 /// A gauge held against a number: as a condition that ends a run when it holds, or as a hypothesis that has to.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Condition {
@@ -196,14 +206,9 @@ fn named(key: &str) -> Result<(&'static Gauge, Option<Statistic>), String> {
         (Some(gauge), _) => Err(format!("{name} is one number; write {:?}", gauge.name)),
         (None, _) => {
             let names = GAUGES.iter().map(|gauge| gauge.name);
-            let all = GAUGES.iter().flat_map(|gauge| {
-                if is_spread(gauge) {
-                    Statistic::ALL.map(|s| format!("{}.{}", gauge.name, s.name())).to_vec()
-                } else {
-                    vec![gauge.name.to_owned()]
-                }
-            });
-            let meant = nearest(key, all).map(|name| format!(", did you mean {name:?}?")).unwrap_or_default();
+            let meant = nearest(key, keys().map(|(key, _)| key))
+                .map(|name| format!(", did you mean {name:?}?"))
+                .unwrap_or_default();
             let names = names.collect::<Vec<_>>().join(", ");
             Err(format!("there is no metric {key:?}{meant}; those of a run that goes on are {names}"))
         }

@@ -8,6 +8,7 @@ mod guard;
 mod halt;
 mod interrupt;
 mod lease;
+mod notice;
 mod onlooker;
 mod page;
 mod pooled;
@@ -54,6 +55,7 @@ use crate::{
     plan::Plan,
     preflight::{self, Ground},
     restore,
+    results::Bucket,
     scenario::Scenario,
     target::Target,
 };
@@ -84,6 +86,8 @@ pub(crate) struct RunOptions {
     pub(crate) page: Option<SocketAddr>,
     /// Somebody else cures each fault as soon as it was applied, and says nothing: for tests of what a run makes of that.
     pub(crate) is_spoilt: bool,
+    /// Where the run folder is kept, too.
+    pub(crate) results: Option<Bucket>,
 }
 
 /// A run under way.
@@ -158,6 +162,7 @@ pub(crate) async fn run(options: RunOptions) -> anyhow::Result<ExitCode> {
         Err(error) => {
             output.finish();
             output.line(&format!("refused, nothing was changed: {error:#}"));
+            notice::refused(&options, &name, &error, &output).await;
             return Ok(ExitCode::Refused);
         }
     };
@@ -228,9 +233,31 @@ pub(crate) async fn run(options: RunOptions) -> anyhow::Result<ExitCode> {
     let summary = gameday_report::write_results(&folder).context("the record could not be judged")?;
     point_latest(&path);
     shout::shout(&summary, &folder, options.json, reason == EndReason::Error);
+    let kept = keep(options.results.as_ref(), &folder, &halt, &output).await;
+    notice::ended(&options.scenario.notify, &summary, &folder, kept.as_deref(), &output).await;
     shout::left(&left);
     game.close().await;
     Ok(summary.exit)
+}
+
+/// Keeps the run folder where it was asked for; the answer is where it is. What cannot be kept is said, and is where it was written.
+async fn keep(bucket: Option<&Bucket>, folder: &Folder, halt: &Halt, output: &Output) -> Option<String> {
+    let bucket = bucket?;
+    let kept = tokio::select! {
+        kept = bucket.keep(folder) => kept,
+        () = halt.abandoned() => Err(anyhow::anyhow!("a second signal ended it")),
+    };
+    match kept {
+        Ok(place) => {
+            output.line(&format!("      results: {place}/"));
+            Some(place)
+        }
+        Err(error) => {
+            let path = folder.path().display();
+            output.line(&format!("RESULTS NOT KEPT in s3://{}: {error:#}; they are in {path}", bucket.name));
+            None
+        }
+    }
 }
 
 /// How a run ended whose clean-up was given up.
@@ -277,6 +304,7 @@ async fn preflight_of(
 
 async fn reach(options: &RunOptions) -> anyhow::Result<Opened> {
     let scenario = &options.scenario;
+    notice::ready(&scenario.notify)?;
     let pooled = scenario.fleet.pool.as_ref().map(|name| Pooled::open(&options.fleets, name)).transpose()?;
     let target = Target::open(&options.target, &scenario.twin).await?;
     if let Some(pooled) = &pooled {

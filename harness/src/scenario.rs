@@ -5,8 +5,11 @@ mod backoff;
 mod hint;
 mod load;
 mod locate;
+mod notify;
+mod schema;
 mod set;
 mod share;
+mod source;
 mod span;
 mod steady;
 mod step;
@@ -21,11 +24,15 @@ use std::{
 use gameday_report::Objective;
 use gameday_twin::QuotaSetting;
 use indexmap::IndexMap;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use backoff::Backoff;
 pub use load::{Load, Ramp, ShadowLoad, Telemetry};
+pub use notify::Notify;
+pub(crate) use schema::schema;
 pub(crate) use share::places;
+use source::{INCLUDES_MAX, Source};
 pub use span::Span;
 pub(crate) use steady::Hypotheses;
 pub use steady::Steady;
@@ -34,7 +41,7 @@ pub use stop::{Http, Stop};
 pub use strategy::{Cname, DualEndpoint, Share, Sticky, Strategies, Strategy};
 
 /// A whole scenario.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Scenario {
     /// What it is called in reports.
@@ -56,6 +63,7 @@ pub struct Scenario {
     #[serde(default)]
     pub twin: TwinSettings,
     /// What happens, in order.
+    #[schemars(length(min = 1))]
     pub step: Vec<Step>,
     /// How long, after the last step, the secondary may take to catch up before its state is judged.
     #[serde(default = "Scenario::converge_default")]
@@ -66,16 +74,21 @@ pub struct Scenario {
     /// What ends the run before its last step.
     #[serde(default, skip_serializing_if = "Stop::is_default")]
     pub stop: Stop,
+    /// Who is told how it ended.
+    #[serde(default, skip_serializing_if = "Notify::is_default")]
+    pub notify: Notify,
     /// Metric to condition.
     #[serde(default)]
+    #[schemars(schema_with = "schema::objectives")]
     pub objectives: IndexMap<String, String>,
 }
 
 /// The devices of a run.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Fleet {
     /// How many.
+    #[schemars(range(min = 1, max = DEVICES_MAX))]
     pub devices: u32,
     /// The fleet that stays whose devices they are, as `gameday fleet create` made it. Without it the run makes its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -94,7 +107,7 @@ pub struct Fleet {
 }
 
 /// The fleet's name and its health check.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Dns {
     /// TTL of the CNAME.
@@ -104,20 +117,23 @@ pub struct Dns {
 }
 
 /// A Route 53 health check.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct HealthCheck {
     /// 10s or 30s: Route 53 has no other.
+    #[schemars(extend("enum" = ["10s", "30s"]))]
     pub interval: Span,
     /// Failures in a row that turn a checker.
+    #[schemars(range(min = 1, max = 10))]
     pub failures: u32,
 }
 
 /// The twin, when it is the target.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct TwinSettings {
     /// AWS's default quotas are multiplied by this.
+    #[schemars(extend("exclusiveMinimum" = 0))]
     pub quota_scale: f64,
     /// Off: the twin throttles nothing.
     pub enforce_quotas: bool,
@@ -197,27 +213,33 @@ pub enum ScenarioError {
 }
 
 impl Scenario {
-    /// Reads a file, applies `--set path=value`, and checks everything.
+    /// Reads a file and what it includes, applies `--set path=value`, and checks everything.
     ///
     /// # Errors
     /// When the file cannot be read or is not a valid scenario.
     pub fn load(path: &Path, sets: &[String]) -> Result<Self, ScenarioError> {
-        let text = std::fs::read_to_string(path)
-            .map_err(|source| ScenarioError::Read { path: path.to_owned(), source })?;
-        Self::parse(&text, &path.display().to_string(), sets)
+        Self::of(&Source::read(path)?, &path.display().to_string(), sets)
     }
 
-    /// The same from a text; `file` is its name in errors.
+    /// The same from a text, which includes nothing; `file` is its name in errors.
     ///
     /// # Errors
     /// When the text is not a valid scenario.
     pub fn parse(text: &str, file: &str, sets: &[String]) -> Result<Self, ScenarioError> {
-        let scenario: Self = toml::from_str(text).map_err(|error| locate::parse_error(text, file, &error))?;
-        scenario.check().map_err(|(path, message)| locate::check_error(text, file, &path, &message))?;
+        Self::of(&Source::text(text, file), file, sets)
+    }
+
+    fn of(source: &Source, file: &str, sets: &[String]) -> Result<Self, ScenarioError> {
+        let table = source.table()?;
+        let scenario = Self::deserialize(toml::Deserializer::from(table.clone()));
+        let scenario = scenario.map_err(|error| source.parse_error(&error))?;
+        scenario.check().map_err(|(path, message)| source.check_error(&path, &message))?;
         if sets.is_empty() {
             return Ok(scenario);
         }
-        let scenario = set::apply(text, file, sets)?;
+        let table = toml::Table::deserialize(toml::Deserializer::from(table));
+        let table = table.map_err(|error| source.parse_error(&error))?;
+        let scenario = set::apply(table, file, sets)?;
         scenario.check().map_err(|(path, message)| {
             ScenarioError::Invalid(format!("{file} with --set: {}: {message}", hint::counted(&path)))
         })?;
@@ -283,6 +305,7 @@ impl Scenario {
         step::check(&self.step, &self.fleet, &self.may_touch)?;
         self.steady.check(&self.step)?;
         self.stop.check()?;
+        self.notify.check()?;
         for (metric, text) in &self.objectives {
             if let Err(error) = Objective::parse(metric, text) {
                 return Err((format!("objectives.{metric:?}"), error.to_string()));

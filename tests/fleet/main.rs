@@ -9,3 +9,4 @@ mod interrupt;
 mod just_in_time;
 mod life;
 mod play;
+mod secrets;

@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     output::{self, to_stderr},
+    results::Bucket,
     run::RunOptions,
 };
 
@@ -21,6 +22,7 @@ use crate::{
   gameday run scenarios/region-failover.toml --set fleet.devices=50 --set step.3.hold.for=10s
   gameday run scenarios/region-failover.toml --page --progress plain
   gameday run scenarios/region-failover.toml --target http://127.0.0.1:4566 --out /var/gameday --json
+  gameday run scenarios/smoke.toml --results s3://game-days/smoke
 
 Ctrl-C heals, cleans up and still writes the record; a second one gives that up and says what is left. The report is report.html in the run folder.")]
 pub(super) struct Run {
@@ -43,6 +45,10 @@ pub(super) struct Run {
     /// Another address than a loopback one shows it to whoever can reach that.
     #[arg(long, value_name = "IP:PORT", num_args = 0..=1, require_equals = true, default_missing_value = "127.0.0.1:0")]
     page: Option<SocketAddr>,
+    /// Keep the run folder in a bucket as well, when the report is written: with the credentials of the environment, whatever
+    /// the target is. A failure is said, and changes no exit code.
+    #[arg(long, value_name = "s3://BUCKET/PREFIX")]
+    results: Option<Bucket>,
 }
 
 /// The choices of `--progress`.
@@ -82,6 +88,7 @@ impl Run {
             progress: self.progress.map(output::Progress::from),
             page: self.page,
             is_spoilt: self.spoil_faults,
+            results: self.results,
             ..options
         }))
     }

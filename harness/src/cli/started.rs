@@ -96,6 +96,7 @@ impl Started {
             progress: None,
             page: None,
             is_spoilt: false,
+            results: None,
         }))
     }
 

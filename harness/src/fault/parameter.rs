@@ -10,9 +10,9 @@ use crate::scenario::Span;
 /// The longest time that a parameter takes.
 const TIME_MAX: Duration = Duration::from_hours(24);
 /// The largest number.
-const COUNT_MAX: i64 = 1_000_000;
+pub(super) const COUNT_MAX: i64 = 1_000_000;
 /// The longest text.
-const TEXT_BYTES_MAX: usize = 256;
+pub(super) const TEXT_BYTES_MAX: usize = 256;
 
 /// A parameter of a fault.
 #[derive(Debug, Clone, Copy, Serialize)]

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use rand::Rng;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Span;
@@ -14,7 +15,7 @@ const MIN_LEAST: Span = Span::milliseconds(50);
 
 /// Back-off after an attempt that failed: a time drawn between `min` and a limit that doubles with each failure in a row, up
 /// to `max`.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Backoff {
     /// The least.

@@ -1,5 +1,6 @@
 //! What the devices do: messages and shadow updates, how often, how evenly, how large, and by whom.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Span;
@@ -15,7 +16,7 @@ const ZIPF_MAX: f64 = 3.0;
 const RAMP_FROM_MAX: f64 = 10.0;
 
 /// What the devices do.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Load {
     /// Messages.
@@ -30,56 +31,66 @@ pub struct Load {
 }
 
 /// Rates that change evenly to what the scenario says.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Ramp {
     /// They begin with so much of it: 0.1 is a tenth and rises, 2 is twice as much and falls.
+    #[schemars(range(min = 0, max = RAMP_FROM_MAX))]
     pub from: f64,
     /// From a device's first connection on, for so long.
     pub over: Span,
 }
 
 /// Messages that each device publishes.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Telemetry {
     /// One message a device in this time, on an open-loop schedule.
     pub every: Span,
     /// 1; with 0 nothing is acknowledged and nothing could be measured.
     #[serde(default = "Telemetry::qos_default")]
+    #[schemars(range(min = 1, max = 1))]
     pub qos: u8,
     /// Size of a message.
     #[serde(default = "Telemetry::bytes_default")]
+    #[schemars(range(min = 16, max = 131_072))]
     pub bytes: u32,
     /// Each may be later than the clock says by this share of the period, by chance: 0 to 1.
     #[serde(default, skip_serializing_if = "is_none")]
+    #[schemars(range(min = 0, max = 1))]
     pub jitter: f64,
 }
 
 /// Shadow updates that each device makes.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ShadowLoad {
     /// One update a device in this time, on an open-loop schedule.
     pub every: Span,
     /// Reported keys that each update changes.
     #[serde(default = "ShadowLoad::keys_default")]
+    #[schemars(range(min = 1, max = KEYS_MAX))]
     pub keys: u32,
     /// Desired keys that each update changes, as an application would.
     #[serde(default, skip_serializing_if = "is_zero")]
+    #[schemars(range(max = KEYS_MAX))]
     pub desired: u32,
     /// The named shadow that is written. Without it the classic one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = NAME_CHARS_MAX), regex(pattern = "^[A-Za-z0-9_:-]+$"))]
     pub name: Option<String>,
     /// The least size of an update; what lacks is filled in a reported key of its own.
     #[serde(default, skip_serializing_if = "is_zero")]
+    #[schemars(range(max = SHADOW_BYTES_MAX))]
     pub bytes: u32,
     /// Each may be later than the clock says by this share of the period, by chance: 0 to 1.
     #[serde(default, skip_serializing_if = "is_none")]
+    #[schemars(range(min = 0, max = 1))]
     pub jitter: f64,
     /// The exponent of Zipf's law: 0 is all devices alike, with 1 the hottest writes twice as often as the next one and three
     /// times as often as the third. All together they write as if they were alike.
     #[serde(default, skip_serializing_if = "is_none")]
+    #[schemars(range(min = 0, max = ZIPF_MAX))]
     pub zipf: f64,
 }
 

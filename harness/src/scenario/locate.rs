@@ -4,25 +4,16 @@ use std::{fmt::Write as _, ops::Range};
 
 use toml::de::{DeTable, DeValue};
 
-use super::{
-    ScenarioError,
-    hint::{counted, helped},
-};
+use super::hint::counted;
 
-/// An error of the TOML parser or of a type.
-pub(super) fn parse_error(text: &str, file: &str, error: &toml::de::Error) -> ScenarioError {
-    let span = error.span().unwrap_or(0..0);
-    let path = DeTable::parse(text).ok().and_then(|table| path_at(table.get_ref(), span.start));
-    ScenarioError::Invalid(render(text, file, &span, path.as_deref(), &helped(error.message())))
-}
-
-/// An error of a value that fits its type and still makes no sense; `path` names its key.
-pub(super) fn check_error(text: &str, file: &str, path: &str, message: &str) -> ScenarioError {
-    let span = DeTable::parse(text).ok().and_then(|table| span_of(table.get_ref(), path)).unwrap_or(0..0);
-    ScenarioError::Invalid(render(text, file, &span, Some(path), message))
-}
-
-fn render(text: &str, file: &str, span: &Range<usize>, path: Option<&str>, message: &str) -> String {
+/// The place, the message, and the line with what is wrong in it marked.
+pub(super) fn render(
+    text: &str,
+    file: &str,
+    span: &Range<usize>,
+    path: Option<&str>,
+    message: &str,
+) -> String {
     let start = span.start.min(text.len());
     let line_start = text[..start].rfind('\n').map_or(0, |n| n + 1);
     let line_number = text[..start].matches('\n').count() + 1;
@@ -48,7 +39,7 @@ fn render(text: &str, file: &str, span: &Range<usize>, path: Option<&str>, messa
 }
 
 /// The path of the deepest key whose name or value covers `offset`.
-fn path_at(table: &DeTable<'_>, offset: usize) -> Option<String> {
+pub(super) fn path_at(table: &DeTable<'_>, offset: usize) -> Option<String> {
     for (key, value) in table {
         if key.span().contains(&offset) {
             return Some(key.get_ref().to_string());
@@ -75,7 +66,7 @@ fn path_at(table: &DeTable<'_>, offset: usize) -> Option<String> {
 }
 
 /// Where the value of a key path is. A key that holds dots is written in quotes.
-fn span_of(table: &DeTable<'_>, path: &str) -> Option<Range<usize>> {
+pub(super) fn span_of(table: &DeTable<'_>, path: &str) -> Option<Range<usize>> {
     let mut table = table;
     let mut list: Option<&toml::de::DeArray<'_>> = None;
     let mut found = None;

@@ -6,9 +6,7 @@ use toml::{Table, Value};
 use super::{Scenario, ScenarioError, hint::helped};
 
 /// The scenario with every `--set` applied.
-pub(super) fn apply(text: &str, file: &str, sets: &[String]) -> Result<Scenario, ScenarioError> {
-    let mut table: Table =
-        text.parse().map_err(|error| ScenarioError::Invalid(format!("{file}: {error}")))?;
+pub(super) fn apply(mut table: Table, file: &str, sets: &[String]) -> Result<Scenario, ScenarioError> {
     for set in sets {
         let wrong = |message: &str| ScenarioError::Invalid(format!("--set {set}: {message}"));
         let (path, value) = set

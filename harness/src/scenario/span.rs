@@ -1,8 +1,12 @@
 //! A length of time as people write it: `250ms`, `10s`, `5m`, `1h 30m`.
 
-use std::{fmt, ops::Deref, str::FromStr, time::Duration};
+use std::{borrow::Cow, fmt, ops::Deref, str::FromStr, time::Duration};
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+/// How people write a time, as a regular expression. What a scenario may say is more: that is the parser's business.
+pub(super) const WRITTEN: &str = "([0-9]+(\\.[0-9]+)?) ?(ns|us|µs|ms|s|secs?|m|mins?|h|hrs?)";
 
 /// A length of time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -48,6 +52,21 @@ impl fmt::Display for Span {
             ms if ms % 1_000 == 0 => write!(f, "{}s", ms / 1_000),
             ms => write!(f, "{ms}ms"),
         }
+    }
+}
+
+impl JsonSchema for Span {
+    fn schema_name() -> Cow<'static, str> {
+        "Span".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "A length of time, as \"250ms\", \"10s\", \"5m\" or \"1h 30m\".",
+            "type": "string",
+            "pattern": format!("^{WRITTEN}( ?{WRITTEN})*$"),
+            "examples": ["250ms", "10s", "5m", "1h 30m"],
+        })
     }
 }
 

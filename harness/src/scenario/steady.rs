@@ -1,6 +1,7 @@
 //! What has to hold before the first fault: a rehearsal that begins while something is wrong already shows nothing of the fault.
 
 use indexmap::IndexMap;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Span, Step};
@@ -10,11 +11,12 @@ use crate::gauge::Condition;
 const USUAL: [(&str, &str); 2] = [("devices.missing", "== 0"), ("sends.failed", "== 0%")];
 
 /// The hypothesis of a steady state: without it nothing is broken, and the run ends inconclusive.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Steady {
     /// Metric to the comparison that has to hold: `"publish.ack.p99" = "<= 250ms"`. Without one every device has to be connected
     /// and acknowledged, and no send may fail, if devices are connected at all before the first fault.
+    #[schemars(schema_with = "super::schema::hypotheses")]
     pub when: IndexMap<String, String>,
     /// All of it has to hold for so long, without a break, until the fault.
     #[serde(rename = "for")]

@@ -1,12 +1,13 @@
 //! The steps of a scenario.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Fleet, Span};
 use crate::fault::{Breakage, Touches};
 
 /// One step. Each `[[step]]` holds exactly one of these keys.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Step {
     /// Make the devices in the primary; done when each is connectable in the secondary.
@@ -24,7 +25,7 @@ pub enum Step {
 }
 
 /// Make the devices.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Provision {
     /// How.
@@ -35,7 +36,7 @@ pub struct Provision {
 }
 
 /// How devices are made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum ProvisionVia {
     /// Call by call through the IoT API.
@@ -45,10 +46,11 @@ pub enum ProvisionVia {
 }
 
 /// Connect the devices.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Connect {
     /// Devices that start to connect in a second.
+    #[schemars(range(min = 1))]
     pub rate_per_s: u32,
     /// The step times out when devices are not connected by then; the run goes on.
     #[serde(default = "Connect::at_most_default")]
@@ -56,7 +58,7 @@ pub struct Connect {
 }
 
 /// Let it run.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Hold {
     /// How long.
@@ -65,11 +67,12 @@ pub struct Hold {
 }
 
 /// Look whether the secondary would let the devices in: thing, ACTIVE certificate, policies, groups.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Readiness {
     /// How many devices are drawn. Without it all are looked at.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
     pub sample: Option<u32>,
     /// What was not looked at by then is unknown; the run goes on.
     #[serde(default = "Readiness::at_most_default")]
@@ -77,7 +80,7 @@ pub struct Readiness {
 }
 
 /// What faults may touch beyond what the run makes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum MayTouch {
     /// Devices of the fleet that stays.
@@ -85,10 +88,11 @@ pub enum MayTouch {
 }
 
 /// Apply faults.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Break {
     /// Which, in this order.
+    #[schemars(length(min = 1))]
     pub faults: Vec<Breakage>,
     /// What ends the step. Without it the step ends once the faults are seen to act.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -99,7 +103,7 @@ pub struct Break {
 }
 
 /// Cure every fault.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Heal {
     /// What ends the step. Without it the step ends once the cures are read back.
@@ -111,7 +115,7 @@ pub struct Heal {
 }
 
 /// A state of the fleet to wait for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Until {
     /// Every device has an acknowledged publish in the secondary.

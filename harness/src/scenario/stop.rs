@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use indexmap::IndexMap;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Span;
@@ -17,10 +18,11 @@ const ALARM_CHARS_MAX: usize = 255;
 const WORD_CHARS_MAX: usize = 200;
 
 /// What ends a run: it heals, undoes, and exits with 12.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Stop {
     /// Metric to the comparison that ends the run when it holds: `"devices.away" = "> 50%"`.
+    #[schemars(schema_with = "super::schema::conditions")]
     pub when: IndexMap<String, String>,
     /// Shares, rates and percentiles are of the last so much.
     pub over: Span,
@@ -36,7 +38,7 @@ pub struct Stop {
 }
 
 /// An address that ends the run when it does not answer well, `failures` times in a row.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Http {
     /// It is asked with GET. Anything but 2xx is a failure, no answer too; redirects are not followed.
@@ -52,6 +54,7 @@ pub struct Http {
     pub at_most: Span,
     /// So many in a row end the run.
     #[serde(default = "Http::failures_default")]
+    #[schemars(range(min = 1, max = FAILURES_MAX))]
     pub failures: u32,
 }
 
@@ -113,16 +116,23 @@ impl Stop {
     }
 }
 
+/// What is wrong with an address that is in the record and in the log.
+pub(super) fn address(url: &str) -> Result<(), &'static str> {
+    let host = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"));
+    if host.is_none_or(str::is_empty) || url.parse::<hyper::Uri>().is_err() {
+        return Err("must be an address, as https://status.example/gameday");
+    }
+    if host.is_some_and(|host| host.split('/').next().is_some_and(|host| host.contains('@'))) {
+        return Err("must not have a password in it: it is written into the record");
+    }
+    Ok(())
+}
+
 impl Http {
     fn check(&self) -> Result<(), (String, String)> {
         let wrong = |key: &str, message: String| Err((format!("stop.http.{key}"), message));
-        let host = self.url.strip_prefix("http://").or_else(|| self.url.strip_prefix("https://"));
-        if host.is_none_or(str::is_empty) || self.url.parse::<hyper::Uri>().is_err() {
-            return wrong("url", "must be an address, as https://status.example/gameday".to_owned());
-        }
-        // It is in the record and in the log.
-        if host.is_some_and(|host| host.split('/').next().is_some_and(|host| host.contains('@'))) {
-            return wrong("url", "must not have a password in it: it is written into the record".to_owned());
+        if let Err(message) = address(&self.url) {
+            return wrong("url", message.to_owned());
         }
         let spans = [
             ("every", self.every, Span::seconds(1), Span::seconds(3_600)),

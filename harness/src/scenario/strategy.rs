@@ -3,6 +3,7 @@
 use std::fmt;
 
 use gameday_report::record::{self, Guide};
+use schemars::JsonSchema;
 use serde::{
     Deserialize, Deserializer, Serialize,
     de::{
@@ -21,19 +22,21 @@ const IN_A_ROW_MAX: u32 = 100;
 const SHARES_TOLERANCE: f64 = 1e-6;
 
 /// The strategy of every device, or strategies by share.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Strategies {
     /// All devices have this one.
     All(Strategy),
     /// Each has one of these.
-    Shared(Vec<Share>),
+    Shared(#[schemars(length(min = 1, max = STRATEGIES_MAX))] Vec<Share>),
 }
 
 /// A strategy and its share of the fleet.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
 pub struct Share {
     /// From 0 to 1.
+    #[schemars(range(min = 0, max = 1))]
     pub share: f64,
     /// The strategy.
     #[serde(flatten)]
@@ -41,7 +44,7 @@ pub struct Share {
 }
 
 /// How a device finds its Region.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Strategy {
     /// It connects to what the fleet's CNAME resolves to, asks again on a period, and follows a change.
@@ -54,7 +57,7 @@ pub enum Strategy {
 }
 
 /// Settings of the strategy `cname`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Cname {
     /// It asks its resolver this often. The answer's TTL is respected between.
@@ -62,26 +65,30 @@ pub struct Cname {
 }
 
 /// Settings of the strategy `dual-endpoint`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct DualEndpoint {
     /// Attempts that fail in a row before it goes to the other endpoint.
+    #[schemars(range(min = 1, max = IN_A_ROW_MAX))]
     pub failures: u32,
     /// While it is in the secondary it tries this often whether the primary lets it in.
     pub probe: Span,
     /// Probes in a row that have to succeed before it comes home.
+    #[schemars(range(min = 1, max = IN_A_ROW_MAX))]
     pub successes: u32,
 }
 
 /// Settings of the strategy `sticky`: `every` or `failures`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("minProperties" = 1, "maxProperties" = 1))]
 pub struct Sticky {
     /// It follows the fleet's name, and asks this often.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub every: Option<Span>,
     /// It knows both endpoints: attempts that fail in a row before it goes to the other one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = IN_A_ROW_MAX))]
     pub failures: Option<u32>,
 }
 
