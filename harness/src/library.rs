@@ -19,6 +19,7 @@ pub(crate) const LIBRARY: &[Play] = library![
     "identities",
     "region-failover",
     "replication-debt",
+    "predicted",
     "reconnect-storm",
     "stale-dns",
     "strategies",
@@ -98,6 +99,7 @@ mod tests {
         schema["$defs"]["Fault"] = Value::Null;
         schema["properties"]["objectives"] = Value::Null;
         schema["$defs"]["Stop"]["properties"]["when"] = Value::Null;
+        schema["$defs"]["Steady"]["properties"]["when"] = Value::Null;
         collect(&schema, &mut keys);
         assert!(keys.len() > 40, "{keys:?}");
         let words: BTreeSet<&str> =

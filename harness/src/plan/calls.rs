@@ -403,7 +403,9 @@ impl Sizes {
             (Second, _) => row.count,
             // The first updates of all shadows come as fast as any.
             (Writer, _) => self.writes_per_s.min(self.writers) * row.count * TRIES_MAX,
-            (Run | Shared | Renewed | Sweep | SweepPage | Stack, _) => return None,
+            // The keeper's own, and all that steps ask for beside it.
+            (Renewed, _) => row.count * (1.0 + RENEWALS_BESIDE),
+            (Run | Shared | Sweep | SweepPage | Stack, _) => return None,
         };
         let paced = match row.caller {
             Harness => pace.rate_per_s(row.operation).unwrap_or(f64::MAX),
